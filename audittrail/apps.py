@@ -1,0 +1,65 @@
+"""Wire audittrail into a project: one line in INSTALLED_APPS."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditTrailConfig(AppConfig):
+    """The application `audittrail`."""
+
+    name = "audittrail"
+    verbose_name = _("Audit trail")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Give models their history, statements their context, and follow migrations."""
+        from audittrail import checks
+        from audittrail.revisions import accessor, commands, cursors
+
+        accessor.install()
+        commands.install_command_context()
+        connection_created.connect(cursors.install, dispatch_uid="audittrail.cursors")
+        pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="audittrail.obstacle")
+        post_migrate.connect(_after_migrate, sender=self, dispatch_uid="audittrail.sync")
+        checks.register_checks()
+
+
+def _before_migrate(*, using: str, plan: Any = None, **kwargs: Any) -> None:
+    """Say clearly why a database can't hold audittrail, before a migration fails less clearly."""
+    from django.db import connections, router
+
+    from audittrail.capture import install
+
+    if plan is not None and router.allow_migrate(using, "audittrail"):
+        install.raise_if_impossible(connections[using])
+
+
+def _after_migrate(
+    *, using: str, verbosity: int = 1, stdout: Any = None, plan: Any = None, **kwargs: Any
+) -> None:
+    """Bring tracking in step with the schema that `migrate` leaves behind."""
+    from django.contrib.auth import get_user_model
+    from django.db import connections, router
+
+    from audittrail.capture import install, sync
+
+    if plan is None:
+        return  # `flush` sends the signal too, and leaves the schema as it is
+    connection = connections[using]
+    if not install.is_supported(connection) or not router.allow_migrate(using, "audittrail"):
+        return
+    if any(backwards and migration.app_label == "audittrail" for migration, backwards in plan):
+        return  # audittrail is being taken out
+    # Where migrations are disabled, as in some test suites, ours has not run.
+    install.install_tables(connection, get_user_model()._meta.pk.rel_db_type(connection))
+
+    def report(change: sync.Change) -> None:
+        if verbosity >= 2 or (verbosity == 1 and change.action == "skipped"):
+            line = f"  audittrail: {change.table} {change.action}"
+            print(f"{line} ({change.detail})" if change.detail else line, file=stdout)
+
+    sync.sync(using, report=report)

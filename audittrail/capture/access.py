@@ -1,0 +1,29 @@
+"""What roles other than the owner may do: nothing, until they are granted the right to read."""
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.psycopg_any import sql
+
+from audittrail.exceptions import ConfigurationError
+
+
+def reading_grants(connection: BaseDatabaseWrapper, role: str) -> list[str]:
+    """Return the statements that let a role read history, present and future; writing history is granted to nobody.
+
+    A role needs nothing to have its own writes recorded: the capture functions run with their owner's rights.
+
+    Raises `ConfigurationError` if there is no such role.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [role])
+        if not cursor.fetchone()[0]:
+            raise ConfigurationError(f"There is no role {role!r} on this server; create it first.")
+        name = sql.Identifier(role)
+        return [
+            sql.SQL(statement).format(name).as_string(cursor.cursor)
+            for statement in (
+                "GRANT USAGE ON SCHEMA audittrail TO {}",
+                "GRANT SELECT ON ALL TABLES IN SCHEMA audittrail TO {}",
+                "GRANT SELECT ON ALL SEQUENCES IN SCHEMA audittrail TO {}",
+                "ALTER DEFAULT PRIVILEGES IN SCHEMA audittrail GRANT SELECT ON TABLES TO {}",
+            )
+        ]

@@ -1,0 +1,88 @@
+"""Complete the baselines of tables that were too large to copy when their tracking began."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+
+from audittrail.capture.sync import Recorded, registry
+from audittrail.exceptions import LockedError
+
+#: A batch never waits longer for a writer: it gives way, long before PostgreSQL would look for a deadlock.
+PATIENCE = "100ms"
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the backfill of a table has come: rows looked at, and an estimate of all of them."""
+
+    table: str
+    rows: int
+    estimate: int
+    complete: bool
+
+
+def backfill(
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    batch_size: int = 5000,
+    tables: frozenset[str] = frozenset(),
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Copy what is missing of each baseline, in batches that are transactions of their own.
+
+    Takes the database, how many rows a batch has, the names of tables (all by default), and a function that is
+    told the progress. Can be stopped at any time, and goes on where it was.
+
+    Raises `LockedError` if writers stand in the way of one batch for too long.
+    """
+    for recorded in incomplete(using):
+        if tables and recorded.table not in tables:
+            continue
+        rows, estimate = 0, _estimate(using, recorded)
+        report(Progress(recorded.table, 0, estimate, complete=False))
+        while looked := _batch(using, recorded, batch_size):
+            rows += looked
+            report(Progress(recorded.table, rows, estimate, complete=False))
+        report(Progress(recorded.table, rows, estimate, complete=True))
+
+
+def incomplete(using: str) -> list[Recorded]:
+    """Return the tracked tables whose baseline is not complete."""
+    return [
+        recorded
+        for recorded in registry(connections[using])
+        if recorded.until_at is None and recorded.exists and not recorded.baseline_complete
+    ]
+
+
+def _batch(using: str, recorded: Recorded, batch_size: int) -> int:
+    for attempt in range(ATTEMPTS):
+        try:
+            with transaction.atomic(using=using), connections[using].cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+                cursor.execute(
+                    "SELECT audittrail.backfill_batch(%s, %s)", [recorded.id, batch_size]
+                )
+                return int(cursor.fetchone()[0])
+        except OperationalError:
+            if connections[using].in_atomic_block or attempt == ATTEMPTS - 1:
+                raise LockedError(
+                    f"The backfill of {recorded.table!r} was kept waiting by other transactions. What it has copied "
+                    "stays; run manage.py audittrail backfill again."
+                ) from None
+            time.sleep(min(0.05 * 2**attempt, 2.0))
+    return 0
+
+
+def _estimate(using: str, recorded: Recorded) -> int:
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(%s::oid::regclass) p"
+            " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf"
+            " UNION ALL SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s ORDER BY 1 DESC LIMIT 1",
+            [recorded.relation, recorded.relation],
+        )
+        return int(cursor.fetchone()[0])

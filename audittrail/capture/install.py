@@ -1,0 +1,124 @@
+"""Put audittrail's schema and functions into a database, and tell whether they are there and current."""
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from audittrail.exceptions import NotInstalledError
+
+SQL_DIRECTORY = Path(__file__).parent / "sql"
+FROZEN_DIRECTORY = Path(__file__).parent.parent / "migrations" / "sql"
+MINIMUM_VERSION = 140000
+
+
+@cache
+def function_files() -> tuple[Path, ...]:
+    """Return the files with our functions, in the order in which they are run."""
+    return tuple(sorted(SQL_DIRECTORY.glob("*.sql")))
+
+
+@cache
+def source_stamp() -> str:
+    """Return a digest of the functions' source, which the database carries as a comment."""
+    digest = sha256()
+    for file in function_files():
+        digest.update(file.read_bytes())
+    return f"audittrail functions {digest.hexdigest()[:16]}"
+
+
+def is_supported(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a database is a PostgreSQL that audittrail can work with."""
+    return connection.vendor == "postgresql"
+
+
+def is_installed(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database holds audittrail's tables."""
+    if not is_supported(connection):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('audittrail.tracked_table') IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def obstacle(connection: BaseDatabaseWrapper) -> str:
+    """Return why audittrail's tables can't be created in a database, and what to do, or ''."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
+            " has_database_privilege(current_database(), 'CREATE')"
+            " OR to_regnamespace('audittrail') IS NOT NULL, current_user, current_database()"
+        )
+        number, version, may_create, role, database = cursor.fetchone()
+    if number < MINIMUM_VERSION:
+        return f"PostgreSQL {version} is too old for audittrail; upgrade the server to 14 or later."
+    if not may_create:
+        return (
+            f"role {role!r} may not create the schema audittrail. "
+            f'As the owner of the database, run GRANT CREATE ON DATABASE "{database}" TO "{role}".'
+        )
+    return ""
+
+
+def raise_if_impossible(connection: BaseDatabaseWrapper) -> None:
+    """Raise `NotInstalledError` with the reason if a PostgreSQL database can't hold audittrail's tables."""
+    problem = obstacle(connection) if is_supported(connection) else ""
+    if problem:
+        raise NotInstalledError(f"Database {connection.alias!r}: {problem}")
+
+
+def has_functions(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database holds our functions, of whichever release."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regprocedure('audittrail.next_version()') IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def functions_are_current(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the database holds the functions of this release."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT obj_description(to_regprocedure('audittrail.next_version()'), 'pg_proc')"
+        )
+        return bool(cursor.fetchone()[0] == source_stamp())
+
+
+def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
+    """Create audittrail's schema and tables, if they are not there yet.
+
+    Takes the SQL type of the user model's key, which `revision.committed_by` gets.
+
+    Raises `NotInstalledError` if the server is too old or the role may not create a schema.
+    """
+    if not is_supported(connection) or is_installed(connection):
+        return
+    raise_if_impossible(connection)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute((FROZEN_DIRECTORY / "0001_initial.sql").read_text())
+        if user_key_type != "bigint":
+            cursor.execute(
+                "ALTER TABLE audittrail.revision ALTER COLUMN committed_by"
+                f" TYPE {user_key_type} USING NULL"
+            )
+
+
+def install_functions(connection: BaseDatabaseWrapper) -> bool:
+    """Create or replace audittrail's functions, unless this release's are there; return whether it did."""
+    if functions_are_current(connection):
+        return False
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL client_min_messages = warning")
+        for file in function_files():
+            cursor.execute(file.read_text())
+        cursor.execute(finishing_sql())
+    return True
+
+
+def finishing_sql() -> str:
+    """Return the SQL that ends an installation: nobody else may call our functions, and the release is noted."""
+    return (
+        "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;\n"
+        f"COMMENT ON FUNCTION audittrail.next_version() IS '{source_stamp()}';"
+    )

@@ -1,0 +1,53 @@
+-- Who, why and from where: the context that comes with a statement.
+--
+-- A client puts it into a comment at the very start of the statement, /*audittrail:{...}*/, or, in psql, into the
+-- transaction-local setting audittrail.context. The comment is read only there, so that a value inside the statement
+-- can't pass for one.
+
+-- The context of the running statement as it was sent, or NULL.
+CREATE OR REPLACE FUNCTION audittrail.statement_context() RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    statement text := current_query();
+BEGIN
+    IF starts_with(statement, '/*audittrail:') THEN
+        RETURN substr(split_part(statement, '*/', 1), 14);
+    END IF;
+    RETURN nullif(current_setting('audittrail.context', true), '');
+END
+$$;
+
+-- The context as a JSON object. Fails with a clear message if it isn't one.
+CREATE OR REPLACE FUNCTION audittrail.parse_context(raw text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    parsed jsonb;
+BEGIN
+    BEGIN
+        parsed := raw::jsonb;
+    EXCEPTION WHEN data_exception THEN
+        NULL;
+    END;
+    IF jsonb_typeof(parsed) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'audittrail: the context of this statement is not a JSON object: %', left(raw, 200)
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Set audittrail.context to an object such as {"user": 1, "reason": "..."}, or leave it out.';
+    END IF;
+    RETURN parsed;
+END
+$$;
+
+-- The key of the user that a context names, in the type of the user model's key.
+CREATE OR REPLACE FUNCTION audittrail.context_user(context jsonb) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    typed audittrail.revision.committed_by%TYPE;
+BEGIN
+    typed := context ->> 'user';
+    RETURN typed::text;
+EXCEPTION WHEN data_exception THEN
+    RAISE EXCEPTION 'audittrail: the user % of this statement''s context is not a key of the user model', context -> 'user'
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'Give the primary key of a user, or no user.';
+END
+$$;

@@ -1,0 +1,168 @@
+-- The revision of a transaction: opened by its first change, stamped just before its commit.
+
+-- Open the revision of this transaction and return its number, which is also the version of the change that opens it.
+CREATE OR REPLACE FUNCTION audittrail.open_revision() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    number  bigint := nextval('audittrail.clock');
+    raw     text := audittrail.statement_context();
+    context jsonb := '{}';
+    author  audittrail.revision.committed_by%TYPE;
+    ignored text;
+BEGIN
+    IF raw IS NOT NULL THEN
+        context := audittrail.parse_context(raw);
+        author := audittrail.context_user(context);
+        ignored := set_config('audittrail.applied', raw, true);
+    END IF;
+    INSERT INTO audittrail.revision (id, committed_by, reason, context)
+    VALUES (number, author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
+    ignored := set_config('audittrail.revision', number::text, true);
+    RETURN number;
+END
+$$;
+
+-- Add to an open revision what a later statement's context says and the revision does not: what is there stays.
+CREATE OR REPLACE FUNCTION audittrail.add_context(number bigint, raw text) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    added   jsonb := audittrail.parse_context(raw);
+    author  audittrail.revision.committed_by%TYPE := audittrail.context_user(added);
+    motive  text := coalesce(added ->> 'reason', '');
+    ignored text := set_config('audittrail.applied', raw, true);
+BEGIN
+    UPDATE audittrail.revision r
+       SET committed_by = coalesce(r.committed_by, author),
+           reason = CASE WHEN motive = '' OR motive = ANY (string_to_array(r.reason, '; ')) THEN r.reason
+                         WHEN r.reason = '' THEN motive
+                         ELSE r.reason || '; ' || motive END,
+           context = (added - 'user' - 'reason') || r.context
+     WHERE r.id = number;
+END
+$$;
+
+-- Whether the number belongs to the open revision of this transaction; if so, it takes further changes.
+-- Any role may set a setting, so the number is worth nothing until the transaction id stored with it agrees.
+-- Sequential scans are off: a plan made while the table was small would be kept while it grows.
+CREATE OR REPLACE FUNCTION audittrail.resume_revision(claimed text) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    number  bigint;
+    stamped boolean;
+    raw     text;
+BEGIN
+    IF claimed !~ '^[0-9]{1,18}$' THEN
+        RETURN false;
+    END IF;
+    number := claimed;
+    SELECT committed IS NOT NULL INTO stamped
+      FROM audittrail.revision WHERE id = number AND xid = pg_current_xact_id();
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF stamped THEN
+        -- A deferred trigger writes after our stamp: the revision is open again, and queued for another stamp.
+        UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid
+         WHERE id = number;
+    END IF;
+    raw := audittrail.statement_context();
+    IF raw IS NOT NULL AND raw IS DISTINCT FROM current_setting('audittrail.applied', true) THEN
+        PERFORM audittrail.add_context(number, raw);
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- The version of a captured statement, in the revision of its transaction, which it opens if need be.
+CREATE OR REPLACE FUNCTION audittrail.next_version() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    claimed text := current_setting('audittrail.revision', true);
+BEGIN
+    IF claimed <> '' THEN
+        IF audittrail.resume_revision(claimed) THEN
+            RETURN nextval('audittrail.clock');
+        END IF;
+    END IF;
+    RETURN audittrail.open_revision();
+END
+$$;
+
+-- Give a revision its place in commit order. The shared lock tells readers that a transaction stands between its tick
+-- and its visibility.
+CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_advisory_xact_lock_shared(1635083369, 1) IS NULL THEN
+        NULL;  -- an expression instead of PERFORM, which would cost a query
+    END IF;
+    UPDATE audittrail.revision
+       SET committed = nextval('audittrail.clock'),
+           committed_at = clock_timestamp()
+     WHERE id = number AND committed IS NULL;
+END
+$$;
+
+-- Deferred constraint trigger on audittrail.revision: stamps it at commit.
+-- SET CONSTRAINTS ... IMMEDIATE fires it early. Then it defers itself again, since only the commit orders revisions.
+CREATE OR REPLACE FUNCTION audittrail.stamp_at_commit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    stack   text;
+    probing boolean := current_setting('audittrail.probe', true) = 'asked';
+    ignored text;
+BEGIN
+    IF probing THEN
+        ignored := set_config('audittrail.probe', 'answered', true);
+        RETURN NULL;
+    END IF;
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    -- At a plain commit nothing is on the stack but this function, and the statement speaks of no constraints.
+    IF position(E'\n' IN stack) > 0 OR octet_length(current_query()) > 10000 OR current_query() ~* 'constraints' THEN
+        -- Otherwise ask: an event queued now fires at once exactly if the trigger is set to IMMEDIATE.
+        ignored := set_config('audittrail.probe', 'asked', true);
+        UPDATE audittrail.revision SET xid = xid WHERE id = NEW.id;
+        probing := current_setting('audittrail.probe') = 'answered';
+        ignored := set_config('audittrail.probe', '', true);
+        IF probing THEN
+            SET CONSTRAINTS audittrail.revision_stamp DEFERRED;
+            UPDATE audittrail.revision SET xid = xid WHERE id = NEW.id;
+            RETURN NULL;
+        END IF;
+    END IF;
+    ignored := audittrail.stamp(NEW.id)::text;
+    RETURN NULL;
+END
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'audittrail.revision'::regclass AND tgname = 'revision_stamp') THEN
+        CREATE CONSTRAINT TRIGGER revision_stamp
+            AFTER INSERT OR UPDATE OF xid ON audittrail.revision
+            DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (NEW.committed IS NULL)
+            EXECUTE FUNCTION audittrail.stamp_at_commit();
+    END IF;
+END
+$$;
+
+-- Close the revision of this transaction before its end; the next change opens another. For test suites, whose
+-- transactions never commit: elsewhere one transaction is one revision.
+CREATE OR REPLACE FUNCTION audittrail.close_revision() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    claimed text := current_setting('audittrail.revision', true);
+    ignored text;
+BEGIN
+    IF claimed <> '' THEN
+        IF audittrail.resume_revision(claimed) THEN
+            PERFORM audittrail.stamp(claimed::bigint);
+            ignored := set_config('audittrail.revision', '', true);
+            ignored := set_config('audittrail.applied', '', true);
+            RETURN claimed::bigint;
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;

@@ -1,0 +1,109 @@
+-- What a tracked table looks like: its columns, its key, and whether the capture functions still agree with them.
+
+-- Name under which a column is stored: its own, unless the history table uses that name itself.
+CREATE OR REPLACE FUNCTION audittrail.stored_name(column_name text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN column_name ~ '^(row_)*(version|revision_id|operation)$' THEN 'row_' || column_name ELSE column_name END
+$$;
+
+-- The columns of a table that can be captured, in its own order. A virtual generated column (PostgreSQL 18) is NULL in
+-- a trigger and therefore left out; a domain is stored as its base type, whose values no later constraint rejects.
+CREATE OR REPLACE FUNCTION audittrail.live_columns(live oid)
+RETURNS TABLE (attnum int, name text, type text, collation_name text, missing_value text, computed boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE base AS (
+        SELECT a.attnum, a.atttypid AS typid, a.atttypmod AS typmod
+          FROM pg_attribute a
+         WHERE a.attrelid = live AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+        UNION ALL
+        SELECT b.attnum, t.typbasetype, t.typtypmod
+          FROM base b JOIN pg_type t ON t.oid = b.typid WHERE t.typtype = 'd'
+    )
+    SELECT a.attnum::int, a.attname::text, format_type(b.typid, b.typmod),
+           CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.collname) END,
+           CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
+           a.atthasdef OR a.attidentity <> ''
+      FROM pg_attribute a
+      JOIN base b ON b.attnum = a.attnum
+      JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd'
+      LEFT JOIN pg_collation c ON c.oid = a.attcollation AND a.attcollation <> t.typcollation
+      LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+     WHERE a.attrelid = live
+     ORDER BY a.attnum
+$$;
+
+-- Names of the primary key's columns, in key order; an empty array if there is none.
+CREATE OR REPLACE FUNCTION audittrail.key_columns(live oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(a.attname::text ORDER BY k.position), '{}')
+      FROM pg_index i
+      CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
+      JOIN pg_attribute a ON a.attrelid = live AND a.attnum = k.attnum
+     WHERE i.indrelid = live AND i.indisprimary AND k.position <= i.indnkeyatts
+$$;
+
+-- Whether a foreign key of the table may change its rows by itself: ON DELETE or ON UPDATE CASCADE, SET NULL, SET DEFAULT.
+CREATE OR REPLACE FUNCTION audittrail.has_referential_actions(live oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_constraint
+                    WHERE conrelid = live AND contype = 'f' AND (confupdtype IN ('c', 'n', 'd') OR confdeltype IN ('c', 'n', 'd')))
+$$;
+
+-- One value for everything about a table and its history table that the capture functions depend on.
+CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT md5(concat_ws(' / ',
+        (SELECT string_agg(format('%s %I %s %s', c.attnum, c.name, c.type, c.collation_name), ',' ORDER BY c.attnum)
+           FROM audittrail.live_columns(live) c),
+        array_to_string(audittrail.key_columns(live), ','),
+        -- Only where there are referential actions do the functions name the table itself.
+        CASE WHEN audittrail.has_referential_actions(live) THEN live::regclass::text END,
+        (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
+           FROM pg_attribute a
+          WHERE a.attrelid = to_regclass(format('audittrail.%I', history_name)) AND a.attnum > 0 AND NOT a.attisdropped)))
+$$;
+
+-- Whether the table still is as it was when its capture functions were made.
+-- Not really immutable: declared so, its value is worked out when the statement that asks is planned and costs nothing
+-- afterwards. PostgreSQL plans that statement again whenever one of the tables that it names changes.
+CREATE OR REPLACE FUNCTION audittrail.in_step(live oid, history_name text, made_for text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN audittrail.fingerprint(live, history_name) IS NOT DISTINCT FROM made_for;
+END
+$$;
+
+-- "a.key = b.key AND ..." with the equality operators of the primary key, qualified, since extensions' operators are
+-- not on the search path of a capture function.
+CREATE OR REPLACE FUNCTION audittrail.same_key(tracked audittrail.tracked_table, a text, a_stored boolean, b text, b_stored boolean) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(
+               format('%s.%I OPERATOR(%I.%s) %s.%I',
+                   a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
+                   coalesce(e.nspname, 'pg_catalog'), coalesce(e.oprname, '='),
+                   b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
+               ' AND ' ORDER BY k.position)
+      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+      LEFT JOIN LATERAL (
+          SELECT ns.nspname, o.oprname
+            FROM pg_index i
+            JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
+            JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
+                                     AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+            JOIN pg_operator o ON o.oid = m.amopopr
+            JOIN pg_namespace ns ON ns.oid = o.oprnamespace
+           WHERE i.indrelid = tracked.relation AND i.indisprimary
+      ) e ON true
+$$;
+
+-- Names of a tracked table's stored columns as a list for SQL: as stored, or as live columns of "alias".
+-- Of kind 'compared' are those whose change makes a version.
+CREATE OR REPLACE FUNCTION audittrail.column_list(tracked audittrail.tracked_table, alias text DEFAULT NULL, compared boolean DEFAULT false, stored boolean DEFAULT NULL) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(
+               CASE WHEN alias IS NULL THEN '' ELSE alias || '.' END
+               || quote_ident(CASE WHEN coalesce(stored, alias IS NULL) THEN c.history ELSE c.name END),
+               ', ' ORDER BY c.attnum)
+      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text, ignored boolean)
+     WHERE c.history IS NOT NULL AND NOT (compared AND c.ignored)
+$$;

@@ -1,0 +1,58 @@
+-- History is not changed by accident: UPDATE, DELETE and TRUNCATE on our tables fail, unless the transaction says that
+-- it means it. It says so with the setting audittrail.editing, which history.editing() sets for its block.
+-- A role without privileges on our tables can't do it either way.
+
+-- Note in this transaction's revision that it corrected history, and where.
+CREATE OR REPLACE FUNCTION audittrail.record_correction(corrected text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    opened bigint := audittrail.next_version();
+BEGIN
+    UPDATE audittrail.revision r
+       SET context = jsonb_set(r.context, '{corrected}', coalesce(r.context -> 'corrected', '[]') || to_jsonb(corrected))
+     WHERE r.id = current_setting('audittrail.revision')::bigint
+       AND NOT coalesce(r.context -> 'corrected', '[]') ? corrected;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION audittrail.guard() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    IF current_setting('audittrail.settling', true) = 'on' THEN
+        NULL;  -- our own functions at work
+    ELSIF TG_LEVEL = 'ROW' AND TG_OP = 'UPDATE' AND to_jsonb(OLD) ->> 'xid' = pg_current_xact_id()::text THEN
+        NULL;  -- our own revision, which a deferred trigger opens again after its stamp
+    ELSIF coalesce(current_setting('audittrail.editing', true), '') = '' THEN
+        RAISE EXCEPTION 'audittrail: history cannot be changed (% on audittrail.%)', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'To correct history on purpose, use audittrail.history.editing(reason=...), which records that you did.';
+    ELSE
+        PERFORM audittrail.record_correction(TG_TABLE_NAME);
+    END IF;
+    IF TG_LEVEL = 'STATEMENT' THEN
+        RETURN NULL;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+
+-- Put the guard on one of our tables. On revision it watches rows, since each commit updates its own row there.
+CREATE OR REPLACE FUNCTION audittrail.create_guard(guarded regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = guarded AND tgname = 'guard') THEN
+        RETURN;
+    END IF;
+    IF guarded = 'audittrail.revision'::regclass THEN
+        EXECUTE format('CREATE TRIGGER guard BEFORE UPDATE OR DELETE ON %s FOR EACH ROW '
+                       'WHEN (OLD.committed IS NOT NULL) EXECUTE FUNCTION audittrail.guard()', guarded);
+        EXECUTE format('CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
+                       'EXECUTE FUNCTION audittrail.guard()', guarded);
+    ELSE
+        EXECUTE format('CREATE TRIGGER guard BEFORE UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT '
+                       'EXECUTE FUNCTION audittrail.guard()', guarded);
+    END IF;
+END
+$$;
+
+SELECT audittrail.create_guard('audittrail.revision');

@@ -1,0 +1,201 @@
+"""Keep a database in step with what is to be tracked: begin, follow and end the tracking of its tables."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.psycopg_any import sql
+
+from audittrail import conf
+from audittrail.capture import install, tracking
+from audittrail.exceptions import LockedError, NotInstalledError
+
+#: How often a table that is locked by others is tried before we give up.
+LOCK_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done, or is to be done, to one table: 'created', 'changed', 'ended', or 'skipped' with a reason."""
+
+    table: str
+    action: str
+    detail: str = ""
+    wanted: tracking.TrackedTable | None = field(default=None, repr=False)
+    recorded: "Recorded | None" = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A row of the registry: a table that the database tracks, or did."""
+
+    id: int
+    relation: int
+    schema: str
+    table: str
+    history: str
+    baseline_complete: bool
+    since_at: Any
+    until_at: Any
+    exists: bool
+    in_step: bool
+    faults: tuple[str, ...]
+
+
+def sync(
+    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[Change], None] = lambda change: None
+) -> list[Change]:
+    """Bring the tracking of a database in step with settings, registrations and schema.
+
+    Takes a database alias, and a function that is told each change as it is made. Each table is dealt with in a
+    transaction of its own and locked for as short a time as that takes. Returns the changes.
+
+    Raises `NotInstalledError` without audittrail's tables, `LockedError` if a table stays locked by others.
+    """
+    connection = connections[using]
+    if not install.is_installed(connection):
+        raise NotInstalledError(
+            f"Database {using!r} does not hold audittrail's tables; run manage.py migrate --database {using}."
+        )
+    changes: list[Change] = []
+
+    def note(change: Change) -> None:
+        changes.append(change)
+        report(change)
+
+    if install.install_functions(connection):
+        note(Change("audittrail", "changed", "functions of this release"))
+    for change in pending(connection):
+        if change.action == "skipped":
+            note(change)
+        else:
+            note(carry_out(connection, change))
+    return changes
+
+
+def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
+    """Yield what `sync` would do to each table, without doing it."""
+    wanted = tracking.tracked_tables(connection.alias)
+    names = {table.table for table in wanted}
+    unwanted = {model._meta.db_table for model in tracking.candidates()} - names
+    with connection.cursor() as cursor:
+        for table in wanted:
+            cursor.execute(
+                "SELECT state, detail FROM audittrail.tracking_state(to_regclass(%s), %s, %s, %s)",
+                _arguments(connection, table),
+            )
+            state, detail = cursor.fetchone()
+            if state != "unchanged":
+                yield Change(table.table, state, detail, wanted=table)
+        cursor.execute(
+            "SELECT to_regclass(name)::oid::bigint FROM unnest(%s) u (name)",
+            [[connection.ops.quote_name(name) for name in sorted(unwanted)]],
+        )
+        relations = {relation for (relation,) in cursor.fetchall()}
+    for recorded in registry(connection):
+        if recorded.until_at is None and (recorded.relation in relations or not recorded.exists):
+            detail = "no longer to be tracked" if recorded.exists else "the table was dropped"
+            yield Change(recorded.table, "ended", detail, recorded=recorded)
+
+
+def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> list[Any]:
+    return [
+        connection.ops.quote_name(table.table),
+        list(table.exclude),
+        list(table.ignore),
+        table.history,
+    ]
+
+
+def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
+    """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('lock_timeout', %s, true)", [f"{conf.lock_timeout()}ms"]
+                )
+                if change.recorded is not None:
+                    cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
+                    return change
+                assert change.wanted is not None
+                cursor.execute(
+                    "SELECT audittrail.track(%s::regclass, %s, %s, %s, %s)",
+                    [*_arguments(connection, change.wanted), conf.baseline_limit()],
+                )
+                return replace(change, action=cursor.fetchone()[0])
+        except OperationalError as error:
+            if (
+                getattr(error.__cause__, "pgcode", getattr(error.__cause__, "sqlstate", None))
+                != "55P03"
+            ):
+                raise
+            if connection.in_atomic_block or attempt == LOCK_ATTEMPTS - 1:
+                raise LockedError(
+                    f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed. "
+                    "Run manage.py audittrail sync again at a quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT."
+                ) from error
+            time.sleep(0.2 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
+    """Return the tables that the database tracks or did, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.id, t.relation::bigint, t.schema_name, t.table_name, t.history_name, t.baseline_complete, t.since_at, t.until_at,"
+            " c.oid IS NOT NULL,"
+            " c.oid IS NOT NULL AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint"
+            "   AND NOT audittrail.has_stale_functions(t),"
+            " CASE WHEN c.oid IS NULL THEN '{}' ELSE"
+            "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
+            "           FROM audittrail.faulty_triggers(t) f ORDER BY 1) END"
+            " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
+            " ORDER BY t.schema_name, t.table_name, t.id",
+            [],
+        )
+        return [Recorded(*row[:10], tuple(row[10])) for row in cursor.fetchall()]
+
+
+def uninstall(
+    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[Change], None] = lambda change: None
+) -> None:
+    """Remove audittrail from a database: triggers, functions and history; the user's tables stay as they are.
+
+    All of it lives in the schema `audittrail`, and the triggers depend on its functions: dropping the schema
+    takes everything along. One table at a time first, so that no lock is held for long.
+    """
+    connection = connections[using]
+    for recorded in registry(connection):
+        if recorded.until_at is None:
+            report(carry_out(connection, Change(recorded.table, "ended", recorded=recorded)))
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL client_min_messages = warning")
+        cursor.execute("DROP SCHEMA audittrail CASCADE")
+
+
+def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:
+    """Yield the SQL that `sync` would run, for a DBA to read and to run in psql."""
+    if not install.functions_are_current(connection):
+        for file in install.function_files():
+            yield file.read_text()
+        yield install.finishing_sql()
+    if not install.has_functions(connection):
+        return
+    with connection.cursor() as cursor:
+        for change in pending(connection):
+            if change.action == "skipped":
+                yield f"-- {change.table}: {change.detail}"
+            elif change.recorded is not None:
+                yield f"SELECT audittrail.untrack({change.recorded.id});  -- {change.table}"
+            else:
+                assert change.wanted is not None
+                call = sql.SQL("SELECT audittrail.track({}::regclass, {}, {}, {}, {});").format(
+                    *map(
+                        sql.Literal, [*_arguments(connection, change.wanted), conf.baseline_limit()]
+                    )
+                )
+                yield call.as_string(cursor.cursor)

@@ -1,0 +1,207 @@
+"""What is tracked: settings and `history.register`, resolved against the models of the project."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import md5
+
+from django.apps import apps
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models, router
+from django.db.backends.utils import strip_quotes
+
+from audittrail import conf
+from audittrail.exceptions import ConfigurationError
+
+#: A history table's name leaves room for the suffixes of its functions within PostgreSQL's 63 bytes.
+HISTORY_NAME_BYTES = 54
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `history.register` says about one model: names of fields."""
+
+    exclude: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackedTable:
+    """A table to track, as the settings want it: `exclude` and `ignore` are columns, `mask` names of fields."""
+
+    model: type[models.Model]
+    table: str
+    history: str
+    exclude: tuple[str, ...]
+    mask: tuple[str, ...]
+    ignore: tuple[str, ...]
+
+
+_registered: dict[type[models.Model], Options] = {}
+
+
+def register(
+    model: type[models.Model],
+    *,
+    exclude: Sequence[str] = (),
+    mask: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> None:
+    """Track a model, whatever the settings' wildcards say, and set how.
+
+    Takes a concrete model (managed or not) and names of its own fields: `exclude` are never stored, `mask` are
+    stored but never shown, a change in `ignore` alone makes no version. A later call replaces an earlier one.
+
+    Raises `ConfigurationError` for an abstract, proxy or swapped-out model, and for an unknown field.
+    """
+    if not (isinstance(model, type) and issubclass(model, models.Model)):
+        raise ConfigurationError(f"history.register takes a model class, not {model!r}.")
+    if model._meta.abstract:
+        raise ConfigurationError(
+            f"{model.__name__} is abstract and has no table; register the models that inherit from it."
+        )
+    if model._meta.proxy:
+        raise ConfigurationError(
+            f"{model._meta.label} is a proxy; register {model._meta.concrete_model._meta.label}, whose table it shares."
+        )
+    if model._meta.swapped:
+        raise ConfigurationError(
+            f"{model._meta.label} has been swapped out; register {model._meta.swapped}, which stands for it."
+        )
+    for option, names in (("exclude", exclude), ("mask", mask), ("ignore", ignore)):
+        if isinstance(names, str):
+            raise ConfigurationError(
+                f"{option} of {model._meta.label} is {names!r}; give a list of field names."
+            )
+        for name in names:
+            column_of(model, name, option)
+    _registered[model] = Options(tuple(exclude), tuple(mask), tuple(ignore))
+
+
+def column_of(model: type[models.Model], name: str, option: str) -> str:
+    """Return the column of a model's own field.
+
+    Raises `ConfigurationError` if it has none of that name, or if it is part of the primary key and to be excluded.
+    """
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        field = None
+    if (
+        not isinstance(field, models.Field)
+        or field not in model._meta.local_fields
+        or field.column is None
+    ):
+        known = ", ".join(sorted(f.name for f in model._meta.local_fields if f.column))
+        raise ConfigurationError(
+            f"{option} of {model._meta.label} names {name!r}, which is no column of {model._meta.db_table!r}; "
+            f"it has {known}."
+        )
+    if option != "mask" and field in model._meta.pk_fields:
+        raise ConfigurationError(
+            f"{option} of {model._meta.label} names {name!r}, which is part of the primary key: versions are found by it."
+        )
+    return field.column
+
+
+def options_of(model: type[models.Model]) -> Options:
+    """Return what is registered for a model, or what holds by default.
+
+    By default the password of a user model is excluded and its `last_login` ignored.
+    """
+    if model in _registered:
+        return _registered[model]
+    if issubclass(model, AbstractBaseUser):
+        own = {field.name for field in model._meta.local_fields}
+        return Options(
+            exclude=tuple(own & {"password"}),
+            ignore=tuple(own & {"last_login"}),
+        )
+    return Options()
+
+
+def is_registered(model: type[models.Model]) -> bool:
+    """Return whether `history.register` was called for the model."""
+    return model in _registered
+
+
+def matches(model: type[models.Model], pattern: str) -> bool:
+    """Return whether a label or wildcard such as `shop.*` means the model; labels ignore case in the model's name."""
+    meta = model._meta
+    app_label, dot, model_name = pattern.rpartition(".")
+    if not dot:
+        return fnmatchcase(meta.app_label, pattern)
+    return fnmatchcase(meta.app_label, app_label) and fnmatchcase(
+        meta.model_name or "", model_name.lower()
+    )
+
+
+def candidates() -> Iterator[type[models.Model]]:
+    """Yield every model with a table of its own: concrete, not swapped out, auto-created m2m models included."""
+    for model in apps.get_models(include_auto_created=True):
+        if not (model._meta.proxy or model._meta.swapped or model._meta.abstract):
+            yield model
+
+
+def is_tracked(model: type[models.Model]) -> bool:
+    """Return whether settings and registrations track the model's table; a proxy goes with its concrete model."""
+    model = model._meta.concrete_model or model
+    if model._meta.app_label == "audittrail" or model._meta.abstract or model._meta.swapped:
+        return False
+    if model in _registered:
+        return True
+    return (
+        model._meta.managed
+        and any(matches(model, pattern) for pattern in conf.models())
+        and not any(matches(model, pattern) for pattern in conf.exclude())
+    )
+
+
+def tracked_models() -> list[type[models.Model]]:
+    """Return the models whose tables are tracked, in the order of the apps."""
+    return [model for model in candidates() if is_tracked(model)]
+
+
+def tracked_tables(using: str) -> list[TrackedTable]:
+    """Return the tables to track in one database: those that the routers place there, each once."""
+    seen: dict[str, TrackedTable] = {}
+    for model in tracked_models():
+        if router.allow_migrate_model(using, model) and model._meta.db_table not in seen:
+            seen[model._meta.db_table] = describe(model)
+    return list(seen.values())
+
+
+def describe(model: type[models.Model]) -> TrackedTable:
+    """Return a model's table as it is to be tracked."""
+    options = options_of(model)
+    return TrackedTable(
+        model=model,
+        table=model._meta.db_table,
+        history=history_name(model._meta.db_table),
+        exclude=tuple(column_of(model, name, "exclude") for name in options.exclude),
+        mask=options.mask,
+        ignore=tuple(column_of(model, name, "ignore") for name in options.ignore),
+    )
+
+
+def history_name(table: str) -> str:
+    """Return the name of a table's history table within the schema `audittrail`.
+
+    A name that would be too long is shortened and made unique by a digest.
+    """
+    name = strip_quotes(table).replace('"."', "_")
+    full = f"{name}_history"
+    if len(full.encode()) <= HISTORY_NAME_BYTES:
+        return full
+    digest = md5(table.encode(), usedforsecurity=False).hexdigest()[:8]
+    suffix = f"_{digest}_history"
+    short = name.encode()[: HISTORY_NAME_BYTES - len(suffix)].decode(errors="ignore")
+    return short + suffix
+
+
+def unmatched(patterns: Iterable[str]) -> list[str]:
+    """Return the patterns that mean no model of the project."""
+    known = list(candidates())
+    return [pattern for pattern in patterns if not any(matches(model, pattern) for model in known)]

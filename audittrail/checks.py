@@ -1,0 +1,156 @@
+"""System checks: settings that mean nothing, models that can't be tracked, databases that are out of step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, connections, router
+
+from audittrail import conf
+from audittrail.capture import install, sync, tracking
+from audittrail.exceptions import ConfigurationError
+from audittrail.revisions import accessor
+
+MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
+
+
+def register_checks() -> None:
+    """Register audittrail's checks with Django; those of databases run with `check --database` and `migrate`."""
+    checks.register(check_settings, "audittrail")
+    checks.register(check_models, "audittrail")
+    checks.register(check_database, checks.Tags.database)
+
+
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Check that the settings are of the right kind and that each label and wildcard means a model."""
+    messages: list[checks.CheckMessage] = []
+    for name, read in (
+        ("AUDITTRAIL_MODELS", conf.models),
+        ("AUDITTRAIL_EXCLUDE", conf.exclude),
+        ("AUDITTRAIL_BASELINE_LIMIT", conf.baseline_limit),
+        ("AUDITTRAIL_LOCK_TIMEOUT", conf.lock_timeout),
+        ("AUDITTRAIL_TRUSTED_PROXY_COUNT", conf.trusted_proxy_count),
+        ("AUDITTRAIL_REQUEST_ID_HEADER", conf.request_id_header),
+    ):
+        try:
+            value = read()
+        except ConfigurationError as error:
+            messages.append(checks.Error(str(error), id="audittrail.E001"))
+            continue
+        if not isinstance(value, tuple) or not hasattr(settings, name):
+            continue
+        for pattern in tracking.unmatched(value):
+            wildcard = any(sign in pattern for sign in "*?[")
+            messages.append(
+                (checks.Warning if wildcard else checks.Error)(
+                    f"{name} names {pattern!r}, which is no model of this project.",
+                    hint="Give labels such as 'shop.Order', an app such as 'shop', or wildcards such as 'shop.*'; "
+                    "the app must be in INSTALLED_APPS.",
+                    id="audittrail.W003" if wildcard else "audittrail.E002",
+                )
+            )
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        messages.append(
+            checks.Warning(
+                "Revisions made by requests will not say who made them.",
+                hint=f"Add {MIDDLEWARE!r} to MIDDLEWARE, after the authentication middleware.",
+                id="audittrail.W004",
+            )
+        )
+    return messages
+
+
+def check_models(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Check that tracked models can be: their database, and the name of their accessor."""
+    messages: list[checks.CheckMessage] = []
+    tracked = tracking.tracked_models()
+    for model in tracked:
+        if accessor.name_is_taken(model):
+            messages.append(
+                checks.Warning(
+                    f"{model._meta.label} uses the name {accessor.NAME!r} itself, so it has no accessor of that name.",
+                    hint=f"Use audittrail.history.of({model.__name__}) instead; its history is recorded all the same.",
+                    obj=model,
+                    id="audittrail.W005",
+                )
+            )
+    for alias in connections:
+        if install.is_supported(connections[alias]):
+            continue
+        models = [model for model in tracked if router.allow_migrate_model(alias, model)]
+        if models:
+            kind = checks.Error if alias == DEFAULT_DB_ALIAS else checks.Warning
+            messages.append(
+                kind(
+                    f"Database {alias!r} is not PostgreSQL ({connections[alias].vendor}): nothing in it is recorded.",
+                    hint="Use django.db.backends.postgresql, or keep tracked models out of it with a router.",
+                    id="audittrail.E006" if alias == DEFAULT_DB_ALIAS else "audittrail.W006",
+                )
+            )
+    return messages
+
+
+def check_database(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> list[checks.CheckMessage]:
+    """Check that what each database records is what is to be recorded."""
+    messages: list[checks.CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if not install.is_supported(connection):
+            continue
+        problem = install.obstacle(connection)
+        if problem:
+            messages.append(checks.Error(f"Database {alias!r}: {problem}", id="audittrail.E010"))
+        elif install.is_installed(connection) and install.has_functions(connection):
+            messages.extend(_check_tracking(alias))
+    return messages
+
+
+def _check_tracking(alias: str) -> list[checks.CheckMessage]:
+    connection = connections[alias]
+    messages: list[checks.CheckMessage] = []
+    if not install.functions_are_current(connection):
+        messages.append(
+            checks.Warning(
+                f"Database {alias!r} holds the functions of another release of audittrail.",
+                hint=f"Run manage.py audittrail sync --database {alias}.",
+                id="audittrail.W011",
+            )
+        )
+    for change in sync.pending(connection):
+        if change.action == "skipped":
+            messages.append(
+                checks.Warning(
+                    f"{change.table!r} in database {alias!r} is not tracked: {change.detail}.",
+                    hint="Give it a primary key, or exclude its model with AUDITTRAIL_EXCLUDE.",
+                    id="audittrail.W012",
+                )
+            )
+        else:
+            messages.append(
+                checks.Warning(
+                    f"Tracking of {change.table!r} in database {alias!r} is out of step"
+                    f" ({change.detail or 'not tracked yet'}).",
+                    hint=f"Run manage.py audittrail sync --database {alias}, or migrate.",
+                    id="audittrail.W013",
+                )
+            )
+    for recorded in sync.registry(connection):
+        if recorded.until_at is None and not recorded.baseline_complete:
+            messages.append(
+                checks.Warning(
+                    f"The baseline of {recorded.table!r} in database {alias!r} is not complete.",
+                    hint=f"Run manage.py audittrail backfill --database {alias}; it is safe beside writers.",
+                    id="audittrail.W014",
+                )
+            )
+    return messages

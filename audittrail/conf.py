@@ -1,0 +1,69 @@
+"""One accessor for each setting, read when it is used, so that `override_settings` works."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.conf import settings
+
+from audittrail.exceptions import ConfigurationError
+
+#: What is left out unless AUDITTRAIL_EXCLUDE says otherwise: sessions, bookkeeping that migrations write, the admin's own log.
+DEFAULT_EXCLUDE: Final = (
+    "sessions.*",
+    "contenttypes.*",
+    "auth.Permission",
+    "admin.LogEntry",
+    "migrations.*",
+    "audittrail.*",
+)
+
+
+def models() -> tuple[str, ...]:
+    """Return the labels and wildcards of the models to track (`AUDITTRAIL_MODELS`, default all)."""
+    return _labels("AUDITTRAIL_MODELS", ("*",))
+
+
+def exclude() -> tuple[str, ...]:
+    """Return the labels and wildcards of the models to leave out (`AUDITTRAIL_EXCLUDE`)."""
+    return _labels("AUDITTRAIL_EXCLUDE", DEFAULT_EXCLUDE)
+
+
+def baseline_limit() -> int:
+    """Return the size in bytes up to which a table's baseline is copied at once (`AUDITTRAIL_BASELINE_LIMIT`, default 32 MiB)."""
+    return _natural("AUDITTRAIL_BASELINE_LIMIT", 32 * 1024 * 1024)
+
+
+def lock_timeout() -> int:
+    """Return for how many milliseconds a change of tracking waits for a table (`AUDITTRAIL_LOCK_TIMEOUT`, default 2000)."""
+    return _natural("AUDITTRAIL_LOCK_TIMEOUT", 2000)
+
+
+def trusted_proxy_count() -> int:
+    """Return how many proxies in front add to X-Forwarded-For (`AUDITTRAIL_TRUSTED_PROXY_COUNT`, default 0: none is trusted)."""
+    return _natural("AUDITTRAIL_TRUSTED_PROXY_COUNT", 0)
+
+
+def request_id_header() -> str:
+    """Return the name of the header that carries a request's id (`AUDITTRAIL_REQUEST_ID_HEADER`)."""
+    name = getattr(settings, "AUDITTRAIL_REQUEST_ID_HEADER", "X-Request-ID")
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f"AUDITTRAIL_REQUEST_ID_HEADER is {name!r}; give the name of a header, such as 'X-Request-ID'."
+        )
+    return name
+
+
+def _natural(name: str, default: int) -> int:
+    value: Any = getattr(settings, name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"{name} is {value!r}; give a whole number, 0 or more.")
+    return value
+
+
+def _labels(name: str, default: Sequence[str]) -> tuple[str, ...]:
+    value: Any = getattr(settings, name, default)
+    if isinstance(value, str) or not all(isinstance(label, str) for label in value):
+        raise ConfigurationError(
+            f"{name} is {value!r}; give a list of labels such as ['shop.Order', 'blog.*']."
+        )
+    return tuple(value)

@@ -1,0 +1,154 @@
+"""The revision: everything that one database transaction changed, with who, when, why and from where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audittrail.revisions import settling
+
+if TYPE_CHECKING:
+    from audittrail.revisions.versions import Version
+
+
+class AuthorDescriptor(ForwardManyToOneDescriptor):
+    """Give None for a user who has been deleted: their key stays in the revision, and blocks nothing."""
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        try:
+            return super().__get__(instance, cls)
+        except self.RelatedObjectDoesNotExist:
+            return None
+
+
+class AuthorForeignKey(models.ForeignKey):
+    """A foreign key without a constraint, whose target may be gone."""
+
+    forward_related_accessor_class = AuthorDescriptor
+
+    def deconstruct(self) -> Any:
+        """Return the field as migrations need it: an ordinary foreign key."""
+        name, _path, args, options = super().deconstruct()
+        return name, "django.db.models.ForeignKey", args, options
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    """Revisions, and the questions that people ask of them."""
+
+    def get_by_timestamp(self, timestamp: datetime) -> Revision:
+        """Return the last revision committed at or before a moment.
+
+        Takes an aware datetime; a naive one is understood in the current time zone.
+
+        Raises `Revision.DoesNotExist` if there was none yet, `TypeError` for anything but a datetime.
+        """
+        found = (
+            self.filter(committed_at__lte=_aware(timestamp))
+            .order_by("-committed_at", "-committed")
+            .first()
+        )
+        if found is None:
+            raise self.model.DoesNotExist(f"No revision was committed at or before {timestamp}.")
+        return found
+
+    def committed(self) -> Self:
+        """Return the revisions that have a place in commit order: all but this transaction's own."""
+        return self.filter(committed_at__isnull=False)
+
+    def newest_first(self) -> Self:
+        """Return the revisions in reverse commit order, by an index."""
+        return self.committed().order_by("-committed_at", "-committed")
+
+    def by_user(self, user: Any) -> Self:
+        """Return the revisions of a user; takes a user or a primary key."""
+        return self.filter(committed_by=user)
+
+    def between(self, start: datetime, end: datetime) -> Self:
+        """Return the revisions committed from `start` on and before `end`."""
+        return self.filter(committed_at__gte=_aware(start), committed_at__lt=_aware(end))
+
+    def for_model(self, model: type[models.Model]) -> Self:
+        """Return the revisions that changed rows of a model's table.
+
+        Raises `NotTrackedError` if it is not tracked.
+        """
+        return self.filter(pk__in=self._versions(model).values("revision_id"))
+
+    def for_object(self, obj: models.Model) -> Self:
+        """Return the revisions that changed one object; deleted ones count by their primary key.
+
+        Raises `NotTrackedError` if its model is not tracked.
+        """
+        from audittrail.revisions.versions import versions_of_object
+
+        versions = versions_of_object(obj, using=self.db)
+        return self.filter(pk__in=versions.values("revision_id"))
+
+    def settled(self, timeout: float = 5.0) -> Self:
+        """Return the revisions before which nothing can appear any more: what a change feed follows.
+
+        Waits up to `timeout` seconds for transactions that are just committing.
+
+        Raises `UnsettledError` if one takes longer, as a prepared transaction may.
+        """
+        return self.filter(committed__lte=settling.settled_tick(self.db, timeout))
+
+    def _versions(self, model: type[models.Model]) -> models.QuerySet[Version]:
+        from audittrail.revisions.versions import versions_of
+
+        return versions_of(model, using=self.db)
+
+
+class Revision(models.Model):
+    """One database transaction that changed something; made by the database, read here.
+
+    Revisions are ordered by `committed`, a tick of the database's logical clock, in the order of their commits.
+    `committed` and `committed_at` are None while the transaction is still open. `committed_by` is None when
+    nobody was named or the user has been deleted since; `committed_by_id` tells.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    committed = models.BigIntegerField(null=True)
+    committed_at = models.DateTimeField(_("committed at"), null=True)
+    committed_by = AuthorForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("committed by"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_column="committed_by",
+        related_name="+",
+    )
+    client_addr = models.GenericIPAddressField(_("client address"), null=True)
+    db_user = models.TextField(_("database user"))
+    application_name = models.TextField(_("application name"))
+    reason = models.TextField(_("reason"))
+    context = models.JSONField(_("context"), default=dict)
+
+    objects = models.Manager.from_queryset(RevisionQuerySet)()
+
+    class Meta:
+        managed = False
+        app_label = "audittrail"
+        db_table = 'audittrail"."revision'
+        get_latest_by = "committed"
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
+
+    def __str__(self) -> str:
+        """Return the number of the revision."""
+        return str(self.pk)
+
+
+def _aware(moment: datetime) -> datetime:
+    if not isinstance(moment, datetime):
+        raise TypeError(f"A moment must be a datetime, not {moment!r}.")
+    if settings.USE_TZ and timezone.is_naive(moment):
+        return timezone.make_aware(moment)
+    return moment

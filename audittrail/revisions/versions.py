@@ -1,0 +1,219 @@
+"""Versions: the captured images of a table's rows, as a read-only model for each tracked model."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.apps.registry import Apps, apps
+from django.db import models, router
+from django.utils.translation import gettext_lazy as _
+
+from audittrail.capture import tracking
+from audittrail.exceptions import AuditTrailError, NotTrackedError
+from audittrail.revisions.models import Revision
+
+#: Names that a version has of its own; a row's field of that name is called `row_<name>`.
+OWN_NAMES = frozenset(
+    {"version", "revision", "revision_id", "operation", "pk", "history", "objects"}
+)
+
+#: Version models live beside the project's models, not among them: no migrations, no content types.
+_registry = Apps()
+_registry.register_model("audittrail", Revision)
+
+
+class Operation(models.TextChoices):
+    """How a version came about; the values are those of the column `operation`."""
+
+    INSERT = "I", _("insert")
+    UPDATE = "U", _("update")
+    DELETE = "D", _("delete")
+    TRUNCATE = "T", _("truncate")
+    BASELINE = "B", _("baseline")
+
+
+class VersionQuerySet(models.QuerySet[Any]):
+    """Versions of the rows of one table; history is read here, never written."""
+
+    def in_order(self) -> VersionQuerySet:
+        """Return the versions in the order in which the rows changed."""
+        return self.order_by("version", *self.model.key_names)
+
+
+class Version(models.Model):
+    """One captured row image: `version` (a tick), `revision`, `operation`, and the row's own fields.
+
+    The fields are those of the tracked model's table: a foreign key is its column (`owner_id`), since the object
+    that it points to may have changed since; excluded columns are absent; every field may be None.
+    """
+
+    tracked_model: type[models.Model]
+    key_names: tuple[str, ...]
+
+    objects = models.Manager.from_queryset(VersionQuerySet)()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        """Return which row this is a version of, and which version."""
+        key = ", ".join(str(getattr(self, name)) for name in self.key_names)
+        return f"{self.tracked_model._meta.label} {key} @ {self.version}"  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        """Return how to unpickle: the class is made again from the tracked model."""
+        return _unpickle, (self.tracked_model._meta.label_lower,), self.__getstate__()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: versions are written by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format(self))
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: versions are written by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format(self))
+
+
+_READ_ONLY = (
+    "{} is history and can't be saved or deleted. To correct history on purpose, use "
+    "history.editing(reason=...) and a queryset's update()."
+)
+
+
+def _unpickle(label: str) -> Any:
+    model: Any = version_model(apps.get_model(label))
+    return model.__new__(model)
+
+
+def version_model(model: type[models.Model]) -> type[Any]:
+    """Return the version model of a tracked model; a proxy has that of its concrete model.
+
+    Raises `NotTrackedError` if the model is not tracked.
+    """
+    concrete = model._meta.concrete_model
+    if concrete is None or not tracking.is_tracked(concrete):
+        raise NotTrackedError(
+            f"{model._meta.label} is not tracked, so it has no history. Take it out of AUDITTRAIL_EXCLUDE or call "
+            f"history.register({model.__name__}), then run manage.py migrate."
+        )
+    options = tracking.options_of(concrete)
+    return _build(concrete, options)
+
+
+@cache
+def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
+    meta = model._meta
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for field in meta.local_concrete_fields:
+        if field.column is None or field.name in options.exclude:
+            continue
+        stored = _plain_copy(field)
+        if stored is not None:
+            name = names[field.attname] = _free_name(field.attname)
+            fields[name] = stored
+    keys = tuple(names[field.attname] for field in meta.pk_fields)
+    name = f"{model.__name__}Version"
+    return type(
+        name,
+        (Version,),
+        {
+            "__module__": model.__module__,
+            "__qualname__": name,
+            "version": models.BigIntegerField(_("version")),
+            "revision": models.ForeignKey(
+                Revision,
+                verbose_name=_("revision"),
+                on_delete=models.DO_NOTHING,
+                db_constraint=False,
+                db_column="revision_id",
+                related_name="+",
+            ),
+            "operation": models.CharField(_("operation"), max_length=1, choices=Operation),
+            "pk": models.CompositePrimaryKey("version", *keys),
+            **fields,
+            "tracked_model": model,
+            "key_names": keys,
+            "Meta": type(
+                "Meta",
+                (),
+                {
+                    "apps": _registry,
+                    "app_label": "audittrail",
+                    "managed": False,
+                    "db_table": f'audittrail"."{tracking.history_name(meta.db_table)}',
+                    "verbose_name": meta.verbose_name,
+                    "verbose_name_plural": meta.verbose_name_plural,
+                },
+            ),
+        },
+    )
+
+
+def _free_name(name: str) -> str:
+    base = name
+    while base.startswith("row_"):
+        base = base.removeprefix("row_")
+    return f"row_{name}" if base in OWN_NAMES else name
+
+
+def stored_column(column: str) -> str:
+    """Return the column of the history table that holds a column of the tracked one (`audittrail.stored_name`)."""
+    base = column
+    while base.startswith("row_"):
+        base = base.removeprefix("row_")
+    return f"row_{column}" if base in {"version", "revision_id", "operation"} else column
+
+
+_WITHOUT_SEQUENCE = {
+    "AutoField": models.IntegerField,
+    "BigAutoField": models.BigIntegerField,
+    "SmallAutoField": models.SmallIntegerField,
+}
+
+
+def _plain_copy(field: Any) -> Any:
+    """Return a field that reads the same column without constraints, defaults or relations; None if it isn't stored."""
+    column = stored_column(field.column)
+    label = field.verbose_name
+    while field.remote_field:
+        field = field.target_field
+    if isinstance(field, models.GeneratedField):
+        if not field.db_persist:  # type: ignore[attr-defined]
+            return None
+        field = field.output_field
+    kind: Any = _WITHOUT_SEQUENCE.get(field.get_internal_type(), type(field))
+    _name, _path, args, options = field.deconstruct()
+    for option in (
+        "primary_key", "unique", "db_index", "default", "db_default", "auto_now", "auto_now_add",
+        "unique_for_date", "unique_for_month", "unique_for_year", "db_tablespace", "db_comment", "serialize",
+        "auto_created",
+    ):  # fmt: skip
+        options.pop(option, None)
+    options.update(null=True, blank=True, db_column=column, verbose_name=label, editable=False)
+    return kind(*args, **options)
+
+
+def versions_of(model: type[models.Model], using: str | None = None) -> VersionQuerySet:
+    """Return all versions of all rows of a model's table.
+
+    Takes the database to ask; by default the one that the routers read the model from.
+
+    Raises `NotTrackedError` if the model is not tracked.
+    """
+    alias = using or router.db_for_read(model)
+    queryset: VersionQuerySet = version_model(model).objects.using(alias)
+    return queryset
+
+
+def versions_of_object(obj: models.Model, using: str | None = None) -> VersionQuerySet:
+    """Return all versions of one object's row, found by its primary key.
+
+    Raises `NotTrackedError` if its model is not tracked.
+    """
+    alias = using or obj._state.db or router.db_for_read(type(obj), instance=obj)
+    queryset = versions_of(type(obj), alias)
+    concrete = obj._meta.concrete_model
+    assert concrete is not None
+    values = [getattr(obj, field.attname) for field in concrete._meta.pk_fields]
+    return queryset.filter(**dict(zip(queryset.model.key_names, values, strict=True)))

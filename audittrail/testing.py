@@ -1,0 +1,101 @@
+"""Help for the tests of projects that use audittrail: close revisions within a test, and look at what was recorded.
+
+A `TestCase` is one transaction that never commits, so all of it is one open revision. `close_revision()` ends that
+revision where the test says so, and the next change opens another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+
+from audittrail.capture import install
+from audittrail.revisions.accessor import of
+from audittrail.revisions.models import Revision
+from audittrail.revisions.versions import Operation
+
+__all__ = [
+    "assert_history",
+    "assert_no_new_history",
+    "close_revision",
+    "new_revision",
+    "reset_history",
+]
+
+
+def close_revision(using: str = DEFAULT_DB_ALIAS) -> Revision | None:
+    """Close the open revision of this transaction and return it; None if nothing was changed since the last."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT audittrail.close_revision()")
+        (number,) = cursor.fetchone()
+    return None if number is None else Revision.objects.using(using).get(pk=number)
+
+
+class NewRevision:
+    """The revision of a `new_revision` block, once the block has ended; None if it changed nothing."""
+
+    revision: Revision | None = None
+
+
+@contextmanager
+def new_revision(using: str = DEFAULT_DB_ALIAS) -> Iterator[NewRevision]:
+    """Make the block a revision of its own within a test's transaction.
+
+    Gives an object whose `revision` is set at the end.
+    """
+    result = NewRevision()
+    with transaction.atomic(using=using):
+        close_revision(using)
+        yield result
+        result.revision = close_revision(using)
+
+
+def assert_history(target: models.Model | type[models.Model], *operations: str) -> list[Any]:
+    """Assert which operations the history of an object, or of all objects of a model, consists of, in order.
+
+    Takes the values of `Operation`, such as "I", "U". Returns the versions, for a closer look.
+    """
+    versions = list(of(target).versions.in_order().select_related("revision"))
+    expected = [Operation(operation) for operation in operations]
+    found = [Operation(version.operation) for version in versions]
+    assert found == expected, (
+        f"History of {target!r} is {_spelled(found)}, expected {_spelled(expected)}:\n"
+        + "\n".join(f"  {version.operation} {version!r}" for version in versions)
+    )
+    return versions
+
+
+@contextmanager
+def assert_no_new_history(
+    *models_: type[models.Model], using: str = DEFAULT_DB_ALIAS
+) -> Iterator[None]:
+    """Assert that the block makes no version of the given models, or no revision at all if none is given."""
+    if not models_:
+        before = close_revision(using)
+        yield
+        made = close_revision(using)
+        assert made is None, f"Revision {made} was made; before the block the last was {before}."
+        return
+    counts = {model: of(model).versions.using(using).count() for model in models_}
+    yield
+    for model, count in counts.items():
+        now = of(model).versions.using(using).count()
+        assert now == count, f"{now - count} versions of {model._meta.label} were made."
+
+
+def reset_history(using: str = DEFAULT_DB_ALIAS) -> None:
+    """Empty the history of a test database: for test cases that commit and flush their tables.
+
+    Tracking begins anew, with what the tables hold now as baseline. Never call it on a database that matters.
+    """
+    connection = connections[using]
+    if install.is_installed(connection) and install.has_functions(connection):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT audittrail.reset_history()")
+
+
+def _spelled(operations: list[Operation]) -> str:
+    return ", ".join(operations) or "empty"

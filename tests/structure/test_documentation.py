@@ -1,0 +1,136 @@
+"""The code blocks of README.md and docs/*.md run.
+
+A page is one program: its ```python blocks run in their order, in one namespace, on empty test databases whose
+changes are committed. The models of `tests.testapp` are those of an app `shop` there (`from shop.models import
+Customer`). Beside those blocks:
+
+- a ```pycon block holds `>>>` lines whose output is compared, as doctest does;
+- what a page needs but a reader does not want to see stands in a comment that begins with `<!-- python` on a
+  line of its own and ends with `-->` on a line of its own;
+- a block right below a line `<!-- not run: reason -->` is not run.
+
+Everything else (settings are ```python as well: assignments do no harm) is for the reader's eyes.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.structure.tree import ROOT
+from tests.testapp import models as shop_models
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BLOCK = re.compile(
+    r"^(?P<skip><!-- not run: [^\n]+ -->\n+)?"
+    r"(?:```(?P<language>python|pycon)\n(?P<shown>.*?)^```$|<!-- python\n(?P<hidden>.*?)^-->$)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold one block to run: its language, its source, and the line on which it begins."""
+
+    language: str
+    source: str
+    line: int
+
+
+def blocks_of(text: str) -> Iterator[Block]:
+    """Give the blocks of the page `text` that are to be run."""
+    for found in BLOCK.finditer(text):
+        group = "shown" if found["shown"] is not None else "hidden"
+        line = text.count("\n", 0, found.start(group)) + 1
+        if not found["skip"]:
+            yield Block(found["language"] or "python", found[group], line)
+
+
+def run_page(path: Path, text: str) -> None:
+    """Run the blocks of the page `text`; errors name `path` and the line in it."""
+    namespace: dict[str, Any] = {"__name__": path.stem}
+    for block in blocks_of(text):
+        if block.language == "python":
+            # Blank lines in front make the line numbers of a traceback those of the page.
+            exec(compile("\n" * (block.line - 1) + block.source, path, "exec"), namespace)
+        else:
+            flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            test = doctest.DocTestParser().get_doctest(
+                block.source, namespace, path.name, str(path), block.line - 1
+            )
+            runner = doctest.DebugRunner(verbose=False, optionflags=flags)
+            try:
+                runner.run(test, clear_globs=False)
+            except doctest.DocTestFailure as failure:
+                line = block.line + failure.example.lineno
+                pytest.fail(
+                    f"{path.name}:{line}: {failure.example.source.strip()} gave {failure.got!r},"
+                    f" not {failure.example.want!r}"
+                )
+            except doctest.UnexpectedException as failure:
+                raise failure.exc_info[1] from None
+            namespace = test.globs
+
+
+@pytest.fixture
+def shop(monkeypatch) -> None:
+    app = ModuleType("shop")
+    app.models = shop_models  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shop", app)
+    monkeypatch.setitem(sys.modules, "shop.models", shop_models)
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_code_blocks_run(path, shop) -> None:
+    run_page(path, path.read_text(encoding="utf-8"))
+
+
+PAGE = """
+```python
+numbers = [1]
+```
+<!-- python
+numbers.append(2)
+-->
+```pycon
+>>> numbers
+[1, 2]
+```
+<!-- not run: it fails -->
+```python
+raise RuntimeError
+```
+```sh
+echo not python
+```
+"""
+
+
+def test_a_page_is_one_program() -> None:
+    assert [(block.language, block.line) for block in blocks_of(PAGE)] == [
+        ("python", 3),
+        ("python", 6),
+        ("pycon", 9),
+    ]
+    run_page(Path("page.md"), PAGE)
+
+
+def test_a_wrong_output_fails_with_its_line() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"page\.md:9: numbers gave '\[1, 2\]\\n'"):
+        run_page(Path("page.md"), PAGE.replace("[1, 2]", "[1, 3]"))
+
+
+def test_an_error_fails_with_its_line() -> None:
+    with pytest.raises(NameError) as caught:
+        run_page(Path("page.md"), PAGE.replace("numbers.append", "letters.append"))
+    assert caught.traceback[-1].lineno == 5

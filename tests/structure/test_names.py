@@ -1,0 +1,39 @@
+"""Packages say what they are, and no module is named after nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from tests.structure.tree import PACKAGE, ROOT, module_name, python_files
+
+NAMELESS = {"base", "common", "core", "helper", "helpers", "lib", "misc", "util", "utils"}
+LONGEST = 300
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=module_name)
+def test_a_package_opens_with_one_sentence(path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    opening = docstring.partition("\n\n")[0]
+    assert len(re.findall(r"[.!?](?=\s|$)", opening)) == 1, f"{opening!r} is not one sentence"
+    assert opening.endswith(".")
+
+
+def test_every_directory_with_modules_is_a_package() -> None:
+    # Otherwise setup.py leaves it out.
+    directories = {path.parent for path in python_files(PACKAGE)}
+    assert [d for d in directories if not (d / "__init__.py").exists()] == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    directories = [PACKAGE, ROOT / "tests", ROOT / "demo"]
+    files = [path for directory in directories for path in python_files(directory)]
+    named = [path.relative_to(ROOT) for path in files if path.stem != "__init__"]
+    assert [str(path) for path in named if NAMELESS & {path.stem, *path.parent.parts}] == []
+
+
+def test_modules_are_short_enough_to_be_read_at_once() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in python_files(PACKAGE)}
+    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > LONGEST} == {}

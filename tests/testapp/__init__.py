@@ -1,0 +1,1 @@
+"""A small shop whose tables are of every kind that tracking has to cover."""

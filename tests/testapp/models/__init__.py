@@ -1,0 +1,60 @@
+"""The models, by what they are about: the shop, odd names, odd columns, tables that SQL makes."""
+
+from .columns import Clash, Document, Specimen
+from .constraints import Booking, Seat
+from .handmade import Drawing, Invoice, Legacy, LogLine, Measurement, Review, Shelf
+from .names import Capital, Keyword, LongName, Quoted, Spaced
+from .shop import (
+    Country,
+    Customer,
+    CustomerProfile,
+    Employee,
+    Membership,
+    Order,
+    OrderLine,
+    Organization,
+    Person,
+    Pizzeria,
+    Place,
+    Product,
+    Restaurant,
+    Tag,
+    TaggedNote,
+    VipCustomer,
+)
+
+__all__ = [
+    "Booking",
+    "Capital",
+    "Clash",
+    "Country",
+    "Customer",
+    "CustomerProfile",
+    "Document",
+    "Drawing",
+    "Employee",
+    "Invoice",
+    "Keyword",
+    "Legacy",
+    "LogLine",
+    "LongName",
+    "Measurement",
+    "Membership",
+    "Order",
+    "OrderLine",
+    "Organization",
+    "Person",
+    "Pizzeria",
+    "Place",
+    "Product",
+    "Quoted",
+    "Restaurant",
+    "Review",
+    "Seat",
+    "Shelf",
+    "Spaced",
+    "Specimen",
+    "Tag",
+    "TaggedNote",
+    "VipCustomer",
+]
