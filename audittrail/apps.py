@@ -55,7 +55,8 @@ def _after_migrate(
     if any(backwards and migration.app_label == "audittrail" for migration, backwards in plan):
         return  # audittrail is being taken out
     # Where migrations are disabled, as in some test suites, ours has not run.
-    install.install_tables(connection, get_user_model()._meta.pk.rel_db_type(connection))
+    key_type = get_user_model()._meta.pk.rel_db_type(connection)
+    install.install_tables(connection, key_type or "bigint")
 
     def report(change: sync.Change) -> None:
         if verbosity >= 2 or (verbosity == 1 and change.action == "skipped"):

@@ -42,7 +42,7 @@ class Recorded:
     until_at: Any
     exists: bool
     in_step: bool
-    faults: tuple[str, ...]
+    faults: list[str]
 
 
 def sync(
@@ -157,7 +157,7 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],
         )
-        return [Recorded(*row[:10], tuple(row[10])) for row in cursor.fetchall()]
+        return [Recorded(*row) for row in cursor.fetchall()]
 
 
 def uninstall(

@@ -56,7 +56,8 @@ def register(
 
     Raises `ConfigurationError` for an abstract, proxy or swapped-out model, and for an unknown field.
     """
-    if not (isinstance(model, type) and issubclass(model, models.Model)):
+    given: object = model
+    if not (isinstance(given, type) and issubclass(given, models.Model)):
         raise ConfigurationError(f"history.register takes a model class, not {model!r}.")
     if model._meta.abstract:
         raise ConfigurationError(
@@ -64,7 +65,7 @@ def register(
         )
     if model._meta.proxy:
         raise ConfigurationError(
-            f"{model._meta.label} is a proxy; register {model._meta.concrete_model._meta.label}, whose table it shares."
+            f"{model._meta.label} is a proxy; register the model whose table {model._meta.db_table!r} it shares."
         )
     if model._meta.swapped:
         raise ConfigurationError(

@@ -23,7 +23,7 @@ def editing(
 
     Raises `EditingError` without a reason.
     """
-    if not isinstance(reason, str) or not reason.strip():
+    if not isinstance(reason, str) or not reason.strip():  # type: ignore[redundant-expr]
         raise EditingError(
             f"history.editing() was given the reason {reason!r}; say in words why history is corrected."
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from audittrail.revisions.versions import Version
 
 
-class AuthorDescriptor(ForwardManyToOneDescriptor):
+class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
     """Give None for a user who has been deleted: their key stays in the revision, and blocks nothing."""
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
@@ -27,7 +27,7 @@ class AuthorDescriptor(ForwardManyToOneDescriptor):
             return None
 
 
-class AuthorForeignKey(models.ForeignKey):
+class AuthorForeignKey(models.ForeignKey[Any, Any]):
     """A foreign key without a constraint, whose target may be gone."""
 
     forward_related_accessor_class = AuthorDescriptor
