@@ -91,7 +91,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
             if state != "unchanged":
                 yield Change(table.table, state, detail, wanted=table)
         cursor.execute(
-            "SELECT to_regclass(name)::oid::bigint FROM unnest(%s) u (name)",
+            "SELECT to_regclass(name)::oid::bigint FROM unnest(%s::text[]) u (name)",
             [[connection.ops.quote_name(name) for name in sorted(unwanted)]],
         )
         relations = {relation for (relation,) in cursor.fetchall()}

@@ -15,7 +15,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.functional import Promise
 
 from audittrail.exceptions import ContextError
 from audittrail.revisions import users
@@ -111,12 +111,14 @@ class Context:
 
     def __enter__(self) -> None:
         outer = _active.get()
-        state = self._last
-        if state is None or state.outer is not outer:
+        if outer is not None or not users.is_constant(self._user):
+            # Not kept: it would keep the outer context alive, and the request that made it.
             state = self._merged(outer)
-            if users.is_constant(self._user):
-                # A decorator enters many times within one outer context: its comment is made once.
-                self._last = state
+        elif (kept := self._last) is not None:
+            state = kept
+        else:
+            # A decorator enters many times: its comment is made once.
+            state = self._last = self._merged(None)
         _active.set(state)
 
     def __exit__(

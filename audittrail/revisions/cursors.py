@@ -47,6 +47,9 @@ else:
 # The first word of a statement, after white space, comments and the parentheses of a set operation.
 _FIRST_WORD = re.compile(r"(?:[\s(]+|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
+# A table as the ORM writes it, and not the call of a function as `callproc` writes it.
+_FROM_TABLE = re.compile(r' FROM ("(?:[^"]|"")+"\.)?"(?:[^"]|"")+"(?![".(])')
+
 # Statements that change no table: they must not be the reason to look for the user, which may take
 # a query where none can be made (ROLLBACK TO SAVEPOINT).
 _CHANGING_NOTHING: Final = frozenset(
@@ -74,7 +77,7 @@ def install(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-    elif ContextCursor not in factory.__mro__:
+    elif _ContextCursor not in factory.__mro__:
         raw.cursor_factory = _context_cursor(factory)
 
 
@@ -90,7 +93,7 @@ def changes_nothing(statement: str) -> bool:
         return False
     rest = statement[start.end() :]
     if start[1].upper() == "SELECT":
-        return ' FROM "' in rest or "(" not in rest
+        return _FROM_TABLE.search(rest) is not None or "(" not in rest
     return start[1].upper() in _CHANGING_NOTHING
 
 
@@ -122,14 +125,14 @@ def with_context(query: Any, cursor: object) -> Any:
     return prefixed(comment, query, cursor) if comment else query
 
 
-class ContextCursor(_DriverCursor):
+class _ContextCursor(_DriverCursor):
     """A driver's cursor that sends the present context with its statements."""
 
     def executemany(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         return super().executemany(with_context(query, self), *args, **kwargs)
 
 
-class Psycopg3ContextCursor(ContextCursor):
+class _Psycopg3Cursor(_ContextCursor):
     """What psycopg 3 adds. Its `callproc` is Django's and goes through `execute`."""
 
     def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
@@ -153,7 +156,7 @@ class Psycopg3ContextCursor(ContextCursor):
         return super().stream(with_context(query, self), *args, **kwargs)
 
 
-class Psycopg2ContextCursor(ContextCursor):
+class _Psycopg2Cursor(_ContextCursor):
     """What psycopg2 adds. It composes `callproc` and `copy_from` where no class can reach."""
 
     @property
@@ -208,7 +211,7 @@ class Psycopg2ContextCursor(ContextCursor):
 
 @cache
 def _context_cursor(factory: type[Any]) -> type[Any]:
-    ours = Psycopg3ContextCursor if is_psycopg3 else Psycopg2ContextCursor
+    ours = _Psycopg3Cursor if is_psycopg3 else _Psycopg2Cursor
     return type(f"Context{factory.__name__}", (ours, factory), {"__module__": factory.__module__})
 
 

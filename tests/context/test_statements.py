@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, connections, transaction
+from django.db import ProgrammingError, connection, connections, transaction
 from django.db.backends.postgresql.psycopg_any import sql
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given
@@ -141,13 +141,16 @@ def test_what_django_shows_of_a_statement_is_without_the_context() -> None:
 
 
 def test_savepoints_and_rollbacks_work_in_a_context(log: Log) -> None:
-    with context(user=5, reason="why"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT take_note('kept')")
-            with pytest.raises(Exception, match="nowhere"), transaction.atomic():
-                cursor.execute("SELECT take_note('lost')")
-                cursor.execute("SELECT * FROM nowhere")
-            cursor.execute("SELECT take_note('after')")
+    def lose(cursor: Any) -> None:
+        with transaction.atomic():
+            cursor.execute("SELECT take_note('lost')")
+            cursor.execute("SELECT * FROM nowhere")
+
+    with context(user=5, reason="why"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT take_note('kept')")
+        with pytest.raises(ProgrammingError, match="nowhere"):
+            lose(cursor)
+        cursor.execute("SELECT take_note('after')")
     assert log() == [("kept", SAID), ("after", SAID)]
 
 

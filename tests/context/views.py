@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -16,6 +17,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from tests.testapp.models import Tag
 
 
 def take_note(note: str) -> None:
@@ -78,7 +81,7 @@ async def stream_async(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def file(request: HttpRequest) -> FileResponse:
-    return FileResponse(open(__file__, "rb"))
+    return FileResponse(Path(__file__).open("rb"))
 
 
 async def write_async(request: HttpRequest) -> HttpResponse:
@@ -101,13 +104,23 @@ class Meeting:
         await self.complete.wait()
 
 
-meeting: Meeting
+meeting = Meeting(0)
 
 
 async def meet(request: HttpRequest, name: str) -> HttpResponse:
     await sync_to_async(take_note)(name)
     await meeting.join()
     await sync_to_async(take_note)(name)
+    return HttpResponse()
+
+
+def tag(request: HttpRequest) -> HttpResponse:
+    Tag.objects.create(name="sync")
+    return HttpResponse()
+
+
+async def tag_async(request: HttpRequest) -> HttpResponse:
+    await Tag.objects.acreate(name="async")
     return HttpResponse()
 
 
@@ -127,6 +140,14 @@ class Api(APIView):
         return Response(headers={"X-User": str(request.user)})
 
 
+class TagApi(APIView):
+    authentication_classes = (Token,)
+
+    def post(self, request: Request) -> Response:
+        Tag.objects.create(name="api")
+        return Response()
+
+
 urlpatterns: list[Any] = [
     path("read", read),
     path("write", write),
@@ -139,4 +160,7 @@ urlpatterns: list[Any] = [
     path("write-async", write_async),
     path("meet/<name>", meet),
     path("api", Api.as_view()),
+    path("tag/sync", tag),
+    path("tag/async", tag_async),
+    path("tag/api", TagApi.as_view()),
 ]

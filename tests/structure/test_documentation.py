@@ -84,7 +84,7 @@ def run_page(path: Path, text: str) -> None:
 @pytest.fixture
 def shop(monkeypatch) -> None:
     app = ModuleType("shop")
-    app.models = shop_models  # type: ignore[attr-defined]
+    app.models = shop_models
     monkeypatch.setitem(sys.modules, "shop", app)
     monkeypatch.setitem(sys.modules, "shop.models", shop_models)
 

@@ -27,8 +27,8 @@ def test_metadata_says_what_is_needed(tmp_path) -> None:
     assert metadata["Name"] == "django-pg-audittrail"
     assert metadata["Version"] == audittrail.__version__
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra")) == {"benchmark", "demo", "test"}
-    assert metadata.get_payload().startswith("# ")
+    assert set(metadata.get_all("Provides-Extra", [])) == {"benchmark", "demo", "test"}
+    assert str(metadata.get_payload()).startswith("# ")
     requirements = (tmp_path / "django_pg_audittrail.egg-info/requires.txt").read_text()
     plain = requirements.partition("\n\n")[0].splitlines()
     names = [requirement.partition(">=")[0] for requirement in plain]

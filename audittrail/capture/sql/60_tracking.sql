@@ -338,6 +338,8 @@ DECLARE
     filled  boolean;
     since   bigint;
     unknown text[];
+    columns jsonb;
+    definitions text;
 BEGIN
     SELECT * INTO class FROM pg_class WHERE oid = live;
     IF class.relkind NOT IN ('r', 'p') OR class.relpersistence = 't' OR class.relispartition THEN
@@ -390,12 +392,19 @@ BEGIN
             RAISE EXCEPTION 'audittrail: the history table audittrail.% already belongs to another table', history
                 USING ERRCODE = 'duplicate_table', HINT = 'Track the table under another history name.';
         END IF;
-        EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL)', history);
+        SELECT string_agg(format(', %I %s%s', c.stored, c.type, ' COLLATE ' || c.collation_name), '' ORDER BY c.attnum) FILTER (WHERE NOT c.excluded),
+               jsonb_agg(jsonb_build_object('attnum', c.attnum, 'name', c.name, 'type', c.type, 'ignored', c.name = ANY (ignored_columns),
+                                            'history', CASE WHEN NOT c.excluded THEN c.stored END) ORDER BY c.attnum)
+          INTO definitions, columns
+          FROM (SELECT *, audittrail.stored_name(name) AS stored, name = ANY (excluded) AS excluded FROM audittrail.live_columns(live)) c;
+        EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL%s)', history, definitions);
         EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history, 'Versions of the rows of ' || live || ', kept by audittrail.');
         EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16, autosummarize = on)', left(history, 50) || '_version', history);
         INSERT INTO audittrail.tracked_table (relation, schema_name, table_name, history_name, columns, key, fingerprint, since_version, since_at, baseline_complete)
-        VALUES (live, (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace), class.relname, history, '[]', '{}', '', nextval('audittrail.clock'), clock_timestamp(), true)
+        VALUES (live, (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace), class.relname, history, columns, audittrail.key_columns(live), '',
+                nextval('audittrail.clock'), clock_timestamp(), true)
         RETURNING * INTO tracked;
+        PERFORM audittrail.create_key_index(format('audittrail.%I', history)::regclass, tracked.key);
         PERFORM audittrail.create_guard(format('audittrail.%I', history)::regclass);
     END IF;
     since := CASE WHEN filled THEN audittrail.next_version() ELSE nextval('audittrail.clock') END;

@@ -67,7 +67,7 @@ ALTER TABLE testapp_review ADD CONSTRAINT review_product FOREIGN KEY (product_id
 
 def add_virtual_column(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Add `outline`, computed when read, where the server can (PostgreSQL 18)."""
-    if schema_editor.connection.pg_version >= 180000:  # type: ignore[attr-defined]
+    if schema_editor.connection.pg_version >= 180000:
         schema_editor.execute(
             "ALTER TABLE testapp_drawing ADD outline integer"
             " GENERATED ALWAYS AS (2 * (width + height)) VIRTUAL"
