@@ -17,10 +17,11 @@ class AuditTrailConfig(AppConfig):
 
     def ready(self) -> None:
         """Give models their history, statements their context, and follow migrations."""
-        from audittrail import checks
-        from audittrail.revisions import accessor, commands, cursors
+        from audittrail import checks, history, timetravel
+        from audittrail.revisions import commands, cursors
 
-        accessor.install()
+        history.install()
+        timetravel.install()
         commands.install_command_context()
         connection_created.connect(cursors.install, dispatch_uid="audittrail.cursors")
         pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="audittrail.obstacle")

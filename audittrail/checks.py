@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
-from audittrail import conf
+from audittrail import conf, history
 from audittrail.capture import install, sync, tracking
 from audittrail.exceptions import ConfigurationError
-from audittrail.revisions import accessor
 
 MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
 
@@ -21,6 +20,14 @@ def register_checks() -> None:
     checks.register(check_settings, "audittrail")
     checks.register(check_models, "audittrail")
     checks.register(check_database, checks.Tags.database)
+
+
+def _settings_are_readable() -> bool:
+    try:
+        conf.models(), conf.exclude()
+    except ConfigurationError:
+        return False  # check_settings says so
+    return True
 
 
 def check_settings(
@@ -44,15 +51,9 @@ def check_settings(
         if not isinstance(value, tuple) or not hasattr(settings, name):
             continue
         for pattern in tracking.unmatched(value):
-            wildcard = any(sign in pattern for sign in "*?[")
-            messages.append(
-                (checks.Warning if wildcard else checks.Error)(
-                    f"{name} names {pattern!r}, which is no model of this project.",
-                    hint="Give labels such as 'shop.Order', an app such as 'shop', or wildcards such as 'shop.*'; "
-                    "the app must be in INSTALLED_APPS.",
-                    id="audittrail.W003" if wildcard else "audittrail.E002",
-                )
-            )
+            # The defaults name apps that not every project has.
+            if pattern not in conf.DEFAULT_EXCLUDE:
+                messages.append(_unmatched(name, pattern))
     if MIDDLEWARE not in settings.MIDDLEWARE:
         messages.append(
             checks.Warning(
@@ -64,33 +65,70 @@ def check_settings(
     return messages
 
 
+def _unmatched(setting: str, pattern: str) -> checks.CheckMessage:
+    if any(sign in pattern for sign in "*?["):
+        return checks.Warning(
+            f"{setting} has the wildcard {pattern!r}, which no model of this project matches.",
+            hint="Wildcards look like 'shop.*' or '*.Order'; the app must be in INSTALLED_APPS.",
+            id="audittrail.W003",
+        )
+    what = "no model of this project"
+    hint = (
+        "Give labels such as 'shop.Order', an app such as 'shop', or wildcards such as 'shop.*'; "
+        "the app must be in INSTALLED_APPS."
+    )
+    try:
+        model = apps.get_model(pattern)
+    except (LookupError, ValueError):
+        pass
+    else:
+        if model._meta.swapped:
+            what, hint = "swapped out", f"Name {model._meta.swapped!r}, which stands for it."
+        elif model._meta.proxy and model._meta.concrete_model:
+            label = model._meta.concrete_model._meta.label
+            what, hint = "a proxy", f"Name {label!r}, whose table it shares."
+    return checks.Error(
+        f"{setting} names {pattern!r}, which is {what}.", hint=hint, id="audittrail.E002"
+    )
+
+
 def check_models(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
     """Check that tracked models can be: their database, and the name of their accessor."""
     messages: list[checks.CheckMessage] = []
+    if not _settings_are_readable():
+        return messages
     tracked = tracking.tracked_models()
     for model in tracked:
-        if accessor.name_is_taken(model):
+        if history.name_is_taken(model):
             messages.append(
                 checks.Warning(
-                    f"{model._meta.label} uses the name {accessor.NAME!r} itself, so it has no accessor of that name.",
+                    f"{model._meta.label} uses the name {history.NAME!r} itself, so it has no accessor of that name.",
                     hint=f"Use audittrail.history.of({model.__name__}) instead; its history is recorded all the same.",
                     obj=model,
                     id="audittrail.W005",
                 )
             )
     for alias in connections:
-        if install.is_supported(connections[alias]):
-            continue
         models = [model for model in tracked if router.allow_migrate_model(alias, model)]
-        if models:
+        if models and not install.is_supported(connections[alias]):
             kind = checks.Error if alias == DEFAULT_DB_ALIAS else checks.Warning
             messages.append(
                 kind(
                     f"Database {alias!r} is not PostgreSQL ({connections[alias].vendor}): nothing in it is recorded.",
                     hint="Use django.db.backends.postgresql, or keep tracked models out of it with a router.",
                     id="audittrail.E006" if alias == DEFAULT_DB_ALIAS else "audittrail.W006",
+                )
+            )
+        elif models and not router.allow_migrate(alias, "audittrail"):
+            messages.append(
+                checks.Warning(
+                    f"Routers place {models[0]._meta.label} in database {alias!r} but keep audittrail out of it: "
+                    "nothing in it is recorded.",
+                    hint="Let allow_migrate() agree to the app 'audittrail' there, or exclude its models with "
+                    "AUDITTRAIL_EXCLUDE.",
+                    id="audittrail.W007",
                 )
             )
     return messages
@@ -105,11 +143,20 @@ def check_database(
     messages: list[checks.CheckMessage] = []
     for alias in databases or ():
         connection = connections[alias]
-        if not install.is_supported(connection):
+        if (
+            not install.is_supported(connection)
+            or not router.allow_migrate(alias, "audittrail")
+            or not _settings_are_readable()
+        ):
             continue
-        problem = install.obstacle(connection)
-        if problem:
-            messages.append(checks.Error(f"Database {alias!r}: {problem}", id="audittrail.E010"))
+        found = install.obstacle(connection)
+        if found:
+            message = f"Database {alias!r}: {found.problem}."
+            messages.append(
+                checks.Warning(message, hint=found.remedy, id="audittrail.W010")
+                if found.installed
+                else checks.Error(message, hint=found.remedy, id="audittrail.E010")
+            )
         elif install.is_installed(connection) and install.has_functions(connection):
             messages.extend(_check_tracking(alias))
     return messages
@@ -131,7 +178,7 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
             messages.append(
                 checks.Warning(
                     f"{change.table!r} in database {alias!r} is not tracked: {change.detail}.",
-                    hint="Give it a primary key, or exclude its model with AUDITTRAIL_EXCLUDE.",
+                    hint="Put that right, or exclude its model with AUDITTRAIL_EXCLUDE.",
                     id="audittrail.W012",
                 )
             )

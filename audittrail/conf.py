@@ -28,6 +28,11 @@ def exclude() -> tuple[str, ...]:
     return _labels("AUDITTRAIL_EXCLUDE", DEFAULT_EXCLUDE)
 
 
+def read_live() -> tuple[str, ...]:
+    """Return the untracked models that time travel may read as they are now (`AUDITTRAIL_READ_LIVE`)."""
+    return _labels("AUDITTRAIL_READ_LIVE", ("contenttypes.*", "auth.Permission"))
+
+
 def baseline_limit() -> int:
     """Return the size in bytes up to which a table's baseline is copied at once (`AUDITTRAIL_BASELINE_LIMIT`, default 32 MiB)."""
     return _natural("AUDITTRAIL_BASELINE_LIMIT", 32 * 1024 * 1024)
@@ -62,7 +67,9 @@ def _natural(name: str, default: int) -> int:
 
 def _labels(name: str, default: Sequence[str]) -> tuple[str, ...]:
     value: Any = getattr(settings, name, default)
-    if isinstance(value, str) or not all(isinstance(label, str) for label in value):
+    if not isinstance(value, list | tuple | set | frozenset) or not all(
+        isinstance(label, str) for label in value
+    ):
         raise ConfigurationError(
             f"{name} is {value!r}; give a list of labels such as ['shop.Order', 'blog.*']."
         )

@@ -31,3 +31,23 @@ class EditingError(AuditTrailError):
 
 class UnsettledError(AuditTrailError):
     """A moment is not settled: a transaction before it has taken its place but is not visible yet."""
+
+
+class TimeTravelError(AuditTrailError):
+    """A query can't be answered as of a moment, at least not without mixing past and present."""
+
+
+class MomentError(TimeTravelError, ValueError):
+    """Something is not a moment as of which a database can be read."""
+
+
+class TrackedLaterError(TimeTravelError):
+    """A moment is before the tracking of a table began, or after it ended."""
+
+
+class MixedMomentsError(TimeTravelError, ValueError):
+    """Querysets of different moments, or of past and present, were to be combined."""
+
+
+class PastIsReadOnlyError(AuditTrailError):
+    """The past was to be written or locked."""

@@ -1,23 +1,25 @@
 """Help for the tests of projects that use audittrail: close revisions within a test, and look at what was recorded.
 
 A `TestCase` is one transaction that never commits, so all of it is one open revision. `close_revision()` ends that
-revision where the test says so, and the next change opens another.
+revision where the test says so, and the next change opens another. pytest has all of this as fixtures, see
+`audittrail.pytest_plugin`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 
 from audittrail.capture import install
-from audittrail.revisions.accessor import of
-from audittrail.revisions.models import Revision
+from audittrail.history import of
+from audittrail.models import Revision
 from audittrail.revisions.versions import Operation
 
 __all__ = [
+    "FreshHistory",
     "assert_history",
     "assert_no_new_history",
     "close_revision",
@@ -95,6 +97,23 @@ def reset_history(using: str = DEFAULT_DB_ALIAS) -> None:
     if install.is_installed(connection) and install.has_functions(connection):
         with connection.cursor() as cursor:
             cursor.execute("SELECT audittrail.reset_history()")
+
+
+class FreshHistory:
+    """Begin each test of a test case without history: to put before `TransactionTestCase` or another class of Django's.
+
+    Those test cases commit, and empty the tables between tests, but not their history. What the tables hold when the
+    test begins is the baseline. A `setUp` of the class's own calls `super().setUp()` first.
+    """
+
+    databases: ClassVar[Any]
+
+    def setUp(self) -> None:
+        """Empty the history of the test's databases."""
+        for alias in connections:
+            if self.databases == "__all__" or alias in self.databases:
+                reset_history(alias)
+        super().setUp()  # type: ignore[misc]
 
 
 def _spelled(operations: list[Operation]) -> str:

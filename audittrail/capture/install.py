@@ -1,5 +1,6 @@
 """Put audittrail's schema and functions into a database, and tell whether they are there and current."""
 
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -35,38 +36,65 @@ def is_supported(connection: BaseDatabaseWrapper) -> bool:
 
 
 def is_installed(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the database holds audittrail's tables."""
+    """Return whether the database holds audittrail's tables, which a role sees that may not use them."""
     if not is_supported(connection):
         return False
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('audittrail.tracked_table') IS NOT NULL")
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'audittrail' AND c.relname = 'tracked_table')"
+        )
         return bool(cursor.fetchone()[0])
 
 
-def obstacle(connection: BaseDatabaseWrapper) -> str:
-    """Return why audittrail's tables can't be created in a database, and what to do, or ''."""
+@dataclass(frozen=True)
+class Obstacle:
+    """Why audittrail can't be put into a database, or looked after by the present role, and what to do."""
+
+    problem: str
+    remedy: str
+    #: Whether it works all the same: another role has put it there.
+    installed: bool = False
+
+    def __str__(self) -> str:
+        """Return problem and remedy as sentences."""
+        return f"{self.problem}. {self.remedy}"
+
+
+def obstacle(connection: BaseDatabaseWrapper) -> Obstacle | None:
+    """Return what stands in the way of installing and keeping up audittrail in a PostgreSQL database, or None."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
-            " has_database_privilege(current_database(), 'CREATE')"
-            " OR to_regnamespace('audittrail') IS NOT NULL, current_user, current_database()"
+            " has_database_privilege(current_database(), 'CREATE'), current_user, current_database(),"
+            " n.nspowner::regrole::text, pg_has_role(n.nspowner, 'USAGE')"
+            " FROM (VALUES ('audittrail')) name (name) LEFT JOIN pg_namespace n ON n.nspname = name.name"
         )
-        number, version, may_create, role, database = cursor.fetchone()
+        number, version, may_create, role, database, owner, is_owner = cursor.fetchone()
     if number < MINIMUM_VERSION:
-        return f"PostgreSQL {version} is too old for audittrail; upgrade the server to 14 or later."
-    if not may_create:
-        return (
-            f"role {role!r} may not create the schema audittrail. "
-            f'As the owner of the database, run GRANT CREATE ON DATABASE "{database}" TO "{role}".'
+        return Obstacle(
+            f"PostgreSQL {version} is too old for audittrail",
+            "Upgrade the server to 14 or later.",
         )
-    return ""
+    if owner is None and not may_create:
+        return Obstacle(
+            f"Role {role!r} may not create the schema audittrail",
+            f'As the owner of the database, run GRANT CREATE ON DATABASE "{database}" TO "{role}".',
+        )
+    if owner is not None and not is_owner:
+        return Obstacle(
+            f"Role {role!r} does not own the schema audittrail, and so can't keep up tracking",
+            f"Run migrate, check and manage.py audittrail as role {owner!r}, or make {role!r} a member of it.",
+            installed=True,
+        )
+    return None
 
 
 def raise_if_impossible(connection: BaseDatabaseWrapper) -> None:
-    """Raise `NotInstalledError` with the reason if a PostgreSQL database can't hold audittrail's tables."""
-    problem = obstacle(connection) if is_supported(connection) else ""
-    if problem:
-        raise NotInstalledError(f"Database {connection.alias!r}: {problem}")
+    """Raise `NotInstalledError` with the reason if the present role can't put audittrail into a database, or keep it up."""
+    found = obstacle(connection) if is_supported(connection) else None
+    if found:
+        raise NotInstalledError(f"Database {connection.alias!r}: {found}")
 
 
 def has_functions(connection: BaseDatabaseWrapper) -> bool:

@@ -139,6 +139,11 @@ def matches(model: type[models.Model], pattern: str) -> bool:
     )
 
 
+def is_label(pattern: str) -> bool:
+    """Return whether a pattern names one model by its full label, as `shop.Order` does, and is no wildcard or app."""
+    return "." in pattern and not any(sign in pattern for sign in "*?[")
+
+
 def candidates() -> Iterator[type[models.Model]]:
     """Yield every model with a table of its own: concrete, not swapped out, auto-created m2m models included."""
     for model in apps.get_models(include_auto_created=True):
@@ -147,17 +152,19 @@ def candidates() -> Iterator[type[models.Model]]:
 
 
 def is_tracked(model: type[models.Model]) -> bool:
-    """Return whether settings and registrations track the model's table; a proxy goes with its concrete model."""
+    """Return whether settings and registrations track the model's table; a proxy goes with its concrete model.
+
+    An unmanaged model is tracked on request: when it is registered, or named by its full label.
+    """
     model = model._meta.concrete_model or model
     if model._meta.app_label == "audittrail" or model._meta.abstract or model._meta.swapped:
         return False
     if model in _registered:
         return True
-    return (
-        model._meta.managed
-        and any(matches(model, pattern) for pattern in conf.models())
-        and not any(matches(model, pattern) for pattern in conf.exclude())
-    )
+    wanted = [pattern for pattern in conf.models() if matches(model, pattern)]
+    if not model._meta.managed:
+        wanted = [pattern for pattern in wanted if is_label(pattern)]
+    return bool(wanted) and not any(matches(model, pattern) for pattern in conf.exclude())
 
 
 def tracked_models() -> list[type[models.Model]]:
@@ -192,7 +199,7 @@ def history_name(table: str) -> str:
 
     A name that would be too long is shortened and made unique by a digest.
     """
-    name = strip_quotes(table).replace('"."', "_")
+    name = strip_quotes(table).replace('"."', "_").replace('""', '"')
     full = f"{name}_history"
     if len(full.encode()) <= HISTORY_NAME_BYTES:
         return full

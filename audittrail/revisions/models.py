@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
@@ -38,10 +39,10 @@ class AuthorForeignKey(models.ForeignKey[Any, Any]):
         return name, "django.db.models.ForeignKey", args, options
 
 
-class RevisionQuerySet(models.QuerySet["Revision"]):
+class RevisionQuerySet(models.QuerySet["BaseRevision"]):
     """Revisions, and the questions that people ask of them."""
 
-    def get_by_timestamp(self, timestamp: datetime) -> Revision:
+    def get_by_timestamp(self, timestamp: datetime) -> BaseRevision:
         """Return the last revision committed at or before a moment.
 
         Takes an aware datetime; a naive one is understood in the current time zone.
@@ -105,7 +106,7 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
         return versions_of(model, using=self.db)
 
 
-class Revision(models.Model):
+class BaseRevision(models.Model):
     """One database transaction that changed something; made by the database, read here.
 
     Revisions are ordered by `committed`, a tick of the database's logical clock, in the order of their commits.
@@ -134,6 +135,7 @@ class Revision(models.Model):
     objects = models.Manager.from_queryset(RevisionQuerySet)()
 
     class Meta:
+        abstract = True
         managed = False
         app_label = "audittrail"
         db_table = 'audittrail"."revision'
@@ -144,6 +146,11 @@ class Revision(models.Model):
     def __str__(self) -> str:
         """Return the number of the revision."""
         return str(self.pk)
+
+
+def revision_model() -> type[BaseRevision]:
+    """Return the model `audittrail.models.Revision`, which adds what the later stages can do."""
+    return apps.get_model("audittrail", "Revision")
 
 
 def _aware(moment: datetime) -> datetime:

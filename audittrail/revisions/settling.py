@@ -18,26 +18,35 @@ def settled_tick(using: str, timeout: float) -> int:
 
     Raises `UnsettledError` after `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
-    pause = 0.001
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(max(committed), 0) FROM (SELECT committed FROM audittrail.revision"
             " WHERE committed_at IS NOT NULL ORDER BY committed_at DESC LIMIT 1000) r"
         )
         (tick,) = cursor.fetchone()
+    wait_for_holders(using, timeout)
+    return int(tick)
+
+
+def wait_for_holders(using: str, timeout: float) -> None:
+    """Wait for the transactions that are committing now; those that begin to later have later ticks.
+
+    Raises `UnsettledError` after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.001
+    with connections[using].cursor() as cursor:
         holders = _holders(cursor)
         while holders:
             if time.monotonic() > deadline:
                 raise UnsettledError(
-                    f"After {timeout} s transactions that began to commit before tick {tick} are still not visible "
-                    f"(virtual transactions {', '.join(sorted(holders))}). Look for prepared transactions in "
-                    "pg_prepared_xacts, or ask for an earlier moment."
+                    f"After {timeout} s transactions that began to commit are still not visible (virtual transactions "
+                    f"{', '.join(sorted(holders))}). Look for prepared transactions in pg_prepared_xacts, or ask for "
+                    "an earlier moment."
                 )
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
             holders &= _holders(cursor)
-    return int(tick)
 
 
 def _holders(cursor: object) -> set[str]:

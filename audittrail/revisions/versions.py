@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
 from audittrail.exceptions import AuditTrailError, NotTrackedError
-from audittrail.revisions.models import Revision
+from audittrail.revisions.models import revision_model
 
 #: Names that a version has of its own; a row's field of that name is called `row_<name>`.
 OWN_NAMES = frozenset(
@@ -20,7 +20,6 @@ OWN_NAMES = frozenset(
 
 #: Version models live beside the project's models, not among them: no migrations, no content types.
 _registry = Apps()
-_registry.register_model("audittrail", Revision)
 
 
 class Operation(models.TextChoices):
@@ -114,6 +113,8 @@ def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
             fields[name] = stored
     keys = tuple(names[field.attname] for field in meta.pk_fields)
     name = f"{model.__name__}Version"
+    if "revision" not in _registry.all_models["audittrail"]:
+        _registry.register_model("audittrail", revision_model())
     return type(
         name,
         (Version,),
@@ -122,7 +123,7 @@ def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
             "__qualname__": name,
             "version": models.BigIntegerField(_("version")),
             "revision": models.ForeignKey(
-                Revision,
+                revision_model(),
                 verbose_name=_("revision"),
                 on_delete=models.DO_NOTHING,
                 db_constraint=False,
@@ -141,7 +142,8 @@ def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
                     "apps": _registry,
                     "app_label": "audittrail",
                     "managed": False,
-                    "db_table": f'audittrail"."{tracking.history_name(meta.db_table)}',
+                    "db_table": 'audittrail"."'
+                    + tracking.history_name(meta.db_table).replace('"', '""'),
                     "verbose_name": meta.verbose_name,
                     "verbose_name_plural": meta.verbose_name_plural,
                 },

@@ -88,6 +88,7 @@ class Command(BaseCommand):
                 f"run manage.py migrate --database {connection.alias}."
             )
         try:
+            install.raise_if_impossible(connection)
             getattr(self, f"_{options['subcommand']}")(connection, options)
         except AuditTrailError as error:
             raise CommandError(str(error)) from error

@@ -28,6 +28,9 @@ COMMENT ON TABLE audittrail.revision IS 'One row a transaction that changed a tr
 -- Reads by time and the newest first; partial, so that a revision is entered once, at its commit.
 CREATE INDEX revision_committed_at ON audittrail.revision (committed_at) WHERE committed_at IS NOT NULL;
 
+-- The few revisions that took long: which of them were open at a given tick.
+CREATE INDEX revision_long ON audittrail.revision USING gist (int8range(id, committed)) WHERE committed - id > 64;
+
 CREATE TABLE audittrail.tracked_table (
     id                integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     relation          oid NOT NULL,               -- pg_class.oid, as of the last look
@@ -37,6 +40,9 @@ CREATE TABLE audittrail.tracked_table (
     -- [{attnum, name, type, history, ignored}], in the order of the table; history is NULL for an excluded column
     columns           jsonb NOT NULL,
     key               text[] NOT NULL,            -- names of the primary key's columns
+    -- Names of columns that are not stored, and whose change alone makes no version; they need not be there yet.
+    excluded          text[] NOT NULL DEFAULT '{}',
+    ignored           text[] NOT NULL DEFAULT '{}',
     fingerprint       text NOT NULL,              -- of the columns and the key, see fingerprint()
     since_revision    bigint,                     -- revision that holds the baseline; NULL if there were no rows
     since_version     bigint NOT NULL,            -- tick at which tracking began

@@ -1,0 +1,78 @@
+-- The triggers of a tracked table and the functions that they run: what they should be, and making them so.
+
+-- The tables on which the triggers of a tracked table belong: itself and its partitions. TRUNCATE fires on each
+-- partition by itself, so the partitioned table is left out there.
+CREATE OR REPLACE FUNCTION audittrail.trigger_targets(live oid, event text)
+RETURNS TABLE (target oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.relid::oid FROM pg_partition_tree(live) t
+      JOIN pg_class c ON c.oid = t.relid
+     WHERE c.relkind IN ('r', 'p') AND NOT (event = 'TRUNCATE' AND c.relkind = 'p')
+    UNION
+    SELECT live WHERE NOT (event = 'TRUNCATE' AND (SELECT relkind FROM pg_class WHERE oid = live) = 'p')
+$$;
+
+-- Triggers that a tracked table lacks, or that are not enabled: one row each.
+CREATE OR REPLACE FUNCTION audittrail.faulty_triggers(tracked audittrail.tracked_table)
+RETURNS TABLE (event text, target oid, fault text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.event, x.target, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END
+      FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
+      CROSS JOIN LATERAL audittrail.trigger_targets(tracked.relation, e.event) x
+      LEFT JOIN pg_trigger t ON t.tgrelid = x.target
+           AND t.tgname = 'audittrail_' || lower(e.event)
+           AND t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+     WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A')
+$$;
+
+-- Whether one of a tracked table's capture functions is not the one that would be generated today.
+CREATE OR REPLACE FUNCTION audittrail.has_stale_functions(tracked audittrail.tracked_table) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
+          LEFT JOIN pg_proc p
+            ON p.oid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+         WHERE p.prosrc IS DISTINCT FROM audittrail.capture_function(tracked, e.event))
+$$;
+
+-- Make the capture functions of a tracked table anew.
+CREATE OR REPLACE FUNCTION audittrail.create_functions(tracked audittrail.tracked_table) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    event text;
+    name  text;
+BEGIN
+    FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE,TRUNCATE}'::text[] LOOP
+        name := format('audittrail.%I()', tracked.history_name || '_' || lower(event));
+        EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql '
+                       'SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+                       name, audittrail.capture_function(tracked, event));
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
+    END LOOP;
+END
+$$;
+
+-- Create the triggers that are missing and enable those that are disabled.
+CREATE OR REPLACE FUNCTION audittrail.create_triggers(tracked audittrail.tracked_table) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    faulty record;
+BEGIN
+    FOR faulty IN SELECT * FROM audittrail.faulty_triggers(tracked) LOOP
+        IF faulty.fault = 'disabled' THEN
+            EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', faulty.target::regclass, 'audittrail_' || lower(faulty.event));
+            CONTINUE;
+        END IF;
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', 'audittrail_' || lower(faulty.event), faulty.target::regclass);
+        EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION audittrail.%I()',
+            'audittrail_' || lower(faulty.event),
+            CASE faulty.event WHEN 'TRUNCATE' THEN 'BEFORE TRUNCATE' ELSE 'AFTER ' || faulty.event END,
+            faulty.target::regclass,
+            CASE faulty.event WHEN 'INSERT' THEN 'REFERENCING NEW TABLE AS new_rows'
+                              WHEN 'UPDATE' THEN 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'
+                              WHEN 'DELETE' THEN 'REFERENCING OLD TABLE AS old_rows'
+                              ELSE '' END,
+            tracked.history_name || '_' || lower(faulty.event));
+    END LOOP;
+END
+$$;

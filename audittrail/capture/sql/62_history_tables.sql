@@ -1,0 +1,183 @@
+-- History tables: their making, their names, their columns. What they hold is never thrown away: what stands in the way
+-- of something new goes on under another name.
+
+-- A name cut to so many bytes, never within a character.
+CREATE OR REPLACE FUNCTION audittrail.shortened(name text, bytes int) RETURNS text
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    WHILE octet_length(name) > bytes LOOP
+        name := left(name, -1);
+    END LOOP;
+    RETURN name;
+END
+$$;
+
+-- The name of a table's history table, unless another is wanted. It leaves room for the suffixes of functions and
+-- indexes within PostgreSQL's 63 bytes; one that would be too long is made unique by a digest.
+CREATE OR REPLACE FUNCTION audittrail.history_name(table_name text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN octet_length(table_name) <= 46 THEN table_name || '_history'
+                ELSE audittrail.shortened(table_name, 37) || '_' || left(md5(table_name), 8) || '_history' END
+$$;
+
+-- Create an empty history table, without the columns of a row.
+CREATE OR REPLACE FUNCTION audittrail.create_history(history_name text, live regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL)', history_name);
+    EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history_name, 'Versions of the rows of ' || live || ', kept by audittrail.');
+    EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16, autosummarize = on)',
+                   history_name || '_version', history_name);
+    PERFORM audittrail.create_guard(format('audittrail.%I', history_name)::regclass);
+END
+$$;
+
+-- Rename a history table with its indexes and capture functions. What has the name already makes room.
+CREATE OR REPLACE FUNCTION audittrail.rename_history(tracked_id int, new_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_name text := (SELECT history_name FROM audittrail.tracked_table WHERE id = tracked_id);
+    suffix   text;
+BEGIN
+    PERFORM audittrail.make_room(new_name);
+    EXECUTE format('ALTER TABLE IF EXISTS audittrail.%I RENAME TO %I', old_name, new_name);
+    FOREACH suffix IN ARRAY '{_version,_key}'::text[] LOOP
+        EXECUTE format('ALTER INDEX IF EXISTS audittrail.%I RENAME TO %I', old_name || suffix, new_name || suffix);
+    END LOOP;
+    FOREACH suffix IN ARRAY '{_insert,_update,_delete,_truncate}'::text[] LOOP
+        IF to_regproc(format('audittrail.%I', old_name || suffix)) IS NOT NULL THEN
+            EXECUTE format('ALTER FUNCTION audittrail.%I() RENAME TO %I', old_name || suffix, new_name || suffix);
+        END IF;
+    END LOOP;
+    UPDATE audittrail.tracked_table SET history_name = new_name WHERE id = tracked_id;
+END
+$$;
+
+-- Free the name of a history table for another: tables have swapped names, or one has taken that of a dropped one.
+CREATE OR REPLACE FUNCTION audittrail.make_room(wanted text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    other  audittrail.tracked_table;
+    number int := 1;
+    free   text;
+BEGIN
+    SELECT * INTO other FROM audittrail.tracked_table WHERE history_name = wanted FOR UPDATE;
+    IF other.id IS NULL THEN
+        RETURN;
+    END IF;
+    IF other.until_version IS NULL THEN
+        IF EXISTS (SELECT FROM pg_class WHERE oid = other.relation) THEN
+            EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', other.relation::regclass);
+        ELSE
+            PERFORM audittrail.untrack(other.id);
+            other.until_version := 0;
+        END IF;
+    END IF;
+    LOOP
+        free := audittrail.shortened(wanted, 44) || '_until_' || number;
+        EXIT WHEN to_regclass(format('audittrail.%I', free)) IS NULL
+              AND NOT EXISTS (SELECT FROM audittrail.tracked_table WHERE history_name = free);
+        number := number + 1;
+    END LOOP;
+    PERFORM audittrail.rename_history(other.id, free);
+    IF other.until_version IS NULL THEN
+        other.history_name := free;
+        PERFORM audittrail.create_functions(other);
+    END IF;
+END
+$$;
+
+-- Whether a history table has a column; NULL for no name.
+CREATE OR REPLACE FUNCTION audittrail.has_column(history oid, column_name text) RETURNS boolean
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = history AND attname = column_name AND attnum > 0 AND NOT attisdropped)
+$$;
+
+-- A name in a history table that no column has yet, for a column that makes room for another.
+CREATE OR REPLACE FUNCTION audittrail.retired_name(history oid, column_name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    number  int := 1;
+    retired text;
+BEGIN
+    LOOP
+        retired := audittrail.shortened(column_name, 50) || '_until_' || number;
+        EXIT WHEN NOT audittrail.has_column(history, retired);
+        number := number + 1;
+    END LOOP;
+    RETURN retired;
+END
+$$;
+
+-- Add a column to a history table. What stands under its name already belonged to a column that is gone: it stays,
+-- under another name. Rows that lived when PostgreSQL added the column without rewriting the table hold its missing value.
+CREATE OR REPLACE FUNCTION audittrail.add_column(history regclass, name text, type text, collation_name text, missing_value text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF audittrail.has_column(history, name) THEN
+        EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, audittrail.retired_name(history, name));
+    END IF;
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s%s%s', history, name, type, ' COLLATE ' || collation_name,
+                   CASE WHEN missing_value IS NOT NULL THEN format(' DEFAULT %L::%s', missing_value, type) ELSE '' END);
+    IF missing_value IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', history, name);
+    END IF;
+END
+$$;
+
+-- Give a history column another type. If the new type can't hold all of its values as they are, the old column stays,
+-- under another name, beside a new one with what can be converted.
+CREATE OR REPLACE FUNCTION audittrail.change_type(history regclass, name text, type text, collation_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_type text := (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = history AND attname = name);
+    lossless boolean;
+    source   text := name;
+BEGIN
+    BEGIN
+        -- Every value is tried, since one alone can make the conversion fail.
+        EXECUTE format('SELECT coalesce(bool_and(%2$I::%3$s::%4$s::text IS NOT DISTINCT FROM %2$I::text), true) FROM %1$s',
+                       history, name, type, old_type) INTO lossless;
+    EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function THEN
+        NULL;  -- not every value can be converted
+    END;
+    IF lossless IS NOT TRUE THEN
+        source := audittrail.retired_name(history, name);
+        EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, source);
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s%s', history, name, type, ' COLLATE ' || collation_name);
+    END IF;
+    IF lossless IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s%s USING %I::%s', history, name, type, ' COLLATE ' || collation_name, source, type);
+    END IF;
+END
+$$;
+
+-- Whether a history table has the index by which versions are found, for this key.
+CREATE OR REPLACE FUNCTION audittrail.has_key_index(history regclass, key text[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT (SELECT array_agg(a.attname::text ORDER BY k.position)
+              FROM pg_class c
+              JOIN pg_index i ON i.indrelid = c.oid AND i.indexrelid = to_regclass(format('audittrail.%I', c.relname || '_key'))
+             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
+              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+             WHERE c.oid = history)
+           IS NOT DISTINCT FROM
+           (SELECT array_agg(audittrail.stored_name(k.name) ORDER BY k.position) FROM unnest(key) WITH ORDINALITY k (name, position)) || 'version'::text
+$$;
+
+-- The index by which versions are found. It is unique for each row and version, unless the key is a column that did
+-- not tell rows apart before it became the key.
+CREATE OR REPLACE FUNCTION audittrail.create_key_index(history regclass, key text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    name    text := (SELECT relname FROM pg_class WHERE oid = history) || '_key';
+    columns text := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
+                       FROM unnest(key) WITH ORDINALITY k (name, position));
+BEGIN
+    EXECUTE format('DROP INDEX IF EXISTS audittrail.%I', name);
+    EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s, version)', name, history, columns);
+EXCEPTION WHEN unique_violation THEN
+    EXECUTE format('DROP INDEX IF EXISTS audittrail.%I', name);
+    EXECUTE format('CREATE INDEX %I ON %s (%s, version)', name, history, columns);
+END
+$$;

@@ -1,0 +1,176 @@
+-- Follow a change of a tracked table: history table and capture functions come in step with its columns and its key.
+
+-- Bring the history table and the capture functions of a tracked table in step with its columns, its key and the given
+-- options (NULL: as they are). Columns are known by their number, so that a renamed one is not taken for another; after a
+-- restore into a new database, where numbers differ, by name. Returns whether anything was out of step.
+CREATE OR REPLACE FUNCTION audittrail.reconcile(tracked_id int, wanted_excluded text[] DEFAULT NULL, wanted_ignored text[] DEFAULT NULL, wanted_history text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked  audittrail.tracked_table;
+    history  regclass;
+    live     record;
+    known    jsonb;
+    columns  jsonb := '[]';
+    by_name  boolean;
+    reworked boolean := false;
+    filled   boolean;
+    changed  boolean := false;
+    stored   boolean;
+    name     text;
+BEGIN
+    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id FOR UPDATE;
+    by_name := (tracked.fingerprint = '');
+    tracked.excluded := coalesce(wanted_excluded, tracked.excluded);
+    tracked.ignored := coalesce(wanted_ignored, tracked.ignored);
+    IF wanted_history <> tracked.history_name THEN
+        PERFORM audittrail.rename_history(tracked_id, wanted_history);
+        tracked.history_name := wanted_history;
+        changed := true;
+    END IF;
+    IF to_regclass(format('audittrail.%I', tracked.history_name)) IS NULL THEN
+        -- Dropped by hand. What was in it is lost; history begins again with a new baseline.
+        PERFORM audittrail.create_history(tracked.history_name, tracked.relation);
+        UPDATE audittrail.tracked_table t
+           SET since_version = audittrail.next_version(), since_at = clock_timestamp(),
+               baseline_complete = false, baseline_position = NULL
+         WHERE t.id = tracked_id RETURNING t.since_version INTO tracked.since_version;
+        tracked.since_revision := current_setting('audittrail.revision')::bigint;
+        tracked.baseline_complete := false;
+    END IF;
+    history := format('audittrail.%I', tracked.history_name)::regclass;
+
+    -- Renamed columns first, so that their names are free for others.
+    FOR live IN SELECT c.*, k.entry AS known FROM audittrail.live_columns(tracked.relation) c
+                  JOIN jsonb_array_elements(tracked.columns) k (entry) ON NOT by_name AND (k.entry ->> 'attnum')::int = c.attnum
+                 WHERE k.entry ->> 'name' <> c.name AND audittrail.has_column(history, k.entry ->> 'history')
+    LOOP
+        name := audittrail.retired_name(history, live.known ->> 'history');
+        EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, live.known ->> 'history', name);
+        tracked.columns := (SELECT jsonb_agg(CASE WHEN k.entry = live.known THEN jsonb_set(k.entry, '{history}', to_jsonb(name)) ELSE k.entry END)
+                              FROM jsonb_array_elements(tracked.columns) k (entry));
+    END LOOP;
+
+    FOR live IN SELECT * FROM audittrail.live_columns(tracked.relation) LOOP
+        SELECT k.entry INTO known FROM jsonb_array_elements(tracked.columns) k (entry)
+         WHERE CASE WHEN by_name THEN k.entry ->> 'name' = live.name ELSE (k.entry ->> 'attnum')::int = live.attnum END;
+        name := audittrail.stored_name(live.name);
+        stored := live.name <> ALL (tracked.excluded);
+        columns := columns || jsonb_build_object('attnum', live.attnum, 'name', live.name, 'type', live.type,
+            'history', CASE WHEN stored THEN name END, 'ignored', live.name = ANY (tracked.ignored));
+        IF NOT stored THEN
+            CONTINUE;
+        ELSIF NOT coalesce(audittrail.has_column(history, known ->> 'history'), false) THEN
+            -- New, dropped from the history table by hand, or no longer excluded: then there is no value for the past, whatever the table was added with.
+            PERFORM audittrail.add_column(history, name, live.type, live.collation_name, CASE WHEN known IS NULL THEN live.missing_value END);
+            -- A column that was added without a value has one only where a statement has written it since; that
+            -- statement records it, unless it is not captured yet, which is why this looks at defaults in a trigger.
+            IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
+                EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
+            ELSE
+                filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL;
+            END IF;
+            reworked := reworked OR filled;
+        ELSE
+            IF known ->> 'history' <> name THEN
+                IF audittrail.has_column(history, name) THEN
+                    EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, audittrail.retired_name(history, name));
+                END IF;
+                EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, known ->> 'history', name);
+            END IF;
+            IF (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = history AND a.attname = name) <> live.type THEN
+                PERFORM audittrail.change_type(history, name, live.type, live.collation_name);
+                reworked := true;
+            END IF;
+        END IF;
+    END LOOP;
+
+    -- The key, under its columns' present names; while there is none, its columns, if they are there, go on telling rows apart.
+    tracked.key := coalesce(nullif(audittrail.key_columns(tracked.relation), '{}'), (
+        SELECT CASE WHEN bool_and(c.name IS NOT NULL) THEN array_agg(c.name ORDER BY k.position) END
+          FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+          LEFT JOIN jsonb_to_recordset(tracked.columns) o (attnum int, name text) ON o.name = k.name
+          LEFT JOIN jsonb_to_recordset(columns) c (attnum int, name text)
+                 ON CASE WHEN by_name THEN c.name = k.name ELSE c.attnum = o.attnum END), '{}');
+    IF tracked.key <> '{}' AND NOT audittrail.has_key_index(history, tracked.key) THEN
+        -- The rows' identity has changed: versions are found by the new key from now on.
+        PERFORM audittrail.create_key_index(history, tracked.key);
+        reworked := true;
+    END IF;
+
+    changed := changed OR columns IS DISTINCT FROM tracked.columns
+               OR audittrail.fingerprint(tracked.relation, tracked.history_name) IS DISTINCT FROM tracked.fingerprint;
+    tracked.columns := columns;
+    tracked.fingerprint := audittrail.fingerprint(tracked.relation, tracked.history_name);
+    SELECT n.nspname, c.relname INTO tracked.schema_name, tracked.table_name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = tracked.relation;
+    UPDATE audittrail.tracked_table t
+       SET columns = tracked.columns, key = tracked.key, fingerprint = tracked.fingerprint, since_revision = tracked.since_revision,
+           schema_name = tracked.schema_name, table_name = tracked.table_name, excluded = tracked.excluded, ignored = tracked.ignored
+     WHERE t.id = tracked_id;
+    IF changed OR audittrail.has_stale_functions(tracked) THEN
+        PERFORM audittrail.create_functions(tracked);
+        changed := true;
+    END IF;
+    IF reworked AND pg_trigger_depth() > 0 THEN
+        -- The statement at hand is recorded first: its rows would pass for differences.
+        name := set_config('audittrail.reworked', tracked_id::text, true);
+    ELSIF reworked THEN
+        PERFORM audittrail.record_rework(tracked);
+    END IF;
+    RETURN changed;
+END
+$$;
+
+-- Record what a change of the table itself has made of its rows, which no statement has.
+CREATE OR REPLACE FUNCTION audittrail.record_rework(tracked audittrail.tracked_table) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF tracked.key <> '{}' THEN
+        PERFORM audittrail.record_differences(tracked);
+        PERFORM audittrail.record_appearances(tracked);
+    END IF;
+END
+$$;
+
+-- Called by a capture function that finds its table changed: follow the change within the same transaction, and return
+-- the statement that captures the event at hand.
+CREATE OR REPLACE FUNCTION audittrail.follow(tracked_id int, event text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    capture text;
+BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) OR audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
+        IF to_regclass(format('%I.%I', tracked.schema_name, tracked.table_name))::oid IS DISTINCT FROM tracked.relation
+           AND NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
+            -- Restored from a dump: the table has got another oid, its columns other numbers.
+            UPDATE audittrail.tracked_table t
+               SET relation = to_regclass(format('%I.%I', tracked.schema_name, tracked.table_name))::oid, fingerprint = ''
+             WHERE t.id = tracked_id;
+        END IF;
+        PERFORM audittrail.reconcile(tracked_id);
+        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    END IF;
+    capture := audittrail.capture_statement(tracked, event);
+    IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event IN ('UPDATE', 'DELETE') THEN
+        capture := format('WITH audittrail_baseline AS (%s) %s', audittrail.baseline_statement(tracked, 'old_rows'), capture);
+    END IF;
+    RETURN capture;
+END
+$$;
+
+-- Called when the statement that follow() returned has been executed.
+CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    ignored text;
+BEGIN
+    IF current_setting('audittrail.reworked', true) = tracked_id::text THEN
+        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+        PERFORM audittrail.record_rework(tracked);
+        ignored := set_config('audittrail.reworked', '', true);
+    END IF;
+END
+$$;

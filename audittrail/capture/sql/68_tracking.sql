@@ -1,0 +1,210 @@
+-- Begin, keep up and end the tracking of a table.
+--
+-- track() is all that a DBA needs:  SELECT audittrail.track('public.orders');
+-- It is safe to call again at any time, and brings a tracked table in step with its columns.
+
+-- The registry row of a table that is tracked, or an empty one. After a restore from a dump, tables have other oids, even
+-- each other's: so a table's own triggers tell first whose it is.
+CREATE OR REPLACE FUNCTION audittrail.find_tracked(live oid) RETURNS audittrail.tracked_table
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t FROM audittrail.tracked_table t
+      LEFT JOIN pg_trigger g ON g.tgname = 'audittrail_insert' AND NOT g.tgparentid <> 0
+            AND g.tgfoid = to_regproc(format('audittrail.%I', t.history_name || '_insert'))
+     WHERE t.until_version IS NULL AND (g.tgrelid = live OR t.relation = live AND g.oid IS NULL)
+     ORDER BY g.oid IS NULL LIMIT 1
+$$;
+
+-- Write the baseline of a table of at most baseline_limit bytes at once; a larger one is left to backfill_batch().
+CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT tracked.baseline_complete AND tracked.key <> '{}'
+       AND (SELECT sum(pg_table_size(p.relid)) FROM pg_partition_tree(tracked.relation) p
+            UNION ALL SELECT pg_table_size(tracked.relation) ORDER BY 1 DESC NULLS LAST LIMIT 1) <= baseline_limit THEN
+        EXECUTE audittrail.baseline_statement(tracked, tracked.relation::regclass::text);
+        PERFORM audittrail.complete_baseline(tracked.id);
+    END IF;
+END
+$$;
+
+-- Note that every row has a version: its capture functions need not look for rows without one any more.
+CREATE OR REPLACE FUNCTION audittrail.complete_baseline(tracked_id int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+BEGIN
+    UPDATE audittrail.tracked_table SET baseline_complete = true, baseline_position = NULL WHERE id = tracked_id RETURNING * INTO tracked;
+    PERFORM audittrail.create_functions(tracked);
+END
+$$;
+
+-- Track a table, or bring its tracking in step. The baseline of a table of at most baseline_limit bytes is copied
+-- at once, under the lock; that of a larger one row by row, as they change, and by backfill_batch().
+-- Returns 'created', 'changed' or 'unchanged'. Locks the table against writers, if there is something to do.
+CREATE OR REPLACE FUNCTION audittrail.track(live regclass, excluded text[] DEFAULT '{}', ignored_columns text[] DEFAULT '{}',
+                                            wanted_history text DEFAULT NULL, baseline_limit bigint DEFAULT 33554432) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    class   pg_class;
+    history text;
+    filled  boolean;
+    since   bigint;
+    unknown text[];
+    columns jsonb;
+    definitions text;
+BEGIN
+    SELECT * INTO class FROM pg_class WHERE oid = live;
+    IF class.relkind NOT IN ('r', 'p') OR class.relpersistence = 't' OR class.relispartition THEN
+        RAISE EXCEPTION 'audittrail: % cannot be tracked: it is not an ordinary or partitioned table', live
+            USING ERRCODE = 'wrong_object_type', HINT = 'A partition is tracked through its partitioned table; views and foreign tables have no rows of their own.';
+    END IF;
+    tracked := audittrail.find_tracked(live);
+    IF tracked.id IS NULL AND cardinality(audittrail.key_columns(live)) = 0 THEN
+        RAISE EXCEPTION 'audittrail: % cannot be tracked: it has no primary key', live
+            USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key, or exclude the table.';
+    END IF;
+    SELECT array_agg(o.name) INTO unknown FROM unnest(excluded || ignored_columns) o (name)
+     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = live AND a.attname = o.name AND a.attnum > 0 AND NOT a.attisdropped);
+    IF unknown IS NOT NULL THEN
+        -- Not an error: a migration may be about to add it, and then it has to be known beforehand.
+        RAISE WARNING 'audittrail: % has no column % yet', live, array_to_string(unknown, ', ')
+            USING HINT = 'If that is not to come, name columns of the table in exclude and ignore.';
+    END IF;
+    IF excluded && audittrail.key_columns(live) THEN
+        RAISE EXCEPTION 'audittrail: the primary key of % cannot be excluded', live
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Exclude other columns, or the whole table.';
+    END IF;
+
+    IF octet_length(wanted_history) > 54 THEN
+        RAISE EXCEPTION 'audittrail: % is too long for the name of a history table', quote_ident(wanted_history)
+            USING ERRCODE = 'name_too_long', HINT = 'Give a name of at most 54 bytes, or none.';
+    END IF;
+
+    IF tracked.id IS NOT NULL THEN
+        history := coalesce(wanted_history, tracked.history_name);
+        IF (SELECT state FROM audittrail.tracking_state(live, excluded, ignored_columns, history)) = 'unchanged' THEN
+            RETURN 'unchanged';
+        END IF;
+        -- No statement on its way may meet a history table that has another name than its capture function knows.
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+        passed := EXISTS (SELECT FROM audittrail.faulty_triggers(tracked));
+        UPDATE audittrail.tracked_table t
+           SET relation = live, fingerprint = CASE WHEN t.relation = live THEN t.fingerprint ELSE '' END
+         WHERE t.id = tracked.id;
+        PERFORM audittrail.reconcile(tracked.id, excluded, ignored_columns, history);
+        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked.id;
+        PERFORM audittrail.create_triggers(tracked);
+        IF passed THEN
+            -- Writes may have passed unrecorded: what is there now becomes a new version where it differs.
+            PERFORM audittrail.repair(tracked);
+        END IF;
+        PERFORM audittrail.copy_baseline(tracked, baseline_limit);
+        RETURN 'changed';
+    END IF;
+
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+    history := coalesce(wanted_history, audittrail.history_name(class.relname));
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', live) INTO filled;
+    -- A history table of this name may belong to a table that has another name by now, or is gone.
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history AND until_version IS NULL;
+    IF EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
+        PERFORM audittrail.make_room(history);
+    ELSIF tracked.id IS NOT NULL THEN
+        PERFORM audittrail.untrack(tracked.id);
+    END IF;
+    -- A table of this name that was tracked before goes on in the same history, with a baseline of its own.
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history AND until_version IS NOT NULL;
+    IF tracked.id IS NULL THEN
+        IF to_regclass(format('audittrail.%I', history)) IS NOT NULL THEN
+            RAISE EXCEPTION 'audittrail: the history table audittrail.% already belongs to another table', history
+                USING ERRCODE = 'duplicate_table', HINT = 'Track the table under another history name.';
+        END IF;
+        SELECT string_agg(format(', %I %s%s', c.stored, c.type, ' COLLATE ' || c.collation_name), '' ORDER BY c.attnum) FILTER (WHERE NOT c.excluded),
+               jsonb_agg(jsonb_build_object('attnum', c.attnum, 'name', c.name, 'type', c.type, 'ignored', c.name = ANY (ignored_columns),
+                                            'history', CASE WHEN NOT c.excluded THEN c.stored END) ORDER BY c.attnum)
+          INTO definitions, columns
+          FROM (SELECT *, audittrail.stored_name(name) AS stored, name = ANY (excluded) AS excluded FROM audittrail.live_columns(live)) c;
+        EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL%s)', history, definitions);
+        EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history, 'Versions of the rows of ' || live || ', kept by audittrail.');
+        EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16, autosummarize = on)', left(history, 50) || '_version', history);
+        INSERT INTO audittrail.tracked_table (relation, schema_name, table_name, history_name, columns, key, fingerprint, since_version, since_at, baseline_complete)
+        VALUES (live, (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace), class.relname, history, columns, audittrail.key_columns(live), '',
+                nextval('audittrail.clock'), clock_timestamp(), true)
+        RETURNING * INTO tracked;
+        PERFORM audittrail.create_key_index(format('audittrail.%I', history)::regclass, tracked.key);
+        PERFORM audittrail.create_guard(format('audittrail.%I', history)::regclass);
+    END IF;
+    since := CASE WHEN filled THEN audittrail.next_version() ELSE nextval('audittrail.clock') END;
+    UPDATE audittrail.tracked_table t
+       SET relation = live, until_version = NULL, until_at = NULL, baseline_position = NULL,
+           fingerprint = CASE WHEN t.relation = live THEN t.fingerprint ELSE '' END,
+           since_version = since,
+           since_revision = CASE WHEN filled THEN current_setting('audittrail.revision')::bigint END,
+           since_at = clock_timestamp(), baseline_complete = NOT filled
+     WHERE t.id = tracked.id;
+    PERFORM audittrail.reconcile(tracked.id, excluded, ignored_columns);
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked.id;
+    PERFORM audittrail.create_triggers(tracked);
+    PERFORM audittrail.copy_baseline(tracked, baseline_limit);
+    RETURN 'created';
+END
+$$;
+
+-- What track() would do to a table, with the reason: 'created', 'changed', 'unchanged', or 'skipped' if it can't.
+CREATE OR REPLACE FUNCTION audittrail.tracking_state(live regclass, excluded text[], ignored_columns text[], wanted_history text,
+                                                     OUT state text, OUT detail text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    class   pg_catalog.pg_class;
+    tracked audittrail.tracked_table;
+BEGIN
+    SELECT * INTO class FROM pg_catalog.pg_class WHERE oid = live;
+    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.relation = live AND t.until_version IS NULL;
+    detail := CASE WHEN live IS NULL THEN 'the table does not exist'
+                   WHEN class.relispartition THEN 'a partition is tracked through its partitioned table'
+                   WHEN class.relkind NOT IN ('r', 'p') THEN 'not an ordinary or partitioned table'
+                   WHEN tracked.id IS NULL AND cardinality(audittrail.key_columns(live)) = 0 THEN 'no primary key' END;
+    state := 'skipped';
+    IF detail IS NOT NULL THEN
+        RETURN;
+    END IF;
+    state := CASE WHEN tracked.id IS NULL THEN 'created' ELSE 'changed' END;
+    detail := '';
+    IF state = 'changed' THEN
+        detail := concat_ws(', ',
+            CASE WHEN tracked.history_name <> wanted_history THEN 'history table renamed' END,
+            CASE WHEN tracked.fingerprint <> audittrail.fingerprint(live, tracked.history_name)
+                      OR tracked.schema_name <> (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace) OR tracked.table_name <> class.relname
+                 THEN 'columns, key, name, or columns of the history table' END,
+            CASE WHEN NOT (tracked.excluded @> excluded_columns AND tracked.excluded <@ excluded_columns
+                           AND tracked.ignored @> ignored_columns AND tracked.ignored <@ ignored_columns)
+                 THEN 'excluded or ignored columns' END,
+            CASE WHEN audittrail.has_stale_functions(tracked) THEN 'capture functions' END,
+            (SELECT string_agg(DISTINCT f.fault || ' triggers', ', ') FROM audittrail.faulty_triggers(tracked) f));
+    END IF;
+    IF state = 'changed' AND detail = '' THEN
+        state := 'unchanged';
+    ELSIF NOT pg_has_role(class.relowner, 'USAGE') THEN
+        state := 'skipped';
+        detail := format('only a member of its owner, role %s, may create triggers on it, and %s is not', class.relowner::regrole, current_user);
+    END IF;
+END
+$$;
+
+-- End the tracking of a table: its triggers and capture functions go, its history stays.
+CREATE OR REPLACE FUNCTION audittrail.untrack(tracked_id int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    event   text;
+BEGIN
+    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id AND until_version IS NULL FOR UPDATE;
+    FOREACH event IN ARRAY '{_insert,_update,_delete,_truncate}'::text[] LOOP
+        -- CASCADE takes the triggers along, on the partitions too.
+        EXECUTE format('DROP FUNCTION IF EXISTS audittrail.%I() CASCADE', tracked.history_name || event);
+    END LOOP;
+    UPDATE audittrail.tracked_table SET until_version = nextval('audittrail.clock'), until_at = clock_timestamp() WHERE id = tracked_id;
+END
+$$;
+
