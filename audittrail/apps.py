@@ -30,13 +30,14 @@ class AuditTrailConfig(AppConfig):
 
 
 def _before_migrate(*, using: str, plan: Any = None, **kwargs: Any) -> None:
-    """Say clearly why a database can't hold audittrail, before a migration fails less clearly."""
+    """Say clearly why a database can't hold audittrail, and tell it what columns to come are not to be stored."""
     from django.db import connections, router
 
-    from audittrail.capture import install
+    from audittrail.capture import install, sync
 
     if plan is not None and router.allow_migrate(using, "audittrail"):
         install.raise_if_impossible(connections[using])
+        sync.announce(connections[using])
 
 
 def _after_migrate(

@@ -46,7 +46,10 @@ def check_settings(
         try:
             value = read()
         except ConfigurationError as error:
-            messages.append(checks.Error(str(error), id="audittrail.E001"))
+            problem, _, remedy = str(error).rpartition("; give ")
+            messages.append(
+                checks.Error(f"{problem}.", hint=f"Give {remedy}", id="audittrail.E001")
+            )
             continue
         if not isinstance(value, tuple) or not hasattr(settings, name):
             continue

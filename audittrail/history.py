@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,15 +16,14 @@ from audittrail.revisions.context import context
 from audittrail.revisions.editing import editing
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import VersionQuerySet, versions_of, versions_of_object
-from audittrail.timetravel import changes, moment
+from audittrail.timetravel import changes, moment, present
 from audittrail.timetravel.moment import Moment
-from audittrail.timetravel.query import past_queryset
+from audittrail.timetravel.present import at_rev
+from audittrail.timetravel.queryset import past_manager_method, past_queryset
 
 __all__ = ["History", "at_rev", "context", "editing", "of", "register"]
 
 NAME: Final = "history"
-
-_present: ContextVar[Moment | None] = ContextVar("audittrail_moment", default=None)
 
 
 class History:
@@ -58,11 +54,11 @@ class History:
         `Model.DoesNotExist` for an object that did not exist then.
         """
         self._require_tracked()
-        point = _moment(self.model, revision, using)
-        queryset = past_queryset(self.model, point)
+        queryset = past_queryset(self.model, self._moment(revision, using))
         if self.instance is None:
             return queryset
-        return queryset.model._base_manager.db_manager(point.alias).get(pk=self.instance.pk)
+        base = self.model._base_manager.using(queryset.moment.alias)
+        return base.get(pk=self.instance.pk)
 
     def as_of(self, point: BaseRevision | datetime, *, using: str | None = None) -> Any:
         """Return the objects of the model, or the object, as of a revision or a datetime."""
@@ -73,18 +69,21 @@ class History:
     ) -> Any:
         """Return the objects that were deleted, as they last were: a queryset, by default as of now.
 
-        Each has its `history_operation` and `history_revision`, the number of the revision that deleted it.
+        Each has its `history_operation` and `history_revision`, the number of the revision that deleted it. They are all that
+        were deleted, whatever the model's default manager leaves out. From an object, that object alone, if it was deleted.
 
         Raises `NotTrackedError` if the model is not tracked.
         """
         self._require_tracked()
-        if revision is None and _present.get() is None:
-            point = moment.newest(using or router.db_for_read(self.model))
+        point: Moment | None
+        if revision is None and present.moment_for(self._database(using)) is None:
+            point = moment.newest(self._database(using))
             if point is None:
                 return self.model._default_manager.none()
         else:
-            point = _moment(self.model, revision, using)
-        return changes.deleted_objects(self.model, point)
+            point = self._moment(revision, using)
+        found = changes.deleted_objects(self.model, point)
+        return found if self.instance is None else found.filter(pk=self.instance.pk)
 
     @property
     def versions(self) -> VersionQuerySet:
@@ -94,15 +93,43 @@ class History:
         """
         if self.instance is None:
             return versions_of(self.model)
-        return versions_of_object(self.instance)
+        return versions_of_object(self.instance, using=self._database(None))
 
     def __getattr__(self, name: str) -> Any:
-        """Give the methods of the model's querysets, as of the moment of `at_rev`."""
-        if name.startswith("_") or self.instance is not None:
+        """Give what the model's querysets and its default manager have, as of the moment of `at_rev`."""
+        if name == "versions":
+            self._require_tracked()  # the property's NotTrackedError is an AttributeError, and leads here
+        manager = self.model._default_manager
+        if (
+            name.startswith("_")
+            or self.instance is not None
+            or not (hasattr(manager.all(), name) or hasattr(manager, name))
+        ):
             raise AttributeError(f"{self!r} has no attribute {name!r}")
-        if _present.get() is None and not hasattr(self.model._default_manager.all(), name):
-            raise AttributeError(f"{self!r} has no attribute {name!r}")
-        return getattr(self(), name)
+        queryset = self()
+        if hasattr(queryset, name):
+            return getattr(queryset, name)
+        return past_manager_method(self.model, queryset.moment, name)
+
+    def _moment(self, point: BaseRevision | datetime | None, using: str | None) -> Moment:
+        if point is not None:
+            database = self._database(using) if isinstance(point, datetime) else using
+            return moment.resolve(point, database)
+        found = present.moment_for(self._database(using))
+        if found is None:
+            name = self.model.__name__
+            raise MomentError(
+                f"{name}.history needs a moment of database {self._database(using)!r}: call it with a revision, "
+                f"{name}.history(revision=rev), or use it inside history.at_rev(rev)."
+            )
+        return found
+
+    def _database(self, using: str | None) -> str:
+        if using is not None:
+            return using
+        if self.instance is not None and self.instance._state.db is not None:
+            return moment.live_alias(self.instance._state.db)
+        return router.db_for_read(self.model)
 
     def _require_tracked(self) -> None:
         if not tracking.is_tracked(self.model):
@@ -117,25 +144,6 @@ class HistoryDescriptor:
 
     def __get__(self, instance: models.Model | None, owner: type[models.Model]) -> History:
         return History(owner, instance)
-
-
-@contextmanager
-def at_rev(rev: BaseRevision | datetime, *, using: str | None = None) -> Iterator[Moment]:
-    """Let `Model.history` read as of a revision or a datetime inside the block.
-
-    Nests; holds for the thread, task or generator that entered it, and for what `sync_to_async` runs for it. Only `Model.history` is
-    concerned: `Model.objects` goes on reading the present. A queryset made inside keeps its moment when it leaves.
-
-    Raises `MomentError` for what is no moment, `Revision.DoesNotExist` before the first revision.
-    """
-    point = moment.resolve(rev, using)
-    outer = _present.get()
-    _present.set(point)
-    try:
-        yield point
-    finally:
-        # Not by a token: a generator may end in another copy of the context variables than it began in.
-        _present.set(outer)
 
 
 def of(target: type[models.Model] | models.Model) -> History:
@@ -166,22 +174,6 @@ def name_is_taken(model: type[models.Model]) -> bool:
     return any(
         NAME in (field.name, getattr(field, "attname", None)) for field in model._meta.get_fields()
     )
-
-
-def _moment(
-    model: type[models.Model], point: BaseRevision | datetime | None, using: str | None
-) -> Moment:
-    if point is None:
-        present = _present.get()
-        if present is None:
-            raise MomentError(
-                f"{model.__name__}.history needs a moment: call it with a revision, {model.__name__}.history(revision=rev), "
-                "or use it inside history.at_rev(rev)."
-            )
-        return present
-    if using is None and isinstance(point, datetime):
-        using = router.db_for_read(model)
-    return moment.resolve(point, using)
 
 
 def _attach_late(sender: Any, **kwargs: Any) -> None:

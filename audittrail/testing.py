@@ -33,7 +33,8 @@ def close_revision(using: str = DEFAULT_DB_ALIAS) -> Revision | None:
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT audittrail.close_revision()")
         (number,) = cursor.fetchone()
-    return None if number is None else Revision.objects.using(using).get(pk=number)
+    revisions: Any = Revision.objects.using(using)
+    return None if number is None else revisions.get(pk=number)
 
 
 class NewRevision:

@@ -8,6 +8,8 @@ Inside a virtual environment that has the `test` extra already, that one is used
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -29,6 +31,7 @@ def main(arguments: list[str]) -> int:
             f"The test environment could not be made: {error}\n"
             "It needs Python's venv module (Debian: apt-get install python3-venv) and a package index."
         )
+    prepare_pooler()
     if arguments == ["--prepare"]:
         print(python)
         return 0
@@ -51,6 +54,19 @@ def prepared_interpreter() -> str:
         subprocess.run([*pip, "-e", f"{ROOT}[test]"], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
     return python
+
+
+def prepare_pooler() -> None:
+    """Install pgbouncer where that is possible: without it one test fails, and says so."""
+    may_install = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")
+    if may_install and not shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin"):
+        print("Installing Debian's pgbouncer for the tests", file=sys.stderr)
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
+            subprocess.call(
+                ["apt-get", "--quiet=2", *command],
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            )
 
 
 def fail(message: str) -> int:

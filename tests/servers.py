@@ -258,7 +258,7 @@ class Server:
     def createdb(self, name: str) -> None:
         """Create the database `name`."""
         program = str(self.binaries.directory / "psql")
-        _run([program, "-Xqh", self.host, "-U", SUPERUSER, "-c", f'CREATE DATABASE "{name}"'])
+        _run([program, "-Xqh", self.host, "-U", SUPERUSER, "-d", "postgres", "-c", f'CREATE DATABASE "{name}"'])
 
     def _control(self, *arguments: str) -> None:
         _run([str(self.binaries.directory / "pg_ctl"), "-D", str(self.data), "-w", *arguments])
@@ -282,6 +282,8 @@ def _run(command: Sequence[str]) -> None:
             stdout=output,
             stderr=output,
             cwd="/",
+            # What the user has set for servers of their own is not for ours.
+            env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
             user=SYSTEM_USER,
             group=pwd.getpwnam(SYSTEM_USER).pw_gid if SYSTEM_USER else None,
             extra_groups=[] if SYSTEM_USER else None,

@@ -1,16 +1,16 @@
 """Complete the baselines of tables that were too large to copy when their tracking began."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 
+from audittrail.capture.locking import patiently
 from audittrail.capture.sync import Recorded, registry
-from audittrail.exceptions import LockedError
 
-#: A batch never waits longer for a writer: it gives way, long before PostgreSQL would look for a deadlock.
-PATIENCE = "100ms"
+#: Milliseconds that a batch waits for a writer: it gives way long before PostgreSQL would look for a deadlock.
+PATIENCE = 100
 ATTEMPTS = 50
 
 
@@ -59,22 +59,18 @@ def incomplete(using: str) -> list[Recorded]:
 
 
 def _batch(using: str, recorded: Recorded, batch_size: int) -> int:
-    for attempt in range(ATTEMPTS):
-        try:
-            with transaction.atomic(using=using), connections[using].cursor() as cursor:
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
-                cursor.execute(
-                    "SELECT audittrail.backfill_batch(%s, %s)", [recorded.id, batch_size]
-                )
-                return int(cursor.fetchone()[0])
-        except OperationalError:
-            if connections[using].in_atomic_block or attempt == ATTEMPTS - 1:
-                raise LockedError(
-                    f"The backfill of {recorded.table!r} was kept waiting by other transactions. What it has copied "
-                    "stays; run manage.py audittrail backfill again."
-                ) from None
-            time.sleep(min(0.05 * 2**attempt, 2.0))
-    return 0
+    def work(cursor: Any) -> int:
+        cursor.execute("SELECT audittrail.backfill_batch(%s, %s)", [recorded.id, batch_size])
+        return int(cursor.fetchone()[0])
+
+    return patiently(
+        connections[using],
+        work,
+        timeout=PATIENCE,
+        attempts=ATTEMPTS,
+        refusal=f"The backfill of {recorded.table!r} was kept waiting by other transactions. What it has copied "
+        "stays; run manage.py audittrail backfill again.",
+    )
 
 
 def _estimate(using: str, recorded: Recorded) -> int:

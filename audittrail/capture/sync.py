@@ -1,17 +1,18 @@
 """Keep a database in step with what is to be tracked: begin, follow and end the tracking of its tables."""
 
-import time
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail import conf
 from audittrail.capture import install, tracking
-from audittrail.exceptions import LockedError, NotInstalledError
+from audittrail.capture.locking import patiently
+from audittrail.exceptions import NotInstalledError
 
 #: How often a table that is locked by others is tried before we give up.
 LOCK_ATTEMPTS = 5
@@ -82,21 +83,28 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
     names = {table.table for table in wanted}
     unwanted = {model._meta.db_table for model in tracking.candidates()} - names
     with connection.cursor() as cursor:
-        for table in wanted:
-            cursor.execute(
-                "SELECT state, detail FROM audittrail.tracking_state(to_regclass(%s), %s, %s, %s)",
-                _arguments(connection, table),
-            )
-            state, detail = cursor.fetchone()
-            if state != "unchanged":
-                yield Change(table.table, state, detail, wanted=table)
         cursor.execute(
-            "SELECT to_regclass(name)::oid::bigint FROM unnest(%s::text[]) u (name)",
+            "SELECT s.state, s.detail FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY w (t, position)"
+            " CROSS JOIN LATERAL audittrail.tracking_state(to_regclass(w.t ->> 0),"
+            " ARRAY(SELECT jsonb_array_elements_text(w.t -> 1)),"
+            " ARRAY(SELECT jsonb_array_elements_text(w.t -> 2)), w.t ->> 3) s ORDER BY w.position",
+            [json.dumps([_arguments(connection, table) for table in wanted])],
+        )
+        states = cursor.fetchall()
+    for table, (state, detail) in zip(wanted, states, strict=True):
+        if state != "unchanged":
+            yield Change(table.table, state, detail, wanted=table)
+    # Asked now, since a table that was restored from a dump is known again by its tracking only.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.id FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
+            " WHERE t.until_version IS NULL AND (c.oid IS NULL OR"
+            " t.relation IN (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) u (name)))",
             [[connection.ops.quote_name(name) for name in sorted(unwanted)]],
         )
-        relations = {relation for (relation,) in cursor.fetchall()}
-    for recorded in registry(connection):
-        if recorded.until_at is None and (recorded.relation in relations or not recorded.exists):
+        ended = {number for (number,) in cursor.fetchall()}
+    for recorded in registry(connection) if ended else ():
+        if recorded.id in ended:
             detail = "no longer to be tracked" if recorded.exists else "the table was dropped"
             yield Change(recorded.table, "ended", detail, recorded=recorded)
 
@@ -110,36 +118,43 @@ def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) ->
     ]
 
 
+def announce(connection: BaseDatabaseWrapper) -> None:
+    """Tell a database, before its schema changes, which columns to come are not to be stored.
+
+    Does nothing where audittrail isn't installed yet or is of another release; `sync` follows after the change.
+    """
+    if (
+        install.is_installed(connection)
+        and install.has_functions(connection)
+        and install.functions_are_current(connection)
+    ):
+        for change in pending(connection):
+            if change.action == "changed":
+                carry_out(connection, change)
+
+
 def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
     """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
-    for attempt in range(LOCK_ATTEMPTS):
-        try:
-            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('lock_timeout', %s, true)", [f"{conf.lock_timeout()}ms"]
-                )
-                if change.recorded is not None:
-                    cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
-                    return change
-                assert change.wanted is not None
-                cursor.execute(
-                    "SELECT audittrail.track(%s::regclass, %s, %s, %s, %s)",
-                    [*_arguments(connection, change.wanted), conf.baseline_limit()],
-                )
-                return replace(change, action=cursor.fetchone()[0])
-        except OperationalError as error:
-            if (
-                getattr(error.__cause__, "pgcode", getattr(error.__cause__, "sqlstate", None))
-                != "55P03"
-            ):
-                raise
-            if connection.in_atomic_block or attempt == LOCK_ATTEMPTS - 1:
-                raise LockedError(
-                    f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed. "
-                    "Run manage.py audittrail sync again at a quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT."
-                ) from error
-            time.sleep(0.2 * 2**attempt)
-    raise AssertionError("unreachable")
+
+    def work(cursor: Any) -> Change:
+        if change.recorded is not None:
+            cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
+            return change
+        assert change.wanted is not None
+        cursor.execute(
+            "SELECT audittrail.track(%s::regclass, %s, %s, %s, %s)",
+            [*_arguments(connection, change.wanted), conf.baseline_limit()],
+        )
+        return replace(change, action=cursor.fetchone()[0])
+
+    return patiently(
+        connection,
+        work,
+        timeout=conf.lock_timeout(),
+        attempts=LOCK_ATTEMPTS,
+        refusal=f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed. "
+        "Run manage.py audittrail sync again at a quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT.",
+    )
 
 
 def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
@@ -152,7 +167,8 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             "   AND NOT audittrail.has_stale_functions(t),"
             " CASE WHEN c.oid IS NULL THEN '{}' ELSE"
             "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
-            "           FROM audittrail.faulty_triggers(t) f ORDER BY 1) END"
+            "           FROM audittrail.faulty_triggers(t) f"
+            "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END"
             " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],

@@ -72,7 +72,8 @@ def register(
             f"{model._meta.label} has been swapped out; register {model._meta.swapped}, which stands for it."
         )
     for option, names in (("exclude", exclude), ("mask", mask), ("ignore", ignore)):
-        if isinstance(names, str):
+        given = names
+        if not isinstance(given, list | tuple | set | frozenset):
             raise ConfigurationError(
                 f"{option} of {model._meta.label} is {names!r}; give a list of field names."
             )

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from audittrail.capture.sync import registry
+from audittrail import conf
+from audittrail.capture.locking import patiently
+from audittrail.capture.sync import LOCK_ATTEMPTS, Recorded, registry
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,47 @@ class Finding:
 
 def verify(
     using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()
-) -> Iterator[tuple[str, list[Finding]]]:
+) -> Iterator[tuple[Recorded, list[Finding]]]:
     """Yield each tracked table of a database with what was found wrong with its history.
 
-    Takes the database and the names of tables (all by default). Reads one snapshot, and locks nobody out.
+    Takes the database and the names of tables (all by default). Each table is read in one snapshot, and nobody is
+    locked out.
     """
     connection = connections[using]
     for recorded in registry(connection):
         if recorded.until_at is not None or (tables and recorded.table not in tables):
             continue
-        findings: list[Finding] = []
         if not recorded.exists:
-            findings.append(Finding(recorded.table, "the table is gone; run sync"))
-            yield recorded.table, findings
+            yield recorded, [Finding(recorded.table, "the table is gone; run sync")]
             continue
-        findings += [Finding(recorded.table, fault) for fault in recorded.faults]
+        findings = [Finding(recorded.table, fault) for fault in recorded.faults]
         if not recorded.in_step:
-            findings.append(
-                Finding(
-                    recorded.table, "its columns or capture functions are out of step; run sync"
-                )
-            )
+            problem = "its columns or capture functions are out of step; run sync"
+            findings.append(Finding(recorded.table, problem))
         else:
             with transaction.atomic(using=using), connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT kind, rows, example FROM audittrail.verify(%s)", [recorded.id]
                 )
                 findings += [Finding(recorded.table, *row) for row in cursor.fetchall()]
-        yield recorded.table, findings
+        yield recorded, findings
+
+
+def repair(recorded: Recorded, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Record the differences between a table and its history as versions of now, and return how many there were.
+
+    Raises `LockedError` if the table stays locked by others.
+    """
+
+    def work(cursor: Any) -> int:
+        cursor.execute("SELECT audittrail.repair(%s)", [recorded.id])
+        return int(cursor.fetchone()[0])
+
+    return patiently(
+        connections[using],
+        work,
+        timeout=conf.lock_timeout(),
+        attempts=LOCK_ATTEMPTS,
+        refusal=f"Table {recorded.table!r} stayed locked by other transactions; nothing was recorded. Try again at a "
+        "quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT.",
+    )

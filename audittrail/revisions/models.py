@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audittrail.exceptions import AuditTrailError
 from audittrail.revisions import settling
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
     def __get__(self, instance: Any, cls: Any = None) -> Any:
         try:
             return super().__get__(instance, cls)
-        except self.RelatedObjectDoesNotExist:
+        except ObjectDoesNotExist:
             return None
 
 
@@ -41,6 +43,10 @@ class AuthorForeignKey(models.ForeignKey[Any, Any]):
 
 class RevisionQuerySet(models.QuerySet["BaseRevision"]):
     """Revisions, and the questions that people ask of them."""
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: revisions are made by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format("A revision"))
 
     def get_by_timestamp(self, timestamp: datetime) -> BaseRevision:
         """Return the last revision committed at or before a moment.
@@ -146,6 +152,20 @@ class BaseRevision(models.Model):
     def __str__(self) -> str:
         """Return the number of the revision."""
         return str(self.pk)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: revisions are made by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format(f"Revision {self}"))
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: revisions are made by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format(f"Revision {self}"))
+
+
+_READ_ONLY = (
+    "{} is history and can't be saved or deleted. To correct history on purpose, use "
+    "history.editing(reason=...) and a queryset's update()."
+)
 
 
 def revision_model() -> type[BaseRevision]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps.registry import Apps, apps
 from django.db import models, router
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
@@ -32,8 +33,32 @@ class Operation(models.TextChoices):
     BASELINE = "B", _("baseline")
 
 
+class RevisionDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
+    """Read a version's revision from the version's own database, whatever the routers say of revisions."""
+
+    def get_queryset(self, **hints: Any) -> Any:
+        """Return the revisions of the instance's database."""
+        queryset = super().get_queryset(**hints)
+        return queryset.using(hints["instance"]._state.db) if "instance" in hints else queryset
+
+    def get_prefetch_querysets(self, instances: Any, querysets: Any = None) -> Any:
+        """Return how to prefetch from the instances' database."""
+        given = querysets or [self.get_queryset(instance=instances[0])]
+        return super().get_prefetch_querysets(instances, given)
+
+
+class RevisionForeignKey(models.ForeignKey[Any, Any]):
+    """A foreign key to a revision of the same database."""
+
+    forward_related_accessor_class = RevisionDescriptor
+
+
 class VersionQuerySet(models.QuerySet[Any]):
     """Versions of the rows of one table; history is read here, never written."""
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: versions are written by the database alone."""
+        raise AuditTrailError(_READ_ONLY.format("A version"))
 
     def in_order(self) -> VersionQuerySet:
         """Return the versions in the order in which the rows changed."""
@@ -62,7 +87,7 @@ class Version(models.Model):
 
     def __reduce__(self) -> Any:
         """Return how to unpickle: the class is made again from the tracked model."""
-        return _unpickle, (self.tracked_model._meta.label_lower,), self.__getstate__()
+        return _unpickle, (self.tracked_model._meta.label_lower,), super().__reduce__()[2]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: versions are written by the database alone."""
@@ -122,7 +147,7 @@ def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
             "__module__": model.__module__,
             "__qualname__": name,
             "version": models.BigIntegerField(_("version")),
-            "revision": models.ForeignKey(
+            "revision": RevisionForeignKey(
                 revision_model(),
                 verbose_name=_("revision"),
                 on_delete=models.DO_NOTHING,
@@ -164,7 +189,9 @@ def stored_column(column: str) -> str:
     base = column
     while base.startswith("row_"):
         base = base.removeprefix("row_")
-    return f"row_{column}" if base in {"version", "revision_id", "operation"} else column
+    return (
+        f"row_{column}" if base in {"version", "revision_id", "superseded", "operation"} else column
+    )
 
 
 _WITHOUT_SEQUENCE = {

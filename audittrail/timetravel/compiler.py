@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models.expressions import Col
 
 from audittrail.capture import tracking
-from audittrail.exceptions import PastIsReadOnlyError
+from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError, TimeTravelError
+from audittrail.timetravel.query import PastQueryMixin, is_adopted, mixed
 
 
 class ExcludedCol(Col):
@@ -18,57 +19,94 @@ class ExcludedCol(Col):
     """
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        """Return NULL."""
-        return "NULL", []
+        """Return NULL, of the column's type: set operations compare types."""
+        return f"NULL::{self.target.cast_db_type(connection)}", []
+
+    def get_group_by_cols(self) -> list[Any]:
+        """Return nothing: rows are not told apart by what is not there."""
+        return []
 
 
 class PastCompilerMixin:
     """What a compiler of the past does differently."""
 
     query: Any
+    connection: Any
 
     def get_default_columns(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Return the columns of a model, those that are excluded from history as empty."""
         columns: list[Any] = super().get_default_columns(*args, **kwargs)  # type: ignore[misc]
-        return [
-            ExcludedCol(column.alias, column.target, column.output_field)
-            if _is_excluded(column.target)
-            else column
-            for column in columns
-        ]
+        return [without_excluded(column) for column in columns]
 
     def as_sql(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the SQL; raise `PastIsReadOnlyError` for a query that locks."""
-        if self.query.select_for_update:
+        """Return the SQL.
+
+        Raises `PastIsReadOnlyError` for a query that locks, `MixedMomentsError` for one of the present inside one of the past.
+        """
+        if getattr(self.query, "select_for_update", False):
             raise PastIsReadOnlyError(
                 "Rows of the past can't be locked. Use select_for_update() on the present rows."
             )
+        if _is_past(self.query):
+            with self.connection.refusing_present():
+                return super().as_sql(*args, **kwargs)  # type: ignore[misc]
+        if self.connection.only_past and not is_adopted(self.query):
+            raise MixedMomentsError(mixed(self.connection.moment))
         return super().as_sql(*args, **kwargs)  # type: ignore[misc]
+
+    def compile(self, node: Any) -> Any:
+        """Return the SQL of an expression; raise `TimeTravelError` for a column that is excluded from history."""
+        if (
+            isinstance(node, Col)
+            and not isinstance(node, ExcludedCol)
+            and _is_excluded(node.target)
+        ):
+            field = node.target
+            raise TimeTravelError(
+                f"{field.model._meta.label}.{field.name} is excluded from history, so nothing is known of its past. Leave it out of "
+                "the query."
+            )
+        return super().compile(node)  # type: ignore[misc]
+
+
+def without_excluded(column: Any) -> Any:
+    """Return a column of a query's result, an empty one if it is excluded from history."""
+    if isinstance(column, Col) and _is_excluded(column.target):
+        return ExcludedCol(column.alias, column.target, column.output_field)
+    return column
+
+
+def _is_past(query: Any) -> bool:
+    return isinstance(query, PastQueryMixin) or isinstance(
+        getattr(query, "inner_query", None), PastQueryMixin
+    )
 
 
 def _is_excluded(field: Any) -> bool:
-    return field.name in tracking.options_of(field.model).exclude
+    model = getattr(field, "model", None)
+    return model is not None and field.name in tracking.options_of(model).exclude
 
 
 @cache
-def past_compiler(live: type[Any]) -> type[Any]:
+def past_compiler(live: Any) -> Any:
     """Return the compiler of the past that belongs to one of the present."""
     return type(f"Past{live.__name__}", (PastCompilerMixin, live), {})
 
 
 @cache
-def past_operations(live: type[Any]) -> type[Any]:
+def past_operations(live: Any) -> Any:
     """Return the operations of a past connection."""
 
     def compiler(self: Any, compiler_name: str) -> Any:
         found = live.compiler(self, compiler_name)
-        return past_compiler(found) if compiler_name == "SQLCompiler" else found
+        reads = compiler_name in ("SQLCompiler", "SQLAggregateCompiler")
+        return past_compiler(found) if reads else found
 
     return type(f"Past{live.__name__}", (live,), {"compiler": compiler})
 
 
 @cache
-def past_features(live: type[Any]) -> type[Any]:
+def past_features(live: Any) -> Any:
     """Return the features of a past connection: PostgreSQL knows what depends on a key only of real tables."""
 
     def allows_group_by_selected_pks_on_model(self: Any, model: Any) -> bool:

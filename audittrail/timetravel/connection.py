@@ -6,20 +6,18 @@ gets a WITH clause that defines the tracked tables that it reads as they were.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from django.apps import apps
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 
-from audittrail import conf
-from audittrail.capture import tracking
-from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
-from audittrail.timetravel import compiler, statement, tables
+from audittrail.exceptions import TimeTravelError
+from audittrail.timetravel import compiler, registry, scope, statement, tables
+from audittrail.timetravel.cursor import PastCursor, PastDebugCursor, refuse
 from audittrail.timetravel.moment import Moment, from_alias
 
 #: What a present connection knows about its session and transaction: the past one has no session of its own.
@@ -28,39 +26,12 @@ _SHARED = (
     "commit_on_exit", "needs_rollback", "rollback_exc", "close_at", "closed_in_transaction", "errors_occurred",
     "health_check_enabled", "health_check_done", "run_on_commit", "run_commit_hooks_on_set_autocommit_on",
     "execute_wrappers", "queries_log", "force_debug_cursor", "_thread_sharing_lock", "_thread_sharing_count",
-    "_thread_ident", "_named_cursor_idx",
+    "_thread_ident", "_named_cursor_idx", "settings_dict", "client", "creation", "introspection", "validation",
+    "pg_version", "audittrail_transaction",
 )  # fmt: skip
 
-
-class PastCursor(CursorWrapper):
-    """A cursor whose statements read the past."""
-
-    def execute(self, sql: Any, params: Any = None) -> Any:
-        """Execute a statement that reads; raise `PastIsReadOnlyError` for one that writes."""
-        return super().execute(self.db.to_past(sql, self.cursor, params is not None), params)
-
-    def executemany(self, sql: Any, param_list: Any) -> NoReturn:
-        """Refuse: what is executed for many rows writes."""
-        _refuse("executemany")
-
-    def callproc(self, procname: str, params: Any = None, kparams: Any = None) -> NoReturn:
-        """Refuse: what a procedure reads can't be turned to the past."""
-        _refuse(f"callproc({procname!r})")
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("copy", "copy_from", "copy_to", "copy_expert", "stream"):
-            _refuse(name)
-        return super().__getattr__(name)
-
-
-class PastDebugCursor(PastCursor, CursorDebugWrapper):
-    """The same with Django's log of queries, which shows what was really sent."""
-
-    def execute(self, sql: Any, params: Any = None) -> Any:
-        """Execute a statement that reads; raise `PastIsReadOnlyError` for one that writes."""
-        return CursorDebugWrapper.execute(
-            self, self.db.to_past(sql, self.cursor, params is not None), params
-        )
+#: How many moments a thread keeps connections for; they hold nothing that can't be made again.
+KEPT: Final = 64
 
 
 class PastConnectionMixin:
@@ -69,19 +40,19 @@ class PastConnectionMixin:
     alias: str
     SchemaEditorClass: Any = None
 
-    def __init__(self, live: BaseDatabaseWrapper, moment: Moment, scope: Any = None) -> None:
-        self.live = live
+    def __init__(self, moment: Moment) -> None:
         self.moment = moment
-        self.scope = scope
         self.alias = moment.alias
-        self.settings_dict = live.settings_dict
-        self._tables: dict[str, tables.PastTable] = {}
-        self.client = live.client
-        self.creation = live.creation
+        live = self.live
         self.features = compiler.past_features(type(live.features))(self)
-        self.introspection = live.introspection
         self.ops = compiler.past_operations(type(live.ops))(self)
-        self.validation = live.validation
+        #: Whether queries of the present are refused: while one of the past is compiled.
+        self.only_past = False
+
+    @property
+    def live(self) -> Any:
+        """The present connection of this thread."""
+        return connections[self.moment.using]
 
     def ensure_connection(self) -> None:
         """Open the present connection, whose session is ours."""
@@ -90,6 +61,10 @@ class PastConnectionMixin:
     def connect(self) -> None:
         """Open the present connection."""
         self.live.connect()
+
+    def close_if_health_check_failed(self) -> None:
+        """Leave the health of the session to the present connection."""
+        self.live.close_if_health_check_failed()
 
     def close(self) -> None:
         """Do nothing: the session belongs to the present connection."""
@@ -102,80 +77,98 @@ class PastConnectionMixin:
         """Return a cursor that reads the past and logs what it sends."""
         return PastDebugCursor(cursor, self)
 
-    def scoped(self, scope: Any) -> Any:
-        """Return a connection of the same moment on which one table holds only some rows."""
-        return type(self)(self.live, self.moment, scope)
+    def to_past(self, sql: Any, cursor: Any, has_params: bool, verify: bool = False) -> str:
+        """Return a statement that reads as of this connection's moment what the given one reads now.
 
-    def to_past(self, sql: Any, cursor: Any, has_params: bool) -> str:
-        """Return a statement that reads as of this connection's moment what the given one reads now."""
+        Takes whether the driver will put parameters in, and whether to look its tables up again. Raises `PastIsReadOnlyError`
+        for a statement that writes, `TimeTravelError` for one that can't be turned to the past as a whole.
+        """
         text = sql if isinstance(sql, str) else _as_text(sql, cursor)
         reading = statement.analyse(text)
-        names = reading.tables
-        if not names and not reading.ctes:
+        scoped = {name: found for name in reading.tables if (found := scope.parse(name))}
+        names = reading.tables - scoped.keys()
+        if not reading.tables and not reading.ctes:
             return text
-        known = self._known(names | reading.ctes)
+        tracked = frozenset(table for _, table in scoped.values())
+        known = registry.lookup(
+            self.live, names | tracked | reading.ctes, self.moment.tick, verify
+        )
         if hidden := reading.ctes & known.keys():
             raise TimeTravelError(
                 f"The statement makes a CTE named {min(hidden)!r}, like a tracked table; give it another name."
             )
-        ctes = [
-            f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o)"
-        ]
-        for name in sorted(names):
-            if name in known:
-                quoted = '"' + name.replace('"', '""') + '"'
-                ctes.append(f"{quoted} AS NOT MATERIALIZED ({self._rows(known[name])})")
-            elif name not in live_tables():
+        ctes = []
+        for name in sorted(reading.tables):
+            if name in scoped:
+                kind, table = scoped[name]
+                if table not in known:
+                    tables.refuse_untracked(table)
+                ctes.append(self._cte(name, known[table], kind=kind))
+            elif name in known:
+                ctes.append(self._cte(name, known[name], len(names)))
+            elif not registry.may_be_read_live(name):
                 tables.refuse_untracked(name)
-        if len(ctes) == 1:
+        if not ctes:
             return text
-        added = ", ".join(ctes)
+        added = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
+        added += ", ".join(ctes)
         return reading.with_ctes(text, added.replace("%", "%%") if has_params else added)
 
-    def _rows(self, table: tables.PastTable) -> str:
-        if self.scope is not None and self.scope.table == table.name:
-            rows: str = self.scope.query
-            return rows
-        return table.as_of(self.moment)
-
-    def _known(self, names: frozenset[str]) -> dict[str, tables.PastTable]:
-        if unseen := names - self._tables.keys():
-            with self.live.cursor() as cursor:
-                self._tables.update(tables.load(cursor, unseen))
-        return {name: self._tables[name] for name in names if name in self._tables}
-
-    def forget_tables(self) -> None:
-        """Look at the tables again at the next statement: a schema may have changed."""
-        self._tables.clear()
+    def _cte(
+        self,
+        name: str,
+        known: registry.Known,
+        count: int = 1,
+        kind: scope.Scope | None = None,
+    ) -> str:
+        query = "" if known.table is None else known.table.as_of(self.moment, count)
+        if kind is not None:
+            query = known.query_of(kind, self.live).replace(tables.TICK, str(self.moment.tick))
+        quoted = '"' + name.replace('"', '""') + '"'
+        return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check()})"
 
     @contextmanager
-    def _nodb_cursor(self) -> Iterator[Any]:
-        _refuse("a connection without a database")
-        yield
+    def refusing_present(self) -> Iterator[None]:
+        """Refuse queries of the present inside those that are compiled in the block."""
+        outer, self.only_past = self.only_past, True
+        try:
+            yield
+        finally:
+            self.only_past = outer
+
+    def _nodb_cursor(self) -> NoReturn:
+        refuse("A connection without a database")
 
     def schema_editor(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the past has no schema of its own."""
-        _refuse("a schema editor")
-
-
-def live_tables() -> frozenset[str]:
-    """Return the tables that may be read as they are now: those of `AUDITTRAIL_READ_LIVE`."""
-    patterns = conf.read_live()
-    return frozenset(
-        model._meta.db_table
-        for model in apps.get_models(include_auto_created=True)
-        if any(tracking.matches(model, pattern) for pattern in patterns)
-    )
+        refuse("schema_editor()")
 
 
 def past_connection(moment: Moment) -> Any:
-    """Return a connection that reads as of a moment, with the session of this thread's present one."""
+    """Return a new connection that reads as of a moment, with the session of this thread's present one.
+
+    Raises `TimeTravelError` for a database that is not PostgreSQL.
+    """
     live = connections[moment.using]
     if live.vendor != "postgresql":
         raise TimeTravelError(
             f"Database {moment.using!r} is not PostgreSQL ({live.vendor}); it has no history."
         )
-    return _past_class(type(live))(live, moment)
+    kept = live.__dict__.setdefault("audittrail_moments", deque())
+    kept.append(moment.alias)
+    if len(kept) > KEPT:
+        _let_go(kept.popleft())
+    return _past_class(type(live))(moment)
+
+
+def _let_go(alias: str) -> None:
+    handler: Any = connections
+    if hasattr(handler._connections, alias):
+        del connections[alias]
+    if apps.is_installed("django.contrib.contenttypes"):
+        # Content types are kept for each alias.
+        manager: Any = apps.get_model("contenttypes", "ContentType").objects
+        manager._cache.pop(alias, None)
 
 
 class Databases(dict[str, Any]):
@@ -188,7 +181,9 @@ class Databases(dict[str, Any]):
         return moment is not None and super().__contains__(moment.using)
 
     def __missing__(self, alias: str) -> dict[str, Any]:
-        return {"ENGINE": "audittrail.timetravel.backend"}
+        if alias in self:
+            return {"ENGINE": "audittrail.timetravel.backend"}
+        raise KeyError(alias)
 
 
 def install() -> None:
@@ -198,7 +193,7 @@ def install() -> None:
 
 
 @cache
-def _past_class(live: type[BaseDatabaseWrapper]) -> type[Any]:
+def _past_class(live: Any) -> Any:
     shared = {name: _shared(name) for name in _SHARED}
     return type(
         "PastDatabaseWrapper", (PastConnectionMixin, live), {**shared, "__module__": __name__}
@@ -216,9 +211,3 @@ def _as_text(sql: Any, cursor: Any) -> str:
     if isinstance(sql, bytes):
         return sql.decode()
     return str(sql.as_string(cursor))
-
-
-def _refuse(what: str) -> NoReturn:
-    raise PastIsReadOnlyError(
-        f"The past can only be read by queries; {what} is not possible on a connection that reads it."
-    )

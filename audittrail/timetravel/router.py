@@ -5,35 +5,60 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models, router
+from django.db.utils import ConnectionRouter
+from django.utils.functional import cached_property
 
-from audittrail.timetravel.moment import from_alias
+from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.timetravel.moment import moment_of
 
 
 class PastRouter:
-    """Read what belongs to an object of the past as of the same moment; writes go there as well, and are refused."""
+    """Read what belongs to an object of the past as of the same moment, and write nothing there."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
         """Return the alias of the moment that the hinted object was read at."""
-        return _past_alias(hints.get("instance"))
+        moment = moment_of(hints.get("instance"))
+        return None if moment is None else moment.alias
 
-    db_for_write = db_for_read
+    def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
+        """Raise `PastIsReadOnlyError` for what would be written because of an object of the past."""
+        instance = hints.get("instance")
+        moment = moment_of(instance)
+        if instance is None or moment is None:
+            return None
+        name = type(instance).__name__
+        raise PastIsReadOnlyError(
+            f"{instance!r} is as of {moment}, and the past is read-only: neither it nor what belongs to it can be written. Change the "
+            f"present object, {name}.objects.get(pk={instance.pk!r}), or bring this one back with restore(): "
+            f"{name}.history(revision=...).filter(pk={instance.pk!r}).restore()."
+        )
 
     def allow_relation(
         self, first: models.Model, second: models.Model, **hints: Any
     ) -> bool | None:
-        """Allow relations within one moment, and none between past and present."""
-        aliases = {_past_alias(first), _past_alias(second)}
-        if aliases == {None}:
+        """Allow relations within one moment; raise `MixedMomentsError` for those between past and present."""
+        moments = {moment_of(first), moment_of(second)}
+        if moments == {None}:
             return None
-        return len(aliases) == 1
-
-
-def _past_alias(instance: models.Model | None) -> str | None:
-    alias = None if instance is None else instance._state.db
-    return alias if alias is not None and from_alias(alias) is not None else None
+        if len(moments) == 1:
+            return True
+        raise MixedMomentsError(
+            f"{first!r} and {second!r} are of different moments and can't be related. Read both from the present, or both as of the "
+            "same revision."
+        )
 
 
 def install() -> None:
-    """Put our router before the project's."""
+    """Put our router before the project's, now and whenever the setting is read again."""
+    live = ConnectionRouter.routers
+    if not getattr(live, "audittrail", False):
+
+        def routers(self: ConnectionRouter) -> list[Any]:
+            return [PastRouter(), *live.func(self)]
+
+        replaced: Any = cached_property(routers)
+        replaced.__set_name__(ConnectionRouter, "routers")
+        replaced.audittrail = True
+        ConnectionRouter.routers = replaced  # type: ignore[assignment]
     if not any(isinstance(found, PastRouter) for found in router.routers):
-        router.routers.insert(0, PastRouter())
+        router.routers = [PastRouter(), *router.routers]

@@ -2,54 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
+from audittrail.timetravel.scope import parse
+from audittrail.timetravel.tokens import Token, tokens_of
 
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*)
-    | (?P<comment>/\*)
-    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*' | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
-    | (?P<dollar>\$(?P<tag>[A-Za-z_\x80-\U0010ffff]\w*)?\$.*?\$(?P=tag)?\$)
-    | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
-    | (?P<parameter>%%|%s|%\(\w+\)s|%b|%t)
-    | (?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
-    | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-#: Statements that a read-only session needs beside reading: Django's `atomic`, settings.
-_SESSION = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "SHOW", "FETCH", "CLOSE", "MOVE"})
+#: Statements that a session which only reads needs as well: Django's `atomic`, settings, cursors.
+_SESSION = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "RESET", "SHOW", "FETCH", "CLOSE", "MOVE"})  # fmt: skip
 _READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _ENDS_FROM = frozenset(
-    ["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FETCH", "WINDOW", "UNION", "INTERSECT", "EXCEPT", "FOR", "SELECT", "RETURNING"]
+    [
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "LIMIT",
+        "OFFSET",
+        "FETCH",
+        "WINDOW",
+        "UNION",
+        "INTERSECT",
+        "EXCEPT",
+        "FOR",
+        "SELECT",
+        "RETURNING",
+    ]
 )
-
-
-@dataclass(frozen=True)
-class Token:
-    """A word, quoted identifier or sign: its upper-case or bare text, whether it was quoted, and where it stands."""
-
-    text: str
-    kind: str
-    start: int
-    end: int
-
-    @property
-    def name(self) -> str:
-        """The identifier as PostgreSQL reads it."""
-        if self.kind == "quoted":
-            return self.text[1:-1].replace('""', '"')
-        return self.text.lower()
-
-    def says(self, *words: str) -> bool:
-        """Return whether this is one of the given words, in capitals, or signs."""
-        return self.kind in ("word", "other") and self.text.upper() in words
+#: Words after which a parenthesis can hold a query; after any other word it holds the arguments of a function.
+_BEFORE_QUERY = frozenset(
+    ["FROM", "JOIN", "LATERAL", "IN", "EXISTS", "ANY", "SOME", "ALL", "ARRAY", "AS", "MATERIALIZED", "UNION", "INTERSECT", "EXCEPT", "DISTINCT",
+     "NOT", "AND", "OR", "WHERE", "ON", "SELECT", "THEN", "ELSE", "WHEN", "CASE", "HAVING", "BY", "LIMIT", "OFFSET", "EXPLAIN", "ANALYZE",
+     "VERBOSE"]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,89 +64,70 @@ def analyse(statement: str) -> Reading:
 
     Raises `PastIsReadOnlyError` for one that writes or locks, `TimeTravelError` for a name with a schema.
     """
-    tokens = _tokens(statement)
+    tokens = tokens_of(statement)
     first = _first_of_query(tokens) if tokens else None
     if first is None:
         return Reading()
     _refuse_writes(tokens)
     ctes = _own_ctes(tokens)
+    tables = _tables(tokens) - ctes
     start = tokens[first]
-    if not start.says("WITH"):
-        return Reading(_tables(tokens) - ctes, ctes, start.start)
-    after = tokens[first + 1]
-    end = after.end if after.says("RECURSIVE") else start.end
-    return Reading(_tables(tokens) - ctes, ctes, end, merges=True)
-
-
-def _tokens(statement: str) -> list[Token]:
-    tokens: list[Token] = []
-    position = 0
-    while position < len(statement):
-        match = _TOKEN.match(statement, position)
-        assert match is not None
-        kind = match.lastgroup or "other"
-        if kind == "comment":
-            position = _end_of_comment(statement, position)
-            continue
-        kind = "dollar" if kind == "tag" else kind
-        if kind != "space":
-            tokens.append(Token(match.group(), kind, match.start(), match.end()))
-        position = match.end()
-    return tokens
-
-
-def _end_of_comment(statement: str, start: int) -> int:
-    depth, position = 1, start + 2
-    while depth and position < len(statement):
-        if statement.startswith("/*", position):
-            depth, position = depth + 1, position + 2
-        elif statement.startswith("*/", position):
-            depth, position = depth - 1, position + 2
-        else:
-            position += 1
-    return position
+    if start.says != "WITH":
+        return Reading(tables, ctes, start.start)
+    recursive = _says(tokens, first + 1) == "RECURSIVE"
+    return Reading(tables, ctes, tokens[first + recursive].end, merges=True)
 
 
 def _first_of_query(tokens: list[Token]) -> int | None:
     """Return the index of the token before which a WITH clause goes; None if the statement reads no table."""
     index = 0
-    if tokens[0].says("EXPLAIN", "DECLARE"):
-        depth = 0
-        for index, token in enumerate(tokens):
-            depth += token.says("(") - token.says(")")
-            if depth == 0 and token.says(*_READS):
-                return index
-        index = 0
-    first = next((token for token in tokens if not token.says("(")), tokens[0])
-    if first.says(*_READS):
+    if tokens[0].says == "EXPLAIN":
+        index = _after_explain(tokens)
+    elif tokens[0].says == "DECLARE":
+        index = next((i + 1 for i, token in enumerate(tokens) if token.says == "FOR"), 0)
+    first = next((token for token in tokens[index:] if token.says != "("), tokens[0])
+    if first.says in _READS:
         return index
-    if first.says(*_SESSION):
+    if first.says in _SESSION:
         return None
-    raise PastIsReadOnlyError(
-        f"The past can't be changed: {first.text.upper()} was sent to a connection that reads it. "
-        "Change the present instead, with objects read from it."
-    )
+    raise PastIsReadOnlyError(_READ_ONLY.format(f"{first.text.upper()} was sent to it"))
+
+
+def _after_explain(tokens: list[Token]) -> int:
+    index = 1
+    if index + 1 < len(tokens) and tokens[1].says == "(" and not _opens_query(tokens, 1):
+        index = next((i + 1 for i, token in enumerate(tokens) if token.says == ")"), 0)
+    while index < len(tokens) and tokens[index].says in ("ANALYZE", "VERBOSE"):
+        index += 1
+    return index
+
+
+_READ_ONLY = (
+    "The past can only be read, and {} through a connection that reads it. Change the present, with objects read from it, or bring rows "
+    "back with restore(): Model.history(revision=...).filter(...).restore()."
+)
 
 
 def _refuse_writes(tokens: list[Token]) -> None:
     previous: Token | None = None
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.says(*_WRITES) and (previous is None or previous.says("(", ")")):
-            raise PastIsReadOnlyError(
-                f"The past can't be changed: the statement contains {token.text.upper()}."
-            )
-        if token.says("INTO") and previous is not None:
-            raise PastIsReadOnlyError("The past can't be changed: the statement contains INTO.")
+        says = token.says
+        if says in _WRITES and (previous is None or previous.says in ("(", ")")):
+            raise PastIsReadOnlyError(_READ_ONLY.format(f"a statement with {says} was sent"))
+        if says == "INTO" and previous is not None:
+            raise PastIsReadOnlyError(_READ_ONLY.format("a statement with INTO was sent"))
         if (
-            token.says("FOR")
+            says == "FOR"
             and following is not None
-            and following.says("UPDATE", "NO", "SHARE", "KEY")
+            and following.says in ("UPDATE", "NO", "SHARE", "KEY")
         ):
             raise PastIsReadOnlyError(
                 "Rows of the past can't be locked: FOR UPDATE would lock nothing. Lock the present ones."
             )
-        if token.says(";") and following is not None:
-            raise TimeTravelError("The past is read with one statement at a time.")
+        if says == ";" and following is not None:
+            raise TimeTravelError(
+                "The past is read with one statement at a time; send them one by one."
+            )
         previous = token
 
 
@@ -168,75 +136,97 @@ def _own_ctes(tokens: list[Token]) -> frozenset[str]:
     depth = 0
     expecting: set[int] = set()
     for index, token in enumerate(tokens):
-        if token.says("("):
+        following = _says(tokens, index + 1)
+        if token.says == "(":
             depth += 1
-        elif token.says(")"):
+        elif token.says == ")":
             expecting.discard(depth)
             depth -= 1
-        elif token.says("WITH") and not (
-            index + 1 < len(tokens) and tokens[index + 1].says("ORDINALITY", "TIES", "TIME")
-        ):
+        elif token.says == "WITH" and following not in ("ORDINALITY", "TIES", "TIME", "UNIQUE"):
             expecting.add(depth)
-        elif depth in expecting and token.says("SELECT", "VALUES", "TABLE"):
+        elif depth in expecting and token.says in ("SELECT", "VALUES", "TABLE"):
             expecting.discard(depth)
-        elif depth in expecting and token.kind in ("word", "quoted"):
-            following = tokens[index + 1 : index + 2]
-            before = tokens[index - 1]
-            if (
-                following
-                and following[0].says("AS", "(")
-                and (before.says("WITH", "RECURSIVE", ","))
-            ):
-                names.add(token.name)
+        elif (
+            depth in expecting
+            and token.is_name
+            and following in ("AS", "(")
+            and tokens[index - 1].says in ("WITH", "RECURSIVE", ",")
+        ):
+            names.add(token.name)
     return frozenset(names)
+
+
+def _opens_query(tokens: list[Token], index: int) -> bool:
+    """Return whether the parenthesis at an index holds a query, maybe in further parentheses."""
+    inner = index + 1
+    while inner < len(tokens) and tokens[inner].says == "(":
+        inner += 1
+    if inner == len(tokens) or tokens[inner].says not in _READS:
+        return False
+    before = tokens[index - 1] if index else None
+    is_call = before is not None and before.is_name and before.says not in _BEFORE_QUERY
+    return inner == index + 1 or not is_call
 
 
 def _tables(tokens: list[Token]) -> frozenset[str]:
     """Return the names that stand where a table can stand."""
     tables: set[str] = set()
-    # For each open parenthesis: is this a query or a joined table, are we in its FROM, can a table come next?
+    # For each open parenthesis: is this a query, are we in the FROM of one or in a joined table, can a table come next?
     stack = [[True, False, False]]
-    previous: Token | None = None
     for index, token in enumerate(tokens):
-        following = tokens[index + 1] if index + 1 < len(tokens) else None
+        says = token.says
         state = stack[-1]
-        if token.says("("):
-            query = following is not None and following.says(
-                "SELECT", "WITH", "VALUES", "TABLE", "("
-            )
-            joined = state[1] and state[2]
-            stack.append([query or joined, joined and not query, joined and not query])
+        is_query, in_from, expected = state
+        if says == "(":
+            query = _opens_query(tokens, index)
+            joined = in_from and expected and not query
+            stack.append([query, joined, joined])
             state[2] = False
-        elif token.says(")"):
+        elif says == ")":
             if len(stack) > 1:
                 stack.pop()
-        elif token.says("FROM", "TABLE") and state[0]:
-            if not (
-                previous is not None and previous.says("DISTINCT") and _is_comparison(tokens, index)
-            ):
+        elif says in ("FROM", "TABLE") and (is_query or _says(tokens, index - 1) == "ROWS"):
+            if not _is_comparison(tokens, index):
                 state[1] = state[2] = True
-        elif token.says("JOIN"):
+        elif says == "JOIN":
             state[1] = state[2] = True
-        elif token.says(",") and state[1]:
+        elif says == "," and in_from:
             state[2] = True
-        elif token.says("ONLY", "LATERAL") and state[2]:
+        elif expected and (
+            says in ("ONLY", "LATERAL") or (says == "ROWS" and _says(tokens, index + 1) == "FROM")
+        ):
             pass
-        elif token.says(*_ENDS_FROM) and state[0]:
+        elif says in _ENDS_FROM and is_query:
             state[1] = state[2] = False
-        elif state[2] and token.kind in ("word", "quoted"):
+        elif expected and token.is_name:
             state[2] = False
-            if following is not None and following.says("."):
-                name = tokens[index + 2].name if index + 2 < len(tokens) else ""
-                raise TimeTravelError(
-                    f"{token.name}.{name} names its schema, and would be read as it is now. "
-                    "Leave the schema away; a table outside the search path can't be read in the past."
-                )
-            if following is None or not following.says("("):
-                tables.add(token.name)
-        previous = token
+            if _says(tokens, index + 1) == ".":
+                _refuse_schema(tokens, index)
+            elif _says(tokens, index + 1) != "(":
+                tables.add(_table_name(token))
     return frozenset(tables)
+
+
+def _says(tokens: list[Token], index: int) -> str:
+    return tokens[index].says if 0 <= index < len(tokens) else ""
+
+
+def _table_name(token: Token) -> str:
+    # The name of a scope may be longer than PostgreSQL keeps: its end tells the table.
+    full = token.text[1:-1].replace('""', '"') if token.kind == "quoted" else ""
+    return full if parse(full) else token.name
+
+
+def _refuse_schema(tokens: list[Token], index: int) -> None:
+    if _says(tokens, index + 3) == "(":
+        return  # a function, which reads what it reads
+    name = tokens[index + 2].text if index + 2 < len(tokens) else ""
+    raise TimeTravelError(
+        f"{tokens[index].text}.{name} names its schema, and would be read as it is now. Leave the schema away, and put it on the "
+        "search_path of the connection if it is not there: only tables without a schema in their names can be read in the past."
+    )
 
 
 def _is_comparison(tokens: list[Token], index: int) -> bool:
     """Return whether FROM at an index ends IS [NOT] DISTINCT FROM."""
-    return index >= 2 and tokens[index - 2].says("IS", "NOT")
+    return _says(tokens, index - 1) == "DISTINCT" and _says(tokens, index - 2) in ("IS", "NOT")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from audittrail.exceptions import TimeTravelError, TrackedLaterError
 from audittrail.timetravel.moment import Moment
 
 TICK = "{tick}"
+
+#: Of a statement with more tables, PostgreSQL does not try every order of joins any more (`join_collapse_limit` is 8, and
+#: a join of its tail comes with each table).
+FEW_TABLES: Final = 4
+
+#: Seconds for which it is not asked again how far a table is closed. What was known before stays right, but is slower.
+REFRESHED_AFTER: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -22,9 +30,15 @@ class PastTable:
     until: int | None
     until_at: datetime | None
     query: str
+    #: Through which tick the table is closed, and from which version on that says nothing (`tracked_table`).
+    closing: tuple[int, int]
+    #: The conditions with which it is read as of a later moment, as a join and as a subplan.
+    not_followed: str
+    not_followed_subplan: str
+    looked_up: list[float] = field(default_factory=lambda: [monotonic()], compare=False)
 
-    def as_of(self, moment: Moment) -> str:
-        """Return the query for the rows as of a moment.
+    def as_of(self, moment: Moment, tables: int = 1) -> str:
+        """Return the query for the rows as of a moment, for a statement that reads so many tables.
 
         Raises `TrackedLaterError` for a moment at which the table was not tracked.
         """
@@ -38,7 +52,18 @@ class PastTable:
                 f"Table {self.name!r} is not tracked any more since {self.until_at:%Y-%m-%d %H:%M:%S %Z}, "
                 f"which was before {moment}."
             )
-        return self.query.replace(TICK, str(moment.tick))
+        later = ""
+        if moment.tick > self.closing[0]:
+            later = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
+        return self.query.replace("{later}", later).replace(TICK, str(moment.tick))
+
+    def may_be_behind(self, tick: int) -> bool:
+        """Return whether a moment could be read faster by now: the table may have been closed through it since."""
+        return tick > self.closing[0] and monotonic() > self.looked_up[0] + REFRESHED_AFTER
+
+    def renew(self) -> None:
+        """Note that it is still closed as far as was known."""
+        self.looked_up[0] = monotonic()
 
 
 def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
@@ -49,12 +74,13 @@ def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
     cursor.execute(
         "SELECT DISTINCT ON (t.table_name) t.table_name,"
         " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
-        " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t)"
+        " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
+        " t.closed_through, t.tail_from, audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
         " FROM audittrail.tracked_table t WHERE t.table_name = ANY (%s)"
         " ORDER BY t.table_name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
         [sorted(names)],
     )
-    return {row[0]: PastTable(*row) for row in cursor.fetchall()}
+    return {row[0]: PastTable(*row[:6], row[6:8], *row[8:]) for row in cursor.fetchall()}
 
 
 def refuse_untracked(name: str) -> None:

@@ -1,0 +1,1 @@
+"""Who, why and from where: what a revision says about the change it records."""

@@ -1,27 +1,5 @@
 -- The revision of a transaction: opened by its first change, stamped just before its commit.
 
--- Open the revision of this transaction and return its number, which is also the version of the change that opens it.
-CREATE OR REPLACE FUNCTION audittrail.open_revision() RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-    number  bigint := nextval('audittrail.clock');
-    raw     text := audittrail.statement_context();
-    context jsonb := '{}';
-    author  audittrail.revision.committed_by%TYPE;
-    ignored text;
-BEGIN
-    IF raw IS NOT NULL THEN
-        context := audittrail.parse_context(raw);
-        author := audittrail.context_user(context);
-        ignored := set_config('audittrail.applied', raw, true);
-    END IF;
-    INSERT INTO audittrail.revision (id, committed_by, reason, context)
-    VALUES (number, author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
-    ignored := set_config('audittrail.revision', number::text, true);
-    RETURN number;
-END
-$$;
-
 -- Add to an open revision what a later statement's context says and the revision does not: what is there stays.
 CREATE OR REPLACE FUNCTION audittrail.add_context(number bigint, raw text) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
@@ -73,18 +51,35 @@ BEGIN
 END
 $$;
 
--- The version of a captured statement, in the revision of its transaction, which it opens if need be.
+-- The version of a captured statement, in the revision of its transaction. The first one opens the revision, and is its
+-- number as well.
 CREATE OR REPLACE FUNCTION audittrail.next_version() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    claimed text := current_setting('audittrail.revision', true);
+    raw     text := current_setting('audittrail.revision', true);
+    number  bigint;
+    context jsonb := '{}';
+    author  audittrail.revision.committed_by%TYPE;
+    ignored text;
 BEGIN
-    IF claimed <> '' THEN
-        IF audittrail.resume_revision(claimed) THEN
+    IF raw <> '' THEN
+        IF audittrail.resume_revision(raw) THEN
             RETURN nextval('audittrail.clock');
         END IF;
     END IF;
-    RETURN audittrail.open_revision();
+    -- The transaction gets its number first: so whoever has a later number has only later ticks (see move_mark()).
+    number := CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audittrail.clock') END;
+    -- The first question of statement_context(), asked here to spare a transaction without context the call.
+    IF starts_with(current_query(), '/*audittrail:') OR current_setting('audittrail.context', true) <> '' THEN
+        raw := audittrail.statement_context();
+        context := audittrail.parse_context(raw);
+        author := audittrail.context_user(context);
+        ignored := set_config('audittrail.applied', raw, true);
+    END IF;
+    INSERT INTO audittrail.revision (id, committed_by, reason, context)
+    VALUES (number, author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
+    ignored := set_config('audittrail.revision', number::text, true);
+    RETURN number;
 END
 $$;
 
@@ -109,24 +104,24 @@ CREATE OR REPLACE FUNCTION audittrail.stamp_at_commit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     stack   text;
-    probing boolean := current_setting('audittrail.probe', true) = 'asked';
+    probing boolean;
     ignored text;
 BEGIN
-    IF probing THEN
+    IF NEW.committed_at = 'infinity' THEN  -- the question below, which only this function can ask
         ignored := set_config('audittrail.probe', 'answered', true);
         RETURN NULL;
     END IF;
     GET DIAGNOSTICS stack = PG_CONTEXT;
     -- At a plain commit nothing is on the stack but this function, and the statement speaks of no constraints.
-    IF position(E'\n' IN stack) > 0 OR octet_length(current_query()) > 10000 OR current_query() ~* 'constraints' THEN
+    IF strpos(stack, E'\n') > 0 OR octet_length(current_query()) > 10000 OR strpos(lower(current_query()), 'constraints') > 0 THEN
         -- Otherwise ask: an event queued now fires at once exactly if the trigger is set to IMMEDIATE.
         ignored := set_config('audittrail.probe', 'asked', true);
-        UPDATE audittrail.revision SET xid = xid WHERE id = NEW.id;
+        UPDATE audittrail.revision SET xid = xid, committed_at = 'infinity' WHERE id = NEW.id;
         probing := current_setting('audittrail.probe') = 'answered';
         ignored := set_config('audittrail.probe', '', true);
         IF probing THEN
             SET CONSTRAINTS audittrail.revision_stamp DEFERRED;
-            UPDATE audittrail.revision SET xid = xid WHERE id = NEW.id;
+            UPDATE audittrail.revision SET xid = xid, committed_at = NULL WHERE id = NEW.id;
             RETURN NULL;
         END IF;
     END IF;

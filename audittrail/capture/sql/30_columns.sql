@@ -3,7 +3,7 @@
 -- Name under which a column is stored: its own, unless the history table uses that name itself.
 CREATE OR REPLACE FUNCTION audittrail.stored_name(column_name text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN column_name ~ '^(row_)*(version|revision_id|operation)$' THEN 'row_' || column_name ELSE column_name END
+    SELECT CASE WHEN column_name ~ '^(row_)*(version|revision_id|superseded|operation)$' THEN 'row_' || column_name ELSE column_name END
 $$;
 
 -- The columns of a table that can be captured, in its own order. A virtual generated column (PostgreSQL 18) is NULL in
@@ -44,23 +44,24 @@ $$;
 
 -- Whether a foreign key of the table may change its rows by itself: ON DELETE or ON UPDATE CASCADE, SET NULL, SET DEFAULT.
 CREATE OR REPLACE FUNCTION audittrail.has_referential_actions(live oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_constraint
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint
                     WHERE conrelid = live AND contype = 'f' AND (confupdtype IN ('c', 'n', 'd') OR confdeltype IN ('c', 'n', 'd')))
 $$;
 
--- One value for everything about a table and its history table that the capture functions depend on.
+-- One value for everything about a table and its history table that the capture functions depend on. A new session asks
+-- for it at its first write to the table, so it is one query of the bare catalogs.
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws(' / ',
-        (SELECT string_agg(format('%s %I %s %s', c.attnum, c.name, c.type, c.collation_name), ',' ORDER BY c.attnum)
-           FROM audittrail.live_columns(live) c),
-        array_to_string(audittrail.key_columns(live), ','),
-        -- Only where there are referential actions do the functions name the table itself.
-        CASE WHEN audittrail.has_referential_actions(live) THEN live::regclass::text END,
-        (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attnum)
+        (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated),
+                           ',' ORDER BY a.attrelid = live, a.attnum)
            FROM pg_attribute a
-          WHERE a.attrelid = to_regclass(format('audittrail.%I', history_name)) AND a.attnum > 0 AND NOT a.attisdropped)))
+          WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
+        (SELECT i.indkey::text FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
+        -- Only where there are referential actions do the functions name the table itself.
+        (SELECT concat_ws('.', c.relnamespace, c.relname) FROM pg_class c
+          WHERE c.oid = live AND audittrail.has_referential_actions(live))))
 $$;
 
 -- Whether the table still is as it was when its capture functions were made.
@@ -74,10 +75,20 @@ END
 $$;
 
 -- "a.key = b.key AND ..." with the equality operators of the primary key, qualified, since extensions' operators are
--- not on the search path of a capture function.
+-- not on the search path of a capture function. In PL/pgSQL because that keeps the plan.
 CREATE OR REPLACE FUNCTION audittrail.same_key(tracked audittrail.tracked_table, a text, a_stored boolean, b text, b_stored boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=".
+    IF (SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary) IS NOT FALSE THEN
+        RETURN (SELECT string_agg(
+                    format('%s.%I OPERATOR(pg_catalog.=) %s.%I',
+                        a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
+                        b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
+                    ' AND ' ORDER BY k.position)
+                  FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
+    END IF;
+    RETURN (SELECT string_agg(
                format('%s.%I OPERATOR(%I.%s) %s.%I',
                    a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
                    coalesce(e.nspname, 'pg_catalog'), coalesce(e.oprname, '='),
@@ -93,17 +104,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             JOIN pg_operator o ON o.oid = m.amopopr
             JOIN pg_namespace ns ON ns.oid = o.oprnamespace
            WHERE i.indrelid = tracked.relation AND i.indisprimary
-      ) e ON true
+      ) e ON true);
+END
 $$;
 
 -- Names of a tracked table's stored columns as a list for SQL: as stored, or as live columns of "alias".
--- Of kind 'compared' are those whose change makes a version.
+-- Of kind 'compared' are those whose change makes a version; live ones in the type in which they are stored, since
+-- records of a domain and its base type can't be compared.
 CREATE OR REPLACE FUNCTION audittrail.column_list(tracked audittrail.tracked_table, alias text DEFAULT NULL, compared boolean DEFAULT false, stored boolean DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT string_agg(
                CASE WHEN alias IS NULL THEN '' ELSE alias || '.' END
-               || quote_ident(CASE WHEN coalesce(stored, alias IS NULL) THEN c.history ELSE c.name END),
+               || quote_ident(CASE WHEN coalesce(stored, alias IS NULL) THEN c.history ELSE c.name END)
+               || CASE WHEN compared AND NOT coalesce(stored, false) THEN '::' || c.type ELSE '' END,
                ', ' ORDER BY c.attnum)
-      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text, ignored boolean)
+      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
      WHERE c.history IS NOT NULL AND NOT (compared AND c.ignored)
 $$;

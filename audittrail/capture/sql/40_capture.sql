@@ -18,23 +18,30 @@ BEGIN
     WHEN 'DELETE' THEN
         RETURN target || format('''D'', %s FROM old_rows o', audittrail.column_list(tracked, 'o'));
     WHEN 'UPDATE' THEN
-        -- Rows are paired by key. A row whose key changed is one deleted and one inserted.
+        IF tracked.key = '{}' THEN
+            -- A migration has dropped the key: rows are paired by their order, which is the same in both tables.
+            RETURN target || format(
+                '''U'', %1$s FROM (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n'
+                ' FULL JOIN (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o'
+                ' ON n.audittrail_row = o.audittrail_row WHERE ROW(%2$s)::record *<> ROW(%3$s)::record',
+                audittrail.column_list(tracked, 'n'), audittrail.column_list(tracked, 'n', true), audittrail.column_list(tracked, 'o', true));
+        END IF;
+        -- Rows are paired by key. A row whose key changed is one deleted and one inserted. A full join is never a nested
+        -- loop: one that is planned for a single row, and kept, would take hours over many.
         RETURN target || format(
-            'c.* FROM ('
-            'SELECT CASE WHEN o.%1$I IS NULL THEN ''I''::"char" ELSE ''U''::"char" END, %2$s'
-            ' FROM new_rows n LEFT JOIN old_rows o ON %4$s'
-            ' WHERE ROW(%5$s)::record *<> ROW(%6$s)::record'
-            ' UNION ALL SELECT ''D''::"char", %3$s FROM old_rows o WHERE NOT EXISTS (SELECT FROM new_rows n WHERE %4$s)) c',
+            'CASE WHEN o.%1$I IS NULL THEN ''I''::"char" WHEN n.%1$I IS NULL THEN ''D''::"char" ELSE ''U''::"char" END, %2$s'
+            ' FROM new_rows n FULL JOIN old_rows o ON %3$s WHERE ROW(%4$s)::record *<> ROW(%5$s)::record',
             tracked.key[1],
-            audittrail.column_list(tracked, 'n'), audittrail.column_list(tracked, 'o'),
+            (SELECT string_agg(format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END', tracked.key[1], c.name), ', ' ORDER BY c.attnum)
+               FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text) WHERE c.history IS NOT NULL),
             audittrail.same_key(tracked, 'o', false, 'n', false),
             audittrail.column_list(tracked, 'n', true), audittrail.column_list(tracked, 'o', true));
     WHEN 'REPEATED UPDATE' THEN
-        -- One pair of images at a time, the number "few", in the order in which they came about.
+        -- One pair of images at a time, of the number audittrail_pair, in the order in which they came about.
         RETURN target || format(
             'c.* FROM (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o'
             ' JOIN (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n'
-            ' ON n.audittrail_row = few AND o.audittrail_row = few AND ROW(%1$s)::record *<> ROW(%2$s)::record'
+            ' ON n.audittrail_row = audittrail_pair AND o.audittrail_row = audittrail_pair AND ROW(%1$s)::record *<> ROW(%2$s)::record'
             ' CROSS JOIN LATERAL (SELECT ''D''::"char", %4$s WHERE NOT (%5$s)'
             ' UNION ALL SELECT CASE WHEN %5$s THEN ''U''::"char" ELSE ''I''::"char" END, %3$s) c',
             audittrail.column_list(tracked, 'n', true), audittrail.column_list(tracked, 'o', true),
@@ -57,22 +64,60 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         audittrail.column_list(tracked, 'b'), source, audittrail.same_key(tracked, 'h', true, 'b', false))
 $$;
 
--- The body of the trigger function for one kind of event. It first asks whether the table and its history table (named
--- there so that a change of it counts) are as they were.
+-- The statements that put the baseline right after one kind of event inside or around others. The others were captured
+-- first, and took a row that this statement had changed already for one that nobody had changed yet. Rows whose first
+-- change has the version in the setting audittrail.captured were before as old_rows says, or were not there.
+CREATE OR REPLACE FUNCTION audittrail.nested_baseline(tracked audittrail.tracked_table, event text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT concat(
+        CASE WHEN event <> 'INSERT' THEN format(
+            'INSERT INTO audittrail.%1$I AS earliest (version, revision_id, operation, %2$s) SELECT %3$s, %4$s, ''B'', %5$s FROM old_rows b'
+            ' WHERE NOT EXISTS (SELECT FROM audittrail.%1$I h WHERE %6$s AND h.version > %3$s'
+            ' AND h.version < current_setting(''audittrail.captured'')::bigint)'
+            ' ON CONFLICT (%7$s, version) DO UPDATE SET (revision_id, %2$s) = ROW(%4$s, %8$s) WHERE ROW(%9$s)::record *<> ROW(%8$s)::record;',
+            tracked.history_name, audittrail.column_list(tracked), tracked.since_version, tracked.since_revision,
+            audittrail.column_list(tracked, 'b'), audittrail.same_key(tracked, 'h', true, 'b', false),
+            (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
+               FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
+            audittrail.column_list(tracked, 'excluded', false, true), audittrail.column_list(tracked, 'earliest', false, true)) END,
+        CASE WHEN event <> 'DELETE' THEN format(
+            'DELETE FROM audittrail.%1$I earliest USING audittrail.%1$I mine WHERE earliest.version = %2$s AND earliest.operation = ''B'' AND %3$s'
+            ' AND mine.version = current_setting(''audittrail.captured'')::bigint AND mine.operation = ''I'''
+            ' AND NOT EXISTS (SELECT FROM audittrail.%1$I h WHERE %4$s AND h.version > %2$s AND h.version < mine.version);',
+            tracked.history_name, tracked.since_version, audittrail.same_key(tracked, 'earliest', true, 'mine', true),
+            audittrail.same_key(tracked, 'h', true, 'mine', true)) END)
+$$;
+
+-- What a capture function does after a statement inside or around others: put the versions in order, and the baseline
+-- while that is incomplete.
+CREATE OR REPLACE FUNCTION audittrail.order_block(tracked audittrail.tracked_table, event text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN tracked.key = '{}' THEN
+$body$        PERFORM audittrail.settle_order();
+$body$
+    ELSE format(
+$body$        captured := currval('audittrail.clock');
+        inside := audittrail.settle_order();
+        ignored := set_config('audittrail.settling', 'on', true);
+        IF again OR inside IS NOT NULL THEN
+            EXECUTE replace(%1$L, '{live}', %2$s::regclass::text)
+              USING coalesce(inside, current_setting('audittrail.revision')::bigint), captured, inside IS NULL;
+        END IF;
+%3$s        ignored := set_config('audittrail.settling', '', true);
+$body$, audittrail.move_statement(tracked, event), tracked.relation,
+        CASE WHEN tracked.baseline_complete THEN '' ELSE format(
+$body$        ignored := set_config('audittrail.captured', captured::text, true);
+        %s
+$body$, audittrail.nested_baseline(tracked, event)) END) END
+$$;
+
+-- The body of the trigger function for one kind of event.
 CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    capture  text := audittrail.capture_statement(tracked, event);
+    capture  text;
     baseline text := '';
-    repeated text := '';
-    revived  text := '';
-    settle   text := format(
-$body$    IF FOUND AND (pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> ''%s) THEN
-        PERFORM audittrail.settle_order(%s);
-    END IF;
-    RETURN NULL;
-END
-$body$,  CASE event WHEN 'DELETE' THEN $body$ OR current_query() ~* '\mmerge\M'$body$ ELSE '' END, tracked.id);
+    again    text := 'false';
 BEGIN
     IF event = 'TRUNCATE' THEN
         RETURN format(
@@ -83,68 +128,59 @@ BEGIN
 END
 $body$,     tracked.id);
     END IF;
-    IF NOT tracked.baseline_complete AND event IN ('UPDATE', 'DELETE') THEN
+    IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
         baseline := format($body$    %s;
-$body$, audittrail.baseline_statement(tracked, 'old_rows'));
+$body$,     audittrail.baseline_statement(tracked, 'old_rows'));
     END IF;
-    IF event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation) THEN
+    capture := format(
+$body$    %s;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+$body$, audittrail.capture_statement(tracked, event));
+    IF event = 'DELETE' THEN
+        again := 'strpos(lower(current_query()), ''merge'') > 0';
+    ELSIF event = 'UPDATE' AND tracked.key <> '{}' AND audittrail.has_referential_actions(tracked.relation) THEN
         -- What several actions of one statement do to a table is in the same transition tables: then a row may be
         -- there more than once, and may be gone by now.
-        repeated := format(
-$body$    IF few > 1 AND (SELECT count(*) <> count(DISTINCT ROW(%1$s)) FROM new_rows n) THEN
-        FOR few IN 1 .. (SELECT count(*) FROM new_rows) LOOP
+        capture := format(
+$body$    IF (SELECT count(*) <> count(DISTINCT ROW(%1$s)) FROM new_rows n) THEN
+        FOR audittrail_pair IN 1 .. (SELECT count(*) FROM new_rows) LOOP
             %2$s;
         END LOOP;
         RETURN NULL;
     END IF;
 $body$,     (SELECT string_agg(format('n.%I', k.name), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
-            audittrail.capture_statement(tracked, 'REPEATED UPDATE'));
-        revived := format(
-$body$    IF few > 0 AND EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM %s b WHERE %s)) THEN
-        PERFORM audittrail.move_behind(%s, currval('audittrail.clock'), NULL);
+            audittrail.capture_statement(tracked, 'REPEATED UPDATE')) || capture;
+        again := format('EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM %s b WHERE %s))',
+                        tracked.relation::regclass, audittrail.same_key(tracked, 'b', false, 'n', false));
     END IF;
-$body$,     tracked.relation::regclass, audittrail.same_key(tracked, 'b', false, 'n', false), tracked.id);
-    END IF;
-    IF event = 'UPDATE' THEN
-        -- The plan of a join of transition tables is chosen by the size of the first ones and kept: a nested loop made
-        -- for one row would take hours over many. So a larger statement is planned for itself.
-        RETURN format(
-$body$
-DECLARE
-    few int;
-BEGIN
-    SELECT CASE WHEN audittrail.in_step(%1$s, %10$L, %2$L) THEN count(*)
-                WHEN EXISTS (SELECT FROM audittrail.%10$I) THEN -1 ELSE -1 END INTO few
-      FROM (SELECT FROM new_rows LIMIT 9) sample;
-    IF few = 0 THEN
-        RETURN NULL;
-    ELSIF few = -1 THEN
-        EXECUTE audittrail.follow(%3$s, %4$L);
-        PERFORM audittrail.finish_follow(%3$s);
-        RETURN NULL;
-    END IF;
-%5$s%8$s    IF few < 9 THEN
-        %6$s;
-    ELSE
-        EXECUTE %6$L;
-    END IF;
-    GET DIAGNOSTICS few = ROW_COUNT;
-%9$s%7$s$body$, tracked.relation, tracked.fingerprint, tracked.id, event, baseline, capture,
-            replace(settle, 'FOUND', 'few > 0'), repeated, revived, tracked.history_name);
-    END IF;
+    -- The comparisons with TG_RELID are always true: they make the expression depend on both tables, so that PostgreSQL
+    -- works out in_step() again when one of them changes, and only then.
     RETURN format(
 $body$
+DECLARE
+    rows     bigint;
+    captured bigint;
+    inside   bigint;
+    again    boolean;
+    ignored  text;
 BEGIN
-    IF EXISTS (SELECT FROM %1$s WHERE NOT audittrail.in_step(%2$s, %9$L, %3$L)
-                   AND (EXISTS (SELECT FROM audittrail.%9$I) OR true)) THEN
-        EXECUTE audittrail.follow(%4$s, %5$L);
-        PERFORM audittrail.finish_follow(%4$s);
+    IF NOT (audittrail.in_step(%1$s, %2$L, %3$L) AND (TG_RELID = %1$s) IS NOT NULL AND (TG_RELID = %4$s) IS NOT NULL) THEN
+        EXECUTE audittrail.follow(%5$s, %6$L);
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        EXECUTE audittrail.finish_follow(%5$s, %6$L, rows > 0);
         RETURN NULL;
     END IF;
-%6$s    %7$s;
-%8$s$body$,
-        CASE event WHEN 'DELETE' THEN 'old_rows' ELSE 'new_rows' END,
-        tracked.relation, tracked.fingerprint, tracked.id, event, baseline, capture, settle, tracked.history_name);
+%7$s%8$s    again := %9$s;
+    IF again OR pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
+%10$s    END IF;
+    RETURN NULL;
+END
+$body$,
+        tracked.relation, tracked.history_name, tracked.fingerprint,
+        coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0), tracked.id, event,
+        baseline, capture, again, audittrail.order_block(tracked, event));
 END
 $$;
 
@@ -166,11 +202,8 @@ BEGIN
     END IF;
     EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', relation) INTO filled;
     IF filled THEN
-        EXECUTE replace(audittrail.follow(tracked_id, 'TRUNCATE'), 'FROM ONLY truncated t', format('FROM ONLY %s t', relation));
-        PERFORM audittrail.finish_follow(tracked_id);
-        IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-            PERFORM audittrail.settle_order(tracked_id);
-        END IF;
+        EXECUTE replace(audittrail.follow(tracked_id, 'TRUNCATE'), 'FROM ONLY truncated ', format('FROM ONLY %s ', relation));
+        EXECUTE audittrail.finish_follow(tracked_id, 'TRUNCATE', true);
     END IF;
 END
 $$;

@@ -27,6 +27,8 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'To correct history on purpose, use audittrail.history.editing(reason=...), which records that you did.';
     ELSE
+        -- One after the other: a correction, and the closing of the versions that it corrects.
+        PERFORM FROM audittrail.tracked_table WHERE history_name = TG_TABLE_NAME FOR UPDATE;
         PERFORM audittrail.record_correction(TG_TABLE_NAME);
     END IF;
     IF TG_LEVEL = 'STATEMENT' THEN

@@ -12,10 +12,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT live WHERE NOT (event = 'TRUNCATE' AND (SELECT relkind FROM pg_class WHERE oid = live) = 'p')
 $$;
 
--- Triggers that a tracked table lacks, or that are not enabled: one row each.
+-- Triggers that a tracked table lacks, that are not enabled, or that are left on a former partition: one row each.
 CREATE OR REPLACE FUNCTION audittrail.faulty_triggers(tracked audittrail.tracked_table)
 RETURNS TABLE (event text, target oid, fault text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.event, x.target, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END
       FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
       CROSS JOIN LATERAL audittrail.trigger_targets(tracked.relation, e.event) x
@@ -23,16 +25,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            AND t.tgname = 'audittrail_' || lower(e.event)
            AND t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
      WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A')
+    UNION ALL
+    SELECT e.event, t.tgrelid, 'orphaned'
+      FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
+      JOIN pg_trigger t ON t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+     WHERE (SELECT relkind FROM pg_class WHERE oid = tracked.relation) = 'p'
+       AND NOT EXISTS (SELECT FROM audittrail.trigger_targets(tracked.relation, e.event) x WHERE x.target = t.tgrelid);
+END
 $$;
 
--- Whether one of a tracked table's capture functions is not the one that would be generated today.
+-- A digest of a table's capture functions as they are, and of the release that has made them.
+CREATE OR REPLACE FUNCTION audittrail.functions_digest(history_name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT md5(string_agg(coalesce(p.prosrc, ''), ' ' ORDER BY e.event) || obj_description('audittrail.next_version'::regproc, 'pg_proc'))
+          FROM unnest('{insert,update,delete,truncate}'::text[]) e (event)
+          LEFT JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%I', history_name || '_' || e.event)));
+END
+$$;
+
+-- Whether one of a tracked table's capture functions is not the one that would be generated today. Generating them
+-- takes some milliseconds: nobody does while they are as this release has made them.
 CREATE OR REPLACE FUNCTION audittrail.has_stale_functions(tracked audittrail.tracked_table) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN tracked.functions IS DISTINCT FROM audittrail.functions_digest(tracked.history_name) AND EXISTS (
         SELECT FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
           LEFT JOIN pg_proc p
             ON p.oid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
-         WHERE p.prosrc IS DISTINCT FROM audittrail.capture_function(tracked, e.event))
+         WHERE p.prosrc IS DISTINCT FROM audittrail.capture_function(tracked, e.event));
+END
 $$;
 
 -- Make the capture functions of a tracked table anew.
@@ -49,10 +72,11 @@ BEGIN
                        name, audittrail.capture_function(tracked, event));
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
     END LOOP;
+    UPDATE audittrail.tracked_table SET functions = audittrail.functions_digest(tracked.history_name) WHERE id = tracked.id;
 END
 $$;
 
--- Create the triggers that are missing and enable those that are disabled.
+-- Create the triggers that are missing, enable those that are disabled, drop those of former partitions.
 CREATE OR REPLACE FUNCTION audittrail.create_triggers(tracked audittrail.tracked_table) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -64,6 +88,7 @@ BEGIN
             CONTINUE;
         END IF;
         EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', 'audittrail_' || lower(faulty.event), faulty.target::regclass);
+        CONTINUE WHEN faulty.fault = 'orphaned';
         EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION audittrail.%I()',
             'audittrail_' || lower(faulty.event),
             CASE faulty.event WHEN 'TRUNCATE' THEN 'BEFORE TRUNCATE' ELSE 'AFTER ' || faulty.event END,

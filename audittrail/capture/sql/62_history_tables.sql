@@ -20,15 +20,29 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE audittrail.shortened(table_name, 37) || '_' || left(md5(table_name), 8) || '_history' END
 $$;
 
--- Create an empty history table, without the columns of a row.
-CREATE OR REPLACE FUNCTION audittrail.create_history(history_name text, live regclass) RETURNS void
+-- Create an empty history table, and return the columns of the live one as the registry has them.
+CREATE OR REPLACE FUNCTION audittrail.create_history(history_name text, live regclass, excluded_columns text[]) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    definitions text;
+    columns     jsonb;
 BEGIN
-    EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL)', history_name);
+    SELECT string_agg(format(', %I %s%s', audittrail.stored_name(c.name), c.type, ' COLLATE ' || c.collation_name), '' ORDER BY c.attnum)
+               FILTER (WHERE c.name <> ALL (excluded_columns)),
+           jsonb_agg(jsonb_build_object('attnum', c.attnum, 'name', c.name, 'type', c.type, 'ignored', false,
+               'history', CASE WHEN c.name <> ALL (excluded_columns) THEN audittrail.stored_name(c.name) END) ORDER BY c.attnum)
+      INTO definitions, columns
+      FROM audittrail.live_columns(live) c;
+    EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, superseded bigint, operation "char" NOT NULL%s)', history_name, definitions);
     EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history_name, 'Versions of the rows of ' || live || ', kept by audittrail.');
     EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16, autosummarize = on)',
                    history_name || '_version', history_name);
+    IF cardinality(audittrail.key_columns(live)) > 0 THEN
+        PERFORM audittrail.create_key_index(format('audittrail.%I', history_name)::regclass, audittrail.key_columns(live));
+    END IF;
     PERFORM audittrail.create_guard(format('audittrail.%I', history_name)::regclass);
+    PERFORM audittrail.create_reclosing(format('audittrail.%I', history_name)::regclass);
+    RETURN columns;
 END
 $$;
 

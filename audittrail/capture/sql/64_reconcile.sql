@@ -29,13 +29,8 @@ BEGIN
     END IF;
     IF to_regclass(format('audittrail.%I', tracked.history_name)) IS NULL THEN
         -- Dropped by hand. What was in it is lost; history begins again with a new baseline.
-        PERFORM audittrail.create_history(tracked.history_name, tracked.relation);
-        UPDATE audittrail.tracked_table t
-           SET since_version = audittrail.next_version(), since_at = clock_timestamp(),
-               baseline_complete = false, baseline_position = NULL
-         WHERE t.id = tracked_id RETURNING t.since_version INTO tracked.since_version;
-        tracked.since_revision := current_setting('audittrail.revision')::bigint;
-        tracked.baseline_complete := false;
+        tracked.columns := audittrail.create_history(tracked.history_name, tracked.relation, tracked.excluded);
+        tracked.since_version := NULL;
     END IF;
     history := format('audittrail.%I', tracked.history_name)::regclass;
 
@@ -92,9 +87,16 @@ BEGIN
           LEFT JOIN jsonb_to_recordset(columns) c (attnum int, name text)
                  ON CASE WHEN by_name THEN c.name = k.name ELSE c.attnum = o.attnum END), '{}');
     IF tracked.key <> '{}' AND NOT audittrail.has_key_index(history, tracked.key) THEN
-        -- The rows' identity has changed: versions are found by the new key from now on.
+        -- The rows' identity has changed, and which row a version belonged to can't be told by the new key.
         PERFORM audittrail.create_key_index(history, tracked.key);
-        reworked := true;
+        tracked.since_version := NULL;
+    END IF;
+    IF tracked.since_version IS NULL THEN
+        tracked.since_version := audittrail.next_version();
+        tracked.since_revision := current_setting('audittrail.revision')::bigint;
+        tracked.since_at := clock_timestamp();
+        tracked.baseline_complete := false;
+        tracked.baseline_position := NULL;
     END IF;
 
     changed := changed OR columns IS DISTINCT FROM tracked.columns
@@ -104,31 +106,23 @@ BEGIN
     SELECT n.nspname, c.relname INTO tracked.schema_name, tracked.table_name
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = tracked.relation;
     UPDATE audittrail.tracked_table t
-       SET columns = tracked.columns, key = tracked.key, fingerprint = tracked.fingerprint, since_revision = tracked.since_revision,
-           schema_name = tracked.schema_name, table_name = tracked.table_name, excluded = tracked.excluded, ignored = tracked.ignored
+       SET (columns, key, fingerprint, schema_name, table_name, excluded, ignored, since_version, since_revision, since_at, baseline_complete, baseline_position)
+         = (tracked.columns, tracked.key, tracked.fingerprint, tracked.schema_name, tracked.table_name, tracked.excluded, tracked.ignored,
+            tracked.since_version, tracked.since_revision, tracked.since_at, tracked.baseline_complete, tracked.baseline_position)
      WHERE t.id = tracked_id;
     IF changed OR audittrail.has_stale_functions(tracked) THEN
         PERFORM audittrail.create_functions(tracked);
         changed := true;
     END IF;
-    IF reworked AND pg_trigger_depth() > 0 THEN
-        -- The statement at hand is recorded first: its rows would pass for differences.
-        name := set_config('audittrail.reworked', tracked_id::text, true);
-    ELSIF reworked THEN
-        PERFORM audittrail.record_rework(tracked);
+    IF reworked AND tracked.key <> '{}' THEN
+        IF pg_trigger_depth() = 0 THEN
+            PERFORM audittrail.record_differences(tracked);
+        ELSE
+            -- The statement at hand is recorded first: its rows would pass for differences.
+            name := set_config('audittrail.reworked', tracked_id::text, true);
+        END IF;
     END IF;
     RETURN changed;
-END
-$$;
-
--- Record what a change of the table itself has made of its rows, which no statement has.
-CREATE OR REPLACE FUNCTION audittrail.record_rework(tracked audittrail.tracked_table) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF tracked.key <> '{}' THEN
-        PERFORM audittrail.record_differences(tracked);
-        PERFORM audittrail.record_appearances(tracked);
-    END IF;
 END
 $$;
 
@@ -153,24 +147,57 @@ BEGIN
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     END IF;
     capture := audittrail.capture_statement(tracked, event);
-    IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event IN ('UPDATE', 'DELETE') THEN
-        capture := format('WITH audittrail_baseline AS (%s) %s', audittrail.baseline_statement(tracked, 'old_rows'), capture);
+    IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
+        capture := format('WITH audittrail_baseline AS (%s) %s',
+            audittrail.baseline_statement(tracked, CASE event WHEN 'TRUNCATE' THEN 'ONLY truncated' ELSE 'old_rows' END), capture);
     END IF;
     RETURN capture;
 END
 $$;
 
--- Called when the statement that follow() returned has been executed.
-CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int) RETURNS void
+-- Called when the statement that follow() returned has been executed, and has recorded something if "captured". Returns
+-- the statements that are left to execute, where the transition tables are seen.
+CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int, event text, captured boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    mine    bigint;
+    inside  bigint;
+    rest    text := format('SELECT audittrail.complete_follow(%s)', tracked_id);
+BEGIN
+    IF NOT captured THEN
+        RETURN rest;
+    END IF;
+    mine := currval('audittrail.clock');
+    inside := audittrail.settle_order();
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    IF event = 'TRUNCATE' OR tracked.key = '{}' THEN
+        RETURN rest;
+    END IF;
+    RETURN format('SELECT set_config(''audittrail.settling'', ''on'', true), set_config(''audittrail.captured'', ''%s'', true);', mine)
+        || replace(replace(replace(replace(audittrail.move_statement(tracked, event),
+                   '{live}', tracked.relation::regclass::text),
+                   '$1', coalesce(inside, current_setting('audittrail.revision')::bigint)::text), '$2', mine::text), '$3', (inside IS NULL)::text)
+        || ';' || CASE WHEN tracked.baseline_complete THEN '' ELSE audittrail.nested_baseline(tracked, event) END
+        || 'SELECT set_config(''audittrail.settling'', '''', true);' || rest;
+END
+$$;
+
+-- Record what the change of the table has made of the rows that the statement at hand did not touch.
+CREATE OR REPLACE FUNCTION audittrail.complete_follow(tracked_id int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
     ignored text;
 BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     IF current_setting('audittrail.reworked', true) = tracked_id::text THEN
-        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
-        PERFORM audittrail.record_rework(tracked);
+        PERFORM audittrail.record_differences(tracked);
         ignored := set_config('audittrail.reworked', '', true);
+    END IF;
+    IF tracked.since_revision::text = current_setting('audittrail.revision', true) THEN
+        -- History has just begun again. At any other time rows of statements that are not captured yet would pass for old ones.
+        PERFORM audittrail.copy_baseline(tracked);
     END IF;
 END
 $$;

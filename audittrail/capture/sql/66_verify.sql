@@ -31,8 +31,8 @@ BEGIN
 END
 $$;
 
--- Write a version of each row that history does not know as living: it has appeared unrecorded, or its key is new. One
--- without any version is the baseline's, while that is incomplete. Returns how many.
+-- Write a version of each row that history does not know as living. One without any version is the baseline's, while
+-- that is incomplete. Returns how many.
 CREATE OR REPLACE FUNCTION audittrail.record_appearances(tracked audittrail.tracked_table) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -41,11 +41,11 @@ BEGIN
     EXECUTE format(
         'INSERT INTO audittrail.%1$I (version, revision_id, operation, %2$s)'
         ' SELECT (SELECT audittrail.next_version()), (SELECT current_setting(''audittrail.revision'')::bigint), ''B'', %3$s'
-        ' FROM %4$s b WHERE (%5$L OR EXISTS (SELECT FROM audittrail.%1$I h WHERE %6$s))'
+        ' FROM %4$s b WHERE (%5$L OR EXISTS (SELECT FROM audittrail.%1$I h WHERE %6$s AND h.version >= %9$s))'
         ' AND NOT EXISTS (SELECT FROM (%7$s) l WHERE l.operation NOT IN (''D'', ''T'') AND %8$s)',
         tracked.history_name, audittrail.column_list(tracked), audittrail.column_list(tracked, 'b'), tracked.relation::regclass,
         tracked.baseline_complete, audittrail.same_key(tracked, 'h', true, 'b', false),
-        audittrail.last_versions(tracked), audittrail.same_key(tracked, 'l', true, 'b', false));
+        audittrail.last_versions(tracked), audittrail.same_key(tracked, 'l', true, 'b', false), tracked.since_version);
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END
@@ -68,10 +68,15 @@ BEGIN
 END
 $$;
 
--- Record what happened to a table while its triggers were missing or disabled. Returns how many rows it concerns.
-CREATE OR REPLACE FUNCTION audittrail.repair(tracked audittrail.tracked_table) RETURNS bigint
+-- Record what happened to a table unrecorded, so that the last versions agree with it again. Returns how many rows it
+-- concerns. Locks the table against writers meanwhile.
+CREATE OR REPLACE FUNCTION audittrail.repair(tracked_id int) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
 BEGIN
+    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
     IF tracked.key = '{}' THEN
         RETURN 0;
     END IF;

@@ -6,16 +6,28 @@
 -- The registry row of a table that is tracked, or an empty one. After a restore from a dump, tables have other oids, even
 -- each other's: so a table's own triggers tell first whose it is.
 CREATE OR REPLACE FUNCTION audittrail.find_tracked(live oid) RETURNS audittrail.tracked_table
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t FROM audittrail.tracked_table t
-      LEFT JOIN pg_trigger g ON g.tgname = 'audittrail_insert' AND NOT g.tgparentid <> 0
-            AND g.tgfoid = to_regproc(format('audittrail.%I', t.history_name || '_insert'))
-     WHERE t.until_version IS NULL AND (g.tgrelid = live OR t.relation = live AND g.oid IS NULL)
-     ORDER BY g.oid IS NULL LIMIT 1
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+BEGIN
+    SELECT t.* INTO tracked
+      FROM pg_trigger g
+      JOIN pg_proc p ON p.oid = g.tgfoid AND p.pronamespace = 'audittrail'::regnamespace
+      JOIN audittrail.tracked_table t ON t.history_name || '_insert' = p.proname AND t.until_version IS NULL
+     WHERE g.tgrelid = live AND g.tgname = 'audittrail_insert' AND g.tgparentid = 0;
+    IF tracked.id IS NULL THEN
+        SELECT t.* INTO tracked
+          FROM audittrail.tracked_table t
+         WHERE t.relation = live AND t.until_version IS NULL
+           AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgname = 'audittrail_insert' AND g.tgparentid = 0
+                              AND g.tgfoid = to_regproc(format('audittrail.%I', t.history_name || '_insert')));
+    END IF;
+    RETURN tracked;
+END
 $$;
 
 -- Write the baseline of a table of at most baseline_limit bytes at once; a larger one is left to backfill_batch().
-CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint) RETURNS void
+CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT 33554432) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
@@ -41,18 +53,15 @@ $$;
 -- Track a table, or bring its tracking in step. The baseline of a table of at most baseline_limit bytes is copied
 -- at once, under the lock; that of a larger one row by row, as they change, and by backfill_batch().
 -- Returns 'created', 'changed' or 'unchanged'. Locks the table against writers, if there is something to do.
-CREATE OR REPLACE FUNCTION audittrail.track(live regclass, excluded text[] DEFAULT '{}', ignored_columns text[] DEFAULT '{}',
+CREATE OR REPLACE FUNCTION audittrail.track(live regclass, excluded_columns text[] DEFAULT '{}', ignored_columns text[] DEFAULT '{}',
                                             wanted_history text DEFAULT NULL, baseline_limit bigint DEFAULT 33554432) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
     class   pg_class;
     history text;
-    filled  boolean;
-    since   bigint;
+    passed  boolean := false;
     unknown text[];
-    columns jsonb;
-    definitions text;
 BEGIN
     SELECT * INTO class FROM pg_class WHERE oid = live;
     IF class.relkind NOT IN ('r', 'p') OR class.relpersistence = 't' OR class.relispartition THEN
@@ -64,95 +73,90 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % cannot be tracked: it has no primary key', live
             USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key, or exclude the table.';
     END IF;
-    SELECT array_agg(o.name) INTO unknown FROM unnest(excluded || ignored_columns) o (name)
+    IF excluded_columns && audittrail.key_columns(live) THEN
+        RAISE EXCEPTION 'audittrail: the primary key of % cannot be excluded', live
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Exclude other columns, or the whole table.';
+    END IF;
+    IF octet_length(wanted_history) > 54 THEN
+        RAISE EXCEPTION 'audittrail: % is too long for the name of a history table', quote_ident(wanted_history)
+            USING ERRCODE = 'name_too_long', HINT = 'Give a name of at most 54 bytes, or none.';
+    END IF;
+    history := coalesce(wanted_history, tracked.history_name, audittrail.history_name(class.relname));
+    IF tracked.id IS NOT NULL AND (audittrail.tracking_state(live, excluded_columns, ignored_columns, history)).state = 'unchanged' THEN
+        RETURN 'unchanged';
+    END IF;
+    SELECT array_agg(o.name) INTO unknown FROM unnest(excluded_columns || ignored_columns) o (name)
      WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = live AND a.attname = o.name AND a.attnum > 0 AND NOT a.attisdropped);
     IF unknown IS NOT NULL THEN
         -- Not an error: a migration may be about to add it, and then it has to be known beforehand.
         RAISE WARNING 'audittrail: % has no column % yet', live, array_to_string(unknown, ', ')
             USING HINT = 'If that is not to come, name columns of the table in exclude and ignore.';
     END IF;
-    IF excluded && audittrail.key_columns(live) THEN
-        RAISE EXCEPTION 'audittrail: the primary key of % cannot be excluded', live
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Exclude other columns, or the whole table.';
-    END IF;
 
-    IF octet_length(wanted_history) > 54 THEN
-        RAISE EXCEPTION 'audittrail: % is too long for the name of a history table', quote_ident(wanted_history)
-            USING ERRCODE = 'name_too_long', HINT = 'Give a name of at most 54 bytes, or none.';
-    END IF;
-
-    IF tracked.id IS NOT NULL THEN
-        history := coalesce(wanted_history, tracked.history_name);
-        IF (SELECT state FROM audittrail.tracking_state(live, excluded, ignored_columns, history)) = 'unchanged' THEN
-            RETURN 'unchanged';
-        END IF;
-        -- No statement on its way may meet a history table that has another name than its capture function knows.
-        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+    -- No statement on its way may meet a history table that its capture function knows otherwise.
+    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+    IF tracked.id IS NULL THEN
+        tracked.id := audittrail.register(live, excluded_columns, history);
+    ELSE
         passed := EXISTS (SELECT FROM audittrail.faulty_triggers(tracked));
         UPDATE audittrail.tracked_table t
            SET relation = live, fingerprint = CASE WHEN t.relation = live THEN t.fingerprint ELSE '' END
          WHERE t.id = tracked.id;
-        PERFORM audittrail.reconcile(tracked.id, excluded, ignored_columns, history);
-        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked.id;
-        PERFORM audittrail.create_triggers(tracked);
-        IF passed THEN
-            -- Writes may have passed unrecorded: what is there now becomes a new version where it differs.
-            PERFORM audittrail.repair(tracked);
-        END IF;
-        PERFORM audittrail.copy_baseline(tracked, baseline_limit);
-        RETURN 'changed';
     END IF;
+    PERFORM audittrail.reconcile(tracked.id, excluded_columns, ignored_columns, history);
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked.id;
+    PERFORM audittrail.create_triggers(tracked);
+    IF passed THEN
+        -- Writes may have passed unrecorded: what is there now becomes a new version where it differs.
+        PERFORM audittrail.repair(tracked.id);
+    END IF;
+    PERFORM audittrail.copy_baseline(tracked, baseline_limit);
+    RETURN CASE WHEN tracked.since_at >= transaction_timestamp() THEN 'created' ELSE 'changed' END;
+END
+$$;
 
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
-    history := coalesce(wanted_history, audittrail.history_name(class.relname));
+-- Enter a table into the registry, with a history table of that name. A table that was tracked under that name before
+-- goes on in the same history, with a baseline of its own. Returns its number.
+CREATE OR REPLACE FUNCTION audittrail.register(live regclass, excluded_columns text[], history text) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    filled  boolean;
+    since   bigint;
+BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', live) INTO filled;
-    -- A history table of this name may belong to a table that has another name by now, or is gone.
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history AND until_version IS NULL;
-    IF EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
-        PERFORM audittrail.make_room(history);
-    ELSIF tracked.id IS NOT NULL THEN
-        PERFORM audittrail.untrack(tracked.id);
+    since := CASE WHEN filled THEN audittrail.next_version() ELSE nextval('audittrail.clock') END;
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history FOR UPDATE;
+    IF tracked.until_version IS NULL AND tracked.id IS NOT NULL THEN
+        IF EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
+            PERFORM audittrail.make_room(history);  -- it belongs to a table that has another name by now
+            tracked := NULL;
+        ELSE
+            PERFORM audittrail.untrack(tracked.id);
+        END IF;
     END IF;
-    -- A table of this name that was tracked before goes on in the same history, with a baseline of its own.
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history AND until_version IS NOT NULL;
     IF tracked.id IS NULL THEN
         IF to_regclass(format('audittrail.%I', history)) IS NOT NULL THEN
-            RAISE EXCEPTION 'audittrail: the history table audittrail.% already belongs to another table', history
-                USING ERRCODE = 'duplicate_table', HINT = 'Track the table under another history name.';
+            RAISE EXCEPTION 'audittrail: audittrail.% exists and is not a history table that audittrail knows', quote_ident(history)
+                USING ERRCODE = 'duplicate_table', HINT = 'Rename or drop it, or track the table under another history name.';
         END IF;
-        SELECT string_agg(format(', %I %s%s', c.stored, c.type, ' COLLATE ' || c.collation_name), '' ORDER BY c.attnum) FILTER (WHERE NOT c.excluded),
-               jsonb_agg(jsonb_build_object('attnum', c.attnum, 'name', c.name, 'type', c.type, 'ignored', c.name = ANY (ignored_columns),
-                                            'history', CASE WHEN NOT c.excluded THEN c.stored END) ORDER BY c.attnum)
-          INTO definitions, columns
-          FROM (SELECT *, audittrail.stored_name(name) AS stored, name = ANY (excluded) AS excluded FROM audittrail.live_columns(live)) c;
-        EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, operation "char" NOT NULL%s)', history, definitions);
-        EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history, 'Versions of the rows of ' || live || ', kept by audittrail.');
-        EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16, autosummarize = on)', left(history, 50) || '_version', history);
         INSERT INTO audittrail.tracked_table (relation, schema_name, table_name, history_name, columns, key, fingerprint, since_version, since_at, baseline_complete)
-        VALUES (live, (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace), class.relname, history, columns, audittrail.key_columns(live), '',
-                nextval('audittrail.clock'), clock_timestamp(), true)
+        SELECT live, n.nspname, c.relname, history, audittrail.create_history(history, live, excluded_columns), audittrail.key_columns(live), '', since, clock_timestamp(), false
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live
         RETURNING * INTO tracked;
-        PERFORM audittrail.create_key_index(format('audittrail.%I', history)::regclass, tracked.key);
-        PERFORM audittrail.create_guard(format('audittrail.%I', history)::regclass);
     END IF;
-    since := CASE WHEN filled THEN audittrail.next_version() ELSE nextval('audittrail.clock') END;
     UPDATE audittrail.tracked_table t
        SET relation = live, until_version = NULL, until_at = NULL, baseline_position = NULL,
            fingerprint = CASE WHEN t.relation = live THEN t.fingerprint ELSE '' END,
-           since_version = since,
-           since_revision = CASE WHEN filled THEN current_setting('audittrail.revision')::bigint END,
-           since_at = clock_timestamp(), baseline_complete = NOT filled
+           since_version = since, since_at = clock_timestamp(), baseline_complete = NOT filled,
+           since_revision = CASE WHEN filled THEN current_setting('audittrail.revision')::bigint END
      WHERE t.id = tracked.id;
-    PERFORM audittrail.reconcile(tracked.id, excluded, ignored_columns);
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked.id;
-    PERFORM audittrail.create_triggers(tracked);
-    PERFORM audittrail.copy_baseline(tracked, baseline_limit);
-    RETURN 'created';
+    RETURN tracked.id;
 END
 $$;
 
 -- What track() would do to a table, with the reason: 'created', 'changed', 'unchanged', or 'skipped' if it can't.
-CREATE OR REPLACE FUNCTION audittrail.tracking_state(live regclass, excluded text[], ignored_columns text[], wanted_history text,
+CREATE OR REPLACE FUNCTION audittrail.tracking_state(live regclass, excluded_columns text[], ignored_columns text[], wanted_history text,
                                                      OUT state text, OUT detail text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -160,7 +164,7 @@ DECLARE
     tracked audittrail.tracked_table;
 BEGIN
     SELECT * INTO class FROM pg_catalog.pg_class WHERE oid = live;
-    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.relation = live AND t.until_version IS NULL;
+    tracked := audittrail.find_tracked(live);
     detail := CASE WHEN live IS NULL THEN 'the table does not exist'
                    WHEN class.relispartition THEN 'a partition is tracked through its partitioned table'
                    WHEN class.relkind NOT IN ('r', 'p') THEN 'not an ordinary or partitioned table'
@@ -174,7 +178,7 @@ BEGIN
     IF state = 'changed' THEN
         detail := concat_ws(', ',
             CASE WHEN tracked.history_name <> wanted_history THEN 'history table renamed' END,
-            CASE WHEN tracked.fingerprint <> audittrail.fingerprint(live, tracked.history_name)
+            CASE WHEN tracked.relation <> live OR tracked.fingerprint <> audittrail.fingerprint(live, tracked.history_name)
                       OR tracked.schema_name <> (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace) OR tracked.table_name <> class.relname
                  THEN 'columns, key, name, or columns of the history table' END,
             CASE WHEN NOT (tracked.excluded @> excluded_columns AND tracked.excluded <@ excluded_columns

@@ -2,23 +2,28 @@
 -- then, and no later version of its row was.
 
 -- The revisions that had begun before a tick and were not committed by it: their versions are not part of that state.
--- Most revisions are over within a few ticks; the partial index finds the others that the tick stands in.
+-- Most revisions are over within a few ticks; the partial index finds the others that the tick stands in. Planned once a
+-- session, and never as the sequential scan that a small table gets: planning takes longer than looking.
 CREATE OR REPLACE FUNCTION audittrail.open_at(tick bigint) RETURNS SETOF bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT id FROM audittrail.revision WHERE id >= tick - 64 AND id < tick AND (committed IS NULL OR committed > tick)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.id FROM audittrail.revision r WHERE r.id >= tick - 64 AND r.id < tick AND (r.committed IS NULL OR r.committed > tick)
     UNION ALL
-    SELECT id FROM audittrail.revision
-     WHERE committed - id > 64 AND int8range(id, committed) @> tick AND id < tick - 64
+    SELECT r.id FROM audittrail.revision r
+     WHERE r.committed - r.id > 64 AND int8range(r.id, r.committed) @> tick AND r.id < tick - 64
     UNION ALL
     SELECT r.id FROM audittrail.revision r
      WHERE r.committed IS NULL AND r.id < tick - 64
        AND r.id = CASE WHEN current_setting('audittrail.revision', true) ~ '^[0-9]{1,18}$'
-                       THEN current_setting('audittrail.revision', true)::bigint END
+                       THEN current_setting('audittrail.revision', true)::bigint END;
+END
 $$;
 
 -- Stands for a column that is never stored, so that its use is an error and not an empty value.
 CREATE OR REPLACE FUNCTION audittrail.excluded_column(column_name text) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     RAISE EXCEPTION 'audittrail: % is excluded from history, so nothing is known of its past', column_name
         USING ERRCODE = 'undefined_column', HINT = 'Leave the column out of the query.';
@@ -36,18 +41,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
 $$;
 
--- The query for the rows of a tracked table, under their present names, as of the tick that stands for "{tick}".
--- It names audittrail_open, a query for open_at({tick}). While the baseline is incomplete, a row without a version is as
--- it was when tracking began, and as it is now.
-CREATE OR REPLACE FUNCTION audittrail.as_of_query(tracked audittrail.tracked_table) RETURNS text
+-- The condition that a version h is not followed by a later one of its row by the tick that stands for "{tick}", beyond what
+-- "superseded" says (see 85_closing.sql). Only the tail is looked at: the versions that may be missing there.
+-- As a join of the tail it is quick for all rows of a table; as a subplan it is quick for few, and adds nothing to the joins
+-- of a statement, which PostgreSQL orders badly if there are too many.
+CREATE OR REPLACE FUNCTION audittrail.not_followed(tracked audittrail.tracked_table, as_subplan boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(
-        'SELECT %1$s FROM audittrail.%2$I h WHERE h.version <= {tick} AND h.version >= %3$s'
-        ' AND h.operation NOT IN (''D'', ''T'') AND h.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))'
-        ' AND NOT EXISTS (SELECT FROM audittrail.%2$I l WHERE %4$s AND l.version > h.version AND l.version <= {tick}'
-        ' AND l.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open)))',
-        audittrail.past_columns(tracked, 'h', true), tracked.history_name, tracked.since_version,
-        audittrail.same_key(tracked, 'l', true, 'h', true))
+        ' AND NOT EXISTS (SELECT FROM audittrail.%I l WHERE %s AND l.version > h.version AND l.version >= %s AND l.version <= {tick}'
+        ' AND l.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))%s)',
+        tracked.history_name, audittrail.same_key(tracked, 'l', true, 'h', true), tracked.tail_from,
+        CASE WHEN as_subplan THEN ' OFFSET 0' ELSE '' END)
+$$;
+
+-- "FROM audittrail.history h WHERE ...": the versions of a tracked table that were the last of their rows at the tick that
+-- stands for "{tick}", but for those for which not_followed() has to be asked as well: it has, if the table is not closed
+-- through that tick. It names audittrail_open, a query for open_at({tick}).
+CREATE OR REPLACE FUNCTION audittrail.last_of_rows(tracked audittrail.tracked_table) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(
+        'FROM audittrail.%I h WHERE h.version <= {tick} AND h.version >= %s AND (h.superseded IS NULL OR h.superseded > {tick})'
+        ' AND h.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))',
+        tracked.history_name, tracked.since_version)
+$$;
+
+-- The query for the rows of a tracked table, under their present names, as of the tick that stands for "{tick}"; "{later}" stands
+-- for not_followed(), where that is needed. While the baseline is incomplete, a row without a version is as it was when
+-- tracking began, and as it is now.
+CREATE OR REPLACE FUNCTION audittrail.as_of_query(tracked audittrail.tracked_table) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('SELECT %s %s AND h.operation <> ''D'' AND h.operation <> ''T''{later}',
+                  audittrail.past_columns(tracked, 'h', true), audittrail.last_of_rows(tracked))
         || CASE WHEN tracked.baseline_complete THEN '' ELSE format(
         ' UNION ALL SELECT %1$s FROM %2$s b WHERE NOT EXISTS (SELECT FROM audittrail.%3$I h WHERE %4$s AND h.version >= %5$s)',
         audittrail.past_columns(tracked, 'b', false), tracked.relation::regclass, tracked.history_name,
@@ -84,49 +108,6 @@ BEGIN
      WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
     RETURN QUERY EXECUTE replace(format(
         'WITH audittrail_open AS MATERIALIZED (SELECT open_at AS id FROM audittrail.open_at({tick})) SELECT %s FROM (%s) q',
-        columns, audittrail.as_of_query(tracked)), '{tick}', tick::text);
+        columns, replace(audittrail.as_of_query(tracked), '{later}', audittrail.not_followed(tracked, false))), '{tick}', tick::text);
 END
-$$;
-
--- The query for the rows of a tracked table that a revision changed: as it left them, or as they last were.
-CREATE OR REPLACE FUNCTION audittrail.changed_query(tracked audittrail.tracked_table, number bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(
-        'SELECT %1$s, h.operation::text AS audittrail_operation FROM (SELECT DISTINCT ON (%2$s) * FROM audittrail.%3$I v'
-        ' WHERE v.version >= %4$s AND v.version <= %5$s AND v.revision_id = %4$s AND v.operation <> ''B'' ORDER BY %2$s, v.version DESC) h',
-        audittrail.past_columns(tracked, 'h', true),
-        (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
-           FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
-        tracked.history_name, number, coalesce((SELECT committed FROM audittrail.revision WHERE id = number), 9223372036854775807))
-$$;
-
--- The names of the tracked tables of which a revision changed rows.
-CREATE OR REPLACE FUNCTION audittrail.changed_tables(number bigint) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    tracked audittrail.tracked_table;
-    final   bigint := coalesce((SELECT committed FROM audittrail.revision WHERE id = number), 9223372036854775807);
-    found   boolean;
-BEGIN
-    FOR tracked IN SELECT * FROM audittrail.tracked_table t ORDER BY t.table_name LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I v WHERE v.version >= $1 AND v.version <= $2 AND v.revision_id = $1 AND v.operation <> ''B'')',
-                       tracked.history_name) INTO found USING number, final;
-        IF found THEN
-            RETURN NEXT tracked.table_name;
-        END IF;
-    END LOOP;
-END
-$$;
-
--- The query for the rows of a tracked table that were gone as of the tick that stands for "{tick}", as they last were.
-CREATE OR REPLACE FUNCTION audittrail.deleted_query(tracked audittrail.tracked_table) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(
-        'SELECT %1$s, h.operation::text AS audittrail_operation, h.revision_id AS audittrail_revision FROM audittrail.%2$I h'
-        ' WHERE h.version <= {tick} AND h.version >= %3$s AND h.operation IN (''D'', ''T'')'
-        ' AND h.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))'
-        ' AND NOT EXISTS (SELECT FROM audittrail.%2$I l WHERE %4$s AND l.version > h.version AND l.version <= {tick}'
-        ' AND l.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open)))',
-        audittrail.past_columns(tracked, 'h', true), tracked.history_name, tracked.since_version,
-        audittrail.same_key(tracked, 'l', true, 'h', true))
 $$;

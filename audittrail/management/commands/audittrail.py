@@ -63,6 +63,11 @@ class Command(BaseCommand):
             "verify", "Compares tables with their history; exits with 1 if they differ."
         )
         verifying.add_argument("tables", nargs="*", help="tables (default: all that are tracked)")
+        verifying.add_argument(
+            "--repair",
+            action="store_true",
+            help="record the differences of rows as versions of now, which agree with the table",
+        )
         granting = command("grant", "Prints, or applies, what another role needs to read history.")
         granting.add_argument("role", help="an existing role of the server")
         granting.add_argument(
@@ -161,20 +166,25 @@ class Command(BaseCommand):
     def _verify(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         tables = self._known(connection, options["tables"])
         faulty = count = 0
-        for table, findings in verify.verify(connection.alias, tables=tables):
+        for recorded, findings in verify.verify(connection.alias, tables=tables):
             count += 1
-            faulty += bool(findings)
             for finding in findings:
                 self.stdout.write(self.style.ERROR(str(finding)))
             if not findings and options["verbosity"] > 1:
-                self.stdout.write(f"{table}: ok")
+                self.stdout.write(f"{recorded.table}: ok")
+            if options["repair"] and any(finding.rows for finding in findings):
+                verify.repair(recorded, connection.alias)
+                self.stdout.write(f"{recorded.table}: recorded")
+                findings = [finding for finding in findings if not finding.rows]
+            faulty += bool(findings)
         if faulty:
             raise CommandError(
                 f"{faulty} of {count} tables differ from their history. manage.py audittrail sync puts triggers right "
-                "and records what happened without them.",
+                "and records what happened without them; verify --repair records what passed them by otherwise.",
                 returncode=1,
             )
-        self.stdout.write(f"{count} tables agree with their history.")
+        agreement = "1 table agrees with its" if count == 1 else f"{count} tables agree with their"
+        self.stdout.write(f"{agreement} history.")
 
     def _grant(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         statements = access.reading_grants(connection, options["role"])

@@ -44,11 +44,18 @@ CREATE TABLE audittrail.tracked_table (
     excluded          text[] NOT NULL DEFAULT '{}',
     ignored           text[] NOT NULL DEFAULT '{}',
     fingerprint       text NOT NULL,              -- of the columns and the key, see fingerprint()
+    functions         text NOT NULL DEFAULT '',   -- digest of the capture functions as they were made, see functions_digest()
     since_revision    bigint,                     -- revision that holds the baseline; NULL if there were no rows
     since_version     bigint NOT NULL,            -- tick at which tracking began
     since_at          timestamptz NOT NULL,
     baseline_complete boolean NOT NULL,
     baseline_position text[],                     -- last key that backfill has copied
+    -- How far the maintenance has filled in "superseded": every revision with committed <= closed_through is taken into
+    -- account, and every version < tail_from belongs to one of them. Of the mark, see move_mark().
+    closed_through    bigint NOT NULL DEFAULT 0,
+    tail_from         bigint NOT NULL DEFAULT 0,
+    mark_tick         bigint NOT NULL DEFAULT 0,
+    mark_xid          xid8,
     until_version     bigint,                     -- tick at which tracking ended; NULL while it goes on
     until_at          timestamptz
 );

@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from decimal import Decimal
 
-from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 
 class Country(models.Model):
-    """Have a string as primary key."""
+    """Have a string as primary key, and notes by a generic relation."""
 
     code = models.CharField(max_length=2, primary_key=True)
     name = models.CharField(max_length=100)
+    notes = GenericRelation("TaggedNote")
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,23 @@
+-- What an application knows of a tracked table, and whether that still holds.
+
+-- Everything about a tracked table that the queries for its past depend on, in one value.
+CREATE OR REPLACE FUNCTION audittrail.reading(tracked audittrail.tracked_table) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT pg_catalog.md5(pg_catalog.concat_ws(' ', tracked.relation, tracked.history_name, tracked.since_version,
+                                               tracked.until_version, tracked.fingerprint, tracked.excluded))
+$$;
+
+-- Whether a tracked table still is as an application read it, and closed at least as far; fails if not, with an SQLSTATE of
+-- its own. An old snapshot, or a replica that lags behind, may see it closed less far than the application has seen it elsewhere.
+-- Not really immutable: declared so, it is asked when the statement is planned, and costs nothing afterwards. What it
+-- stands beside names the history table, so PostgreSQL plans the statement again when that table changes.
+CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id = tracked_id AND t.closed_through >= through AND t.tail_from >= tail AND audittrail.reading(t) = read) THEN
+        RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
+            USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
+    END IF;
+    RETURN true;
+END
+$$;

@@ -1,0 +1,180 @@
+-- Closing versions: a maintenance pass notes in "superseded" the tick from which on a version is not the last of its row
+-- any more, so that reading the past is a plain range filter. Capture leaves it NULL, and pays nothing.
+--
+-- superseded is the least commit tick of the row's later versions: the state as of tick c holds a version from the tick of
+-- its own revision on, and as long as c < superseded. What is noted stays true, since a later commit has a later tick.
+-- SELECT audittrail.close_versions(id, 1000) FROM audittrail.tracked_table;  closes the next 1000 ticks of every table.
+
+-- The newest tick before which nothing can appear any more. A transaction that has taken a tick and is not visible yet
+-- holds the lock of stamp(); those that hold it now are waited for.
+CREATE OR REPLACE FUNCTION audittrail.settled_tick(patience interval DEFAULT '5 seconds') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    deadline timestamptz := clock_timestamp() + patience;
+    tick     bigint := (SELECT max(committed) FROM (SELECT committed FROM audittrail.revision WHERE committed_at IS NOT NULL
+                                                     ORDER BY committed_at DESC LIMIT 1000) newest);
+    holders  text[];
+BEGIN
+    LOOP
+        SELECT array_agg(l.virtualtransaction) INTO holders
+          FROM pg_locks l
+         WHERE l.locktype = 'advisory' AND l.classid = 1635083369 AND l.objid = 1 AND l.objsubid = 2 AND l.granted
+           AND l.pid IS DISTINCT FROM pg_backend_pid()
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND (holders IS NULL OR l.virtualtransaction = ANY (holders));
+        EXIT WHEN holders IS NULL;
+        IF clock_timestamp() > deadline THEN
+            RAISE EXCEPTION 'audittrail: after % a transaction that began to commit is still not visible (virtual transaction %)', patience, holders[1]
+                USING ERRCODE = 'object_in_use', HINT = 'Look for prepared transactions in pg_prepared_xacts.';
+        END IF;
+        PERFORM pg_sleep(0.002);
+    END LOOP;
+    RETURN coalesce(tick, 0);
+END
+$$;
+
+-- Whether every transaction that had begun to write before the given one did has ended. After a restore into another
+-- cluster the number may be one that is still to come: of such transactions none is running.
+CREATE OR REPLACE FUNCTION audittrail.have_ended(before xid8) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN before > pg_current_xact_id()
+           OR NOT EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()) running WHERE running < before);
+END
+$$;
+
+-- The last tick of which it is certain that every transaction with a tick up to it has ended; noted in the registry.
+-- A transaction is given its number before its first tick: so whoever has a tick up to "now_tick" had begun to write
+-- before this transaction did, if that was read before this transaction did. While such ones run, the mark waits for them.
+CREATE OR REPLACE FUNCTION audittrail.move_mark(tracked audittrail.tracked_table, now_tick bigint) RETURNS audittrail.tracked_table
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF tracked.mark_xid IS NOT NULL AND audittrail.have_ended(tracked.mark_xid) THEN
+        tracked.mark_xid := NULL;
+    END IF;
+    IF now_tick > tracked.mark_tick AND audittrail.have_ended(pg_current_xact_id()) THEN
+        tracked.mark_tick := now_tick;
+        tracked.mark_xid := NULL;
+    ELSIF tracked.mark_xid IS NULL AND tracked.mark_tick <= tracked.closed_through AND now_tick > tracked.mark_tick THEN
+        tracked.mark_tick := now_tick;
+        tracked.mark_xid := pg_current_xact_id();
+    END IF;
+    RETURN tracked;
+END
+$$;
+
+-- The query for the versions of some rows with the ticks that belong into their superseded: "rows" is a query for keys
+-- and, as "audittrail_first", the version before whose predecessor nothing has to be looked at. Only revisions committed up to "through" count.
+CREATE OR REPLACE FUNCTION audittrail.chain_query(tracked audittrail.tracked_table, rows text, through bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(
+        'SELECT v.ctid AS place, min(%4$s) OVER (PARTITION BY %1$s ORDER BY v.version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS closing'
+        ' FROM (%3$s) c'
+        ' LEFT JOIN LATERAL (SELECT v.version FROM audittrail.%2$I v LEFT JOIN audittrail.revision r ON r.id = v.revision_id'
+        ' WHERE %5$s AND v.version < c.audittrail_first AND %4$s <= %6$s ORDER BY v.version DESC LIMIT 1) p ON true'
+        ' JOIN audittrail.%2$I v ON %5$s AND v.version >= coalesce(p.version, c.audittrail_first)'
+        ' LEFT JOIN audittrail.revision r ON r.id = v.revision_id WHERE %4$s <= %6$s',
+        (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
+        tracked.history_name, rows,
+        -- A version whose revision has been erased is as old as itself.
+        'CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END',
+        audittrail.same_key(tracked, 'v', true, 'c', true), through)
+$$;
+
+-- Close the versions of a table, taking into account the revisions committed within the next so many ticks (NULL: all).
+-- Gives how many of their versions there are, the tick up to which the table is closed now, and up to which it could be.
+-- Safe beside writers, who never wait for it but to change the table's columns; can be stopped and called again at any time. It
+-- belongs into a transaction of its own, with a short lock_timeout: what stands in its way is a migration or a correction.
+CREATE OR REPLACE FUNCTION audittrail.close_versions(tracked_id int, ticks bigint DEFAULT NULL,
+                                                     OUT looked bigint, OUT through bigint, OUT settled bigint, OUT tail bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_tick bigint;
+    tracked  audittrail.tracked_table;
+    lowest   bigint;
+    ignored  text;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'audittrail: close_versions() does not run at isolation level %', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'It must see what others commit meanwhile: use READ COMMITTED.';
+    END IF;
+    IF pg_current_xact_id_if_assigned() IS NULL THEN
+        now_tick := (SELECT last_value FROM audittrail.clock);
+    END IF;
+    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id FOR UPDATE;
+    IF tracked.key = '{}' OR to_regclass(format('audittrail.%I', tracked.history_name)) IS NULL THEN
+        RETURN;  -- nothing tells its rows apart, or nothing is left of them
+    END IF;
+    IF now_tick IS NOT NULL THEN
+        tracked := audittrail.move_mark(tracked, now_tick);
+    END IF;
+    settled := greatest(audittrail.settled_tick(), tracked.closed_through);
+    through := least(tracked.closed_through + ticks, settled);
+    looked := 0;
+    SELECT least(min(r.id), tracked.closed_through + 1) INTO lowest
+      FROM audittrail.revision r
+     WHERE r.committed > tracked.closed_through
+       AND (r.id BETWEEN tracked.closed_through - 64 AND tracked.closed_through
+            OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> tracked.closed_through);
+    IF through > tracked.closed_through THEN
+        ignored := set_config('audittrail.settling', 'on', true);
+        EXECUTE format(
+            'WITH closers AS MATERIALIZED (SELECT %1$s, min(v.version) AS audittrail_first, count(*) AS audittrail_versions'
+            ' FROM audittrail.%2$I v LEFT JOIN audittrail.revision r ON r.id = v.revision_id'
+            ' WHERE v.version >= %3$s AND v.version <= %5$s AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END > %4$s'
+            ' AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END <= %5$s GROUP BY %1$s),'
+            ' closed AS (UPDATE audittrail.%2$I h SET superseded = chain.closing FROM (%6$s) chain'
+            ' WHERE h.ctid = chain.place AND h.superseded IS NULL AND chain.closing IS NOT NULL)'
+            ' SELECT coalesce(sum(audittrail_versions), 0) FROM closers',
+            (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
+            tracked.history_name, lowest, tracked.closed_through, through,
+            audittrail.chain_query(tracked, 'SELECT * FROM closers', through)) INTO looked;
+        ignored := set_config('audittrail.settling', '', true);
+    END IF;
+    -- Versions of revisions that were open at "through" and belong to none that is taken into account.
+    SELECT greatest(tracked.tail_from, least(min(r.id), through + 1, CASE WHEN tracked.mark_xid IS NULL THEN tracked.mark_tick + 1 ELSE 0 END)) INTO tail
+      FROM audittrail.revision r
+     WHERE r.committed > through
+       AND (r.id BETWEEN through - 64 AND through
+            OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> through);
+    UPDATE audittrail.tracked_table t
+       SET closed_through = through, tail_from = tail, mark_tick = tracked.mark_tick, mark_xid = tracked.mark_xid
+     WHERE t.id = tracked_id;
+END
+$$;
+
+-- Trigger on a history table: after a correction (see guard()), close again the versions of the rows that it touched, as far as
+-- the table is closed. So the past stays what its versions say, whichever of them are changed or deleted.
+CREATE OR REPLACE FUNCTION audittrail.reclose() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    keys    text;
+    ignored text;
+BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = TG_TABLE_NAME;
+    IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 THEN
+        RETURN NULL;
+    END IF;
+    keys := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
+               FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
+    ignored := set_config('audittrail.settling', 'on', true);
+    EXECUTE format('UPDATE audittrail.%I h SET superseded = chain.closing FROM (%s) chain'
+                   ' WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing',
+        tracked.history_name,
+        audittrail.chain_query(tracked, format('SELECT DISTINCT %1$s, 0::bigint AS audittrail_first FROM (SELECT %1$s FROM old_rows%2$s) touched',
+            keys, CASE TG_OP WHEN 'UPDATE' THEN format(' UNION ALL SELECT %s FROM new_rows', keys) ELSE '' END), tracked.closed_through));
+    ignored := set_config('audittrail.settling', '', true);
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION audittrail.create_reclosing(history regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER reclose_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT '
+                   'WHEN (current_setting(''audittrail.settling'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
+    EXECUTE format('CREATE TRIGGER reclose_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT '
+                   'WHEN (current_setting(''audittrail.settling'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
+END
+$$;

@@ -1,0 +1,195 @@
+"""Querysets of the past: ordinary ones of the ordinary model, that read as of one moment and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache, wraps
+from types import FunctionType
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models.query import QuerySet
+from django.db.models.sql import Query
+
+from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.timetravel.compiler import without_excluded
+from audittrail.timetravel.moment import Moment, from_alias
+from audittrail.timetravel.query import adopt, live_class, mixed, past_query
+from audittrail.timetravel.scope import Scope
+
+
+class PastQuerySetMixin:
+    """A queryset as of a moment: everything that reads works, everything that writes is refused."""
+
+    model: type[models.Model]
+    query: Any
+
+    @property
+    def moment(self) -> Moment:
+        """The moment as of which the queryset reads."""
+        found: Moment = self.query.moment
+        return found
+
+    def using(self, alias: Any) -> Any:
+        """Return the queryset; raise `MixedMomentsError` for any other database than its own moment's."""
+        if alias not in (None, self.moment.alias):
+            raise MixedMomentsError(
+                f"A queryset as of {self.moment} can't be read from database {alias!r}. Ask for the history there, "
+                "as of a moment of that database."
+            )
+        return super().using(self.moment.alias)  # type: ignore[misc]
+
+    def union(self, *others: Any, **options: Any) -> Any:
+        """Return the union with querysets of the same moment; raise `MixedMomentsError` for others."""
+        self._require_same_moment(others)
+        return super().union(*others, **options)  # type: ignore[misc]
+
+    def intersection(self, *others: Any) -> Any:
+        """Return the intersection with querysets of the same moment; raise `MixedMomentsError` for others."""
+        self._require_same_moment(others)
+        return super().intersection(*others)  # type: ignore[misc]
+
+    def difference(self, *others: Any) -> Any:
+        """Return the difference from querysets of the same moment; raise `MixedMomentsError` for others."""
+        self._require_same_moment(others)
+        return super().difference(*others)  # type: ignore[misc]
+
+    def prefetch_related(self, *lookups: Any) -> Any:
+        """Return the queryset with prefetched relations; raise `MixedMomentsError` for `Prefetch` querysets of another moment."""
+        for lookup in lookups:
+            given = getattr(lookup, "querysets", None) or [getattr(lookup, "queryset", None)]
+            self._require_same_moment(queryset for queryset in given if queryset is not None)
+        return super().prefetch_related(*lookups)  # type: ignore[misc]
+
+    def select_for_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the past can't be locked."""
+        self._refuse("select_for_update()")
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the query as a part of another one, which checks that it is of the same moment."""
+        return self.query.resolve_expression(*args, **kwargs)
+
+    resolve_expression.queryset_only = True  # type: ignore[attr-defined]
+
+    def _values(self, *fields: Any, **expressions: Any) -> Any:
+        clone = super()._values(*fields, **expressions)  # type: ignore[misc]
+        if not fields:
+            clone.query.select = tuple(without_excluded(column) for column in clone.query.select)
+        return clone
+
+    def __reduce__(self) -> Any:
+        return _unpickle_queryset, (live_class(self),), self.__getstate__()
+
+    def _require_same_moment(self, others: Iterable[Any]) -> None:
+        for other in others:
+            if isinstance(other, QuerySet) and moment_read(other) != self.moment:
+                raise MixedMomentsError(mixed(self.moment))
+
+    def _refuse(self, what: str) -> NoReturn:
+        name = self.model.__name__
+        raise PastIsReadOnlyError(
+            f"{what} is not possible as of {self.moment}: the past is read-only. Use it on the present, {name}.objects, or bring rows "
+            f"back with restore(): {name}.history(revision=...).filter(...).restore()."
+        )
+
+
+def _refusal(name: str) -> Any:
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the past is read-only."""
+        self._refuse(f"{name}()")
+
+    refuse.__name__ = name
+    return refuse
+
+
+for _name in (
+    "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "update", "delete", "_update", "_raw_delete",
+    "acreate", "aget_or_create", "aupdate_or_create", "abulk_create", "abulk_update", "aupdate", "adelete",
+):  # fmt: skip
+    setattr(PastQuerySetMixin, _name, _refusal(_name))
+
+
+def past_queryset(model: type[models.Model], moment: Moment) -> Any:
+    """Return all objects of a model as of a moment, as the model's default manager gives them."""
+    queryset = model._default_manager.db_manager(moment.alias).get_queryset()
+    turn(queryset, moment)
+    return queryset
+
+
+def scoped_queryset(model: type[models.Model], moment: Moment, scope: Scope) -> Any:
+    """Return the objects of a scope: all of them, whatever the model's default manager leaves out."""
+    queryset: Any = model._default_manager.db_manager(moment.alias).get_queryset()
+    queryset._query = Query(model)
+    turn(queryset, moment, scope)
+    return queryset
+
+
+def turn(queryset: Any, moment: Moment, scope: Scope | None = None) -> None:
+    """Let a queryset that nobody else has read as of a moment, with all that its manager has put into it."""
+    queryset.__class__ = past_queryset_class(type(queryset))
+    queryset._db = moment.alias
+    queryset._query = past_query(queryset._query, moment, scope)
+
+
+def moment_read(queryset: Any) -> Moment | None:
+    """Return the moment that a queryset reads as of, or None for one of the present."""
+    return queryset.moment if isinstance(queryset, PastQuerySetMixin) else None
+
+
+@cache
+def past_queryset_class(live: Any) -> Any:
+    """Return the class of the past querysets that belong to a class of present ones."""
+    if issubclass(live, PastQuerySetMixin):
+        return live
+    own = {
+        name: adopting(method)
+        for klass in reversed(live.__mro__)
+        for name, method in vars(klass).items()
+        if isinstance(method, FunctionType)
+        and not hasattr(QuerySet, name)
+        and not name.startswith("__")
+    }
+    bases: Any = (PastQuerySetMixin, live)
+    return type(f"Past{live.__name__}", bases, {**own, "__module__": live.__module__})
+
+
+def adopting(method: Any, moment: Moment | None = None) -> Any:
+    """Return a model's own queryset or manager method for the past: the queries that it uses itself go with its result.
+
+    Takes the moment, by default that of the queryset whose method it is.
+    """
+
+    @wraps(method)
+    def adopted(*args: Any, **kwargs: Any) -> Any:
+        point = moment or moment_read(args[0])
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, QuerySet) and moment_read(argument) != point:
+                raise MixedMomentsError(mixed(point))
+        result = method(*args, **kwargs)
+        if isinstance(result, PastQuerySetMixin):
+            adopt(result.query)
+        return result
+
+    return adopted
+
+
+def past_manager_method(model: type[models.Model], moment: Moment, name: str) -> Any:
+    """Return a method, or another attribute, of a model's default manager whose querysets read as of a moment."""
+    manager: Any = model._default_manager.db_manager(moment.alias)
+    manager.__class__ = _past_manager_class(type(manager))
+    found = getattr(manager, name)
+    return adopting(found, moment) if callable(found) else found
+
+
+@cache
+def _past_manager_class(live: Any) -> Any:
+    def get_queryset(self: Any) -> Any:
+        queryset = live.get_queryset(self)
+        turn(queryset, from_alias(self._db))  # type: ignore[arg-type]
+        return queryset
+
+    return type(f"Past{live.__name__}", (live,), {"get_queryset": get_queryset})
+
+
+def _unpickle_queryset(live: type[QuerySet[Any]]) -> Any:
+    return object.__new__(past_queryset_class(live))

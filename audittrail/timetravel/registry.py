@@ -1,0 +1,166 @@
+"""What this process knows of the tracked tables, and how it notices that they have changed.
+
+The queries for the past of a table are made by the database from its registry of tracked tables, and kept by the process. A
+deployment, a migration or `manage.py audittrail sync` may change them at any time. So a statement carries, for each table that
+it reads, what was known of it, and PostgreSQL compares that with the registry while it plans the statement. If it is outdated,
+the tables are looked up again and the statement is sent once more. Within a transaction, where an error would end it, the tables
+are looked up once, before their first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.apps import apps
+from django.db import DatabaseError
+
+from audittrail import conf
+from audittrail.capture import tracking
+from audittrail.timetravel import tables
+from audittrail.timetravel.scope import CHANGED, DELETED, LAST, Scope
+from audittrail.timetravel.tables import PastTable
+
+#: SQLSTATE of a statement that was made with outdated knowledge (`audittrail.reads_as_before`).
+OUTDATED: Final = "AT001"
+
+#: Names that are no tracked tables are kept too, but not without end.
+_KEPT: Final = 10_000
+
+_FIND = (
+    "SELECT DISTINCT ON (n.name) n.name, t.id, audittrail.reading(t), t.closed_through, t.tail_from FROM unnest(%s::text[]) n (name)"
+    " JOIN audittrail.tracked_table t ON t.table_name = n.name OR t.schema_name || '.' || t.table_name = n.name"
+    " ORDER BY n.name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
+)
+
+_QUERIES: Final = {
+    CHANGED: "audittrail.changed_query(t)",
+    DELETED: "audittrail.deleted_query(t)",
+    LAST: "audittrail.last_query(t)",
+}
+
+
+@dataclass
+class Known:
+    """A tracked table: its number in the registry, what was read about it, and the queries for its rows."""
+
+    id: int
+    read: str
+    table: PastTable | None
+    scopes: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> str:
+        """Return the SQL condition that fails if the table has changed since, or is closed less far where it is read."""
+        closed = self.table.closing if self.table else (0, 0)
+        return f"audittrail.reads_as_before({self.id}, '{self.read}', {closed[0]}, {closed[1]})"
+
+    def query_of(self, scope: Scope, live: Any) -> str:
+        """Return the query for the rows of a scope, with "{tick}" for the moment."""
+        if scope.kind not in self.scopes:
+            with live.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT {_QUERIES[scope.kind]} FROM audittrail.tracked_table t WHERE t.id = %s",
+                    [self.id],
+                )
+                (self.scopes[scope.kind],) = cursor.fetchone()
+        return self.scopes[scope.kind].replace("{revision}", str(scope.revision))
+
+
+@dataclass
+class _Transaction:
+    """Which tables were looked up in a transaction; Django makes a new list of commit hooks for each transaction."""
+
+    mark: object
+    generation: int
+    seen: dict[str, Known | None] = field(default_factory=dict)
+
+
+_known: dict[tuple[str, str], dict[str, Known | None]] = {}
+_generation = 0
+
+
+def lookup(
+    live: Any, names: frozenset[str], tick: int = 0, verify: bool = False
+) -> dict[str, Known]:
+    """Return which of the names are tables that are or were tracked in the database of a connection.
+
+    Takes the tick as of which they are to be read. With `verify` the database is asked, whatever is known already.
+    """
+    settings = live.settings_dict
+    known = _known.setdefault((live.alias, f"{settings['NAME']}@{settings['HOST']}"), {})
+    if live.in_atomic_block:
+        state = live.__dict__.get("audittrail_transaction")
+        if state is None or state.mark is not live.run_on_commit or state.generation != _generation:
+            state = live.audittrail_transaction = _Transaction(live.run_on_commit, _generation)
+        # What this transaction sees may be older than what others have read meanwhile.
+        if unsure := names - state.seen.keys():
+            state.seen |= _load(live, known, unsure)
+        return {name: found for name in names if (found := state.seen[name]) is not None}
+    unsure = names if verify else frozenset(name for name in names if _is_unsure(known, name, tick))
+    found_now = _load(live, known, unsure) if unsure else {}
+    return {
+        name: found
+        for name in names
+        if (found := found_now[name] if name in found_now else known.get(name)) is not None
+    }
+
+
+def _is_unsure(known: dict[str, Known | None], name: str, tick: int) -> bool:
+    if name not in known:
+        return True
+    found = known[name]
+    return found is not None and found.table is not None and found.table.may_be_behind(tick)
+
+
+def _load(
+    live: Any, known: dict[str, Known | None], names: frozenset[str]
+) -> dict[str, Known | None]:
+    if len(known) > _KEPT:
+        known.clear()
+    with live.cursor() as cursor:
+        cursor.execute(_FIND, [sorted(names)])
+        found = {name: (number, read, closing) for name, number, read, *closing in cursor.fetchall()}
+        changed = {
+            name
+            for name, (number, read, closing) in found.items()
+            if (old := known.get(name)) is None
+            or (old.id, old.read) != (number, read)
+            or (old.table is not None and old.table.closing != tuple(closing))
+        }
+        loaded = tables.load(cursor, frozenset(changed)) if changed else {}
+    result: dict[str, Known | None] = {}
+    for name in names:
+        if name not in found:
+            result[name] = None
+        elif name in changed:
+            result[name] = Known(*found[name][:2], loaded.get(name))
+        else:
+            result[name] = known[name]
+            if (same := known[name]) is not None and same.table is not None:
+                same.table.renew()
+    known.update(result)
+    return result
+
+
+def may_be_read_live(name: str) -> bool:
+    """Return whether an untracked table may be read as it is now: one of `AUDITTRAIL_READ_LIVE`."""
+    patterns = conf.read_live()
+    return any(
+        tracking.matches(model, pattern)
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.db_table == name
+        for pattern in patterns
+    )
+
+
+def forget(**kwargs: Any) -> None:
+    """Look every table up again; for whatever changes tracking in this process, also as a receiver of a signal."""
+    global _generation
+    _known.clear()
+    _generation += 1
+
+
+def is_outdated(error: DatabaseError) -> bool:
+    """Return whether a statement failed because a table has changed since it was looked up."""
+    cause = error.__cause__
+    return OUTDATED in (getattr(cause, "pgcode", None), getattr(cause, "sqlstate", None))

@@ -1,0 +1,102 @@
+"""Where Django makes querysets for objects: those for objects of the past read as of the same moment.
+
+The alias of a connection goes with an object, but not as far as needed: related managers, `Prefetch` and generic foreign keys make
+querysets of the present first. Four methods of Django's are extended; for objects of the present they do what they did.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from django.apps import apps
+from django.db.models.query import QuerySet
+
+from audittrail.exceptions import MixedMomentsError
+from audittrail.timetravel.moment import from_alias, moment_of
+from audittrail.timetravel.query import mixed
+from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, turn
+
+
+def install() -> None:
+    """Extend Django's methods, once."""
+    live: Any = QuerySet
+    if hasattr(live._add_hints, "__wrapped__"):
+        return
+    live._add_hints = _with_past_hints(live._add_hints)
+    live.using = _using_past(live.using)
+    live._merge_sanity_check = _merging_one_moment(live._merge_sanity_check)
+    if apps.is_installed("django.contrib.contenttypes"):
+        from django.contrib.contenttypes import fields
+
+        # Django 6.1 has moved it from the field to its descriptor.
+        owner: Any = getattr(fields, "GenericForeignKeyDescriptor", fields.GenericForeignKey)
+        owner.get_prefetch_querysets = _prefetching_past(owner.get_prefetch_querysets)
+
+
+def _with_past_hints(live: Any) -> Any:
+    @wraps(live)
+    def add_hints(self: Any, **hints: Any) -> None:
+        live(self, **hints)
+        if "instance" not in hints:
+            return
+        moment = moment_of(hints["instance"])
+        if isinstance(self, PastQuerySetMixin):
+            if moment != self.moment:
+                raise MixedMomentsError(mixed(self.moment))
+        elif moment is not None:
+            turn(self, moment)
+
+    return add_hints
+
+
+def _using_past(live: Any) -> Any:
+    @wraps(live)
+    def using(self: Any, alias: Any) -> Any:
+        queryset = live(self, alias)
+        moment = from_alias(alias) if isinstance(alias, str) else None
+        if moment is not None and not isinstance(self, PastQuerySetMixin):
+            turn(queryset, moment)
+        return queryset
+
+    using.queryset_only = False  # type: ignore[attr-defined]
+    return using
+
+
+def _merging_one_moment(live: Any) -> Any:
+    @wraps(live)
+    def merge_sanity_check(self: Any, other: Any) -> None:
+        moments = (moment_read(self), moment_read(other))
+        if moments != (None, None) and (
+            moments[0] != moments[1] or self.query.scope != other.query.scope
+        ):
+            raise MixedMomentsError(mixed(moments[0] or moments[1]))
+        live(self, other)
+
+    return merge_sanity_check
+
+
+def _prefetching_past(live: Any) -> Any:
+    @wraps(live)
+    def get_prefetch_querysets(self: Any, instances: Any, querysets: Any = None) -> Any:
+        moment = moment_of(instances[0])
+        given = list(querysets or ())
+        for queryset in given:
+            if moment_read(queryset) != moment:
+                raise MixedMomentsError(mixed(moment or moment_read(queryset)))
+        if moment is not None:
+            querysets = given + _of_other_types(self, instances, moment, given)
+        return live(self, instances, querysets)
+
+    return get_prefetch_querysets
+
+
+def _of_other_types(holder: Any, instances: Any, moment: Any, given: list[Any]) -> list[Any]:
+    """Return a queryset as of a moment for each type of object that the instances point to and none is given for."""
+    field = getattr(holder, "field", holder)
+    attname = field.model._meta.get_field(field.ct_field).attname
+    numbers = {getattr(instance, attname) for instance in instances} - {None}
+    types = [field.get_content_type(id=number, using=moment.alias) for number in numbers]
+    models = {found.model_class() for found in types} - {None}
+    missing = models - {queryset.model for queryset in given}
+    return [model._base_manager.using(moment.alias) for model in missing]

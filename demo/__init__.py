@@ -1,0 +1,1 @@
+"""The demo: a register of countries whose eight releases become eight revisions."""

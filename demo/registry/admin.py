@@ -1,0 +1,117 @@
+"""The register in the admin, and a plain list of the revisions beside it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+
+from audittrail.models import Revision
+from demo.registry.models import Country, Currency, Subdivision
+
+TYPES_OFFERED = 20
+
+
+class RegisterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Keep the code of an object: another code is another object."""
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Show the fields in the model's order, whether they can be changed or not."""
+        return [field.name for field in self.opts.concrete_fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """Add the primary key when the object exists already."""
+        fixed = [str(name) for name in super().get_readonly_fields(request, obj)]
+        return fixed if obj is None else [*fixed, obj._meta.pk.name]
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """Choose among the commonest types of subdivisions; there are far too many to list all."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the types that most subdivisions have."""
+        types = model_admin.get_queryset(request).order_by().values_list("type")
+        counted = types.annotate(number=Count("pk")).order_by("-number", "type")
+        return [(name, name) for name, _ in counted[:TYPES_OFFERED]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the chosen type."""
+        return queryset.filter(type=self.value()) if self.value() else queryset
+
+
+@admin.register(Country)
+class CountryAdmin(RegisterAdmin):
+    """Countries by name."""
+
+    list_display = ("name", "alpha_2", "alpha_3", "numeric", "official_name")
+    list_filter = (
+        ("official_name", admin.EmptyFieldListFilter),
+        ("common_name", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("name", "official_name", "common_name", "=alpha_2", "=alpha_3", "=numeric")
+
+
+@admin.register(Subdivision)
+class SubdivisionAdmin(RegisterAdmin):
+    """Subdivisions by code."""
+
+    list_display = ("code", "name", "type", "country", "parent")
+    list_filter = (("parent", admin.EmptyFieldListFilter), TypeFilter)
+    list_select_related = ("country", "parent")
+    search_fields = ("code", "name", "country__name")
+    autocomplete_fields = ("country", "parent")
+
+
+@admin.register(Currency)
+class CurrencyAdmin(RegisterAdmin):
+    """Currencies by code."""
+
+    list_display = ("alpha_3", "name", "numeric")
+    search_fields = ("name", "=alpha_3", "=numeric")
+
+
+@admin.register(Revision)
+class RevisionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Who changed data, when and why: to be read, never written."""
+
+    list_display = ("id", "committed_at", "committed_by", "reason", "details")
+    list_filter = ("committed_at", ("committed_by", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("committed_by",)
+    search_fields = ("reason", "committed_by__username")
+    ordering = ("-committed",)
+    fields: ClassVar = (
+        "id",
+        "committed",
+        "committed_at",
+        "committed_by",
+        "reason",
+        "context",
+        "db_user",
+        "application_name",
+        "client_addr",
+    )
+
+    @admin.display(description="context")
+    def details(self, revision: Revision) -> str:
+        """Show the context without the marks of JSON."""
+        return ", ".join(
+            f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in revision.context.items()
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: the database alone makes revisions."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: revisions are history."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: revisions are history."""
+        return False

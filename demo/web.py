@@ -1,0 +1,80 @@
+"""Serve the demo's admin on this machine, and ask it for its pages as a browser would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from threading import Thread
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
+
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+
+HOST = "127.0.0.1"
+PAGES = {
+    "/admin/": "Country register",
+    "/admin/registry/country/?q=rkiye": "Türkiye",
+    "/admin/registry/subdivision/?q=Kenya": "Nairobi",
+    "/admin/registry/currency/": "Currencies",
+    "/admin/audittrail/revision/": "First load of the register",
+}
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Print nothing for each request."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is http.server's)
+        """Say nothing."""
+
+
+@contextmanager
+def serving(port: int) -> Iterator[str]:
+    """Listen on `port` of this machine, 0 for any free one; give the address.
+
+    Raises `OSError` when the port is taken.
+    """
+    server = ThreadedWSGIServer((HOST, port), QuietHandler)
+    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_port}/admin/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def unanswered(address: str, username: str, password: str) -> list[str]:
+    """Log in to the admin at `address` and return in words which of its pages do not answer as they should."""
+    site = address.removesuffix("/admin/")
+    opener = build_opener(HTTPCookieProcessor(CookieJar()))
+
+    def read(path: str, form: dict[str, str] | None = None) -> str:
+        data = None if form is None else urlencode(form).encode()
+        with opener.open(site + path, data, timeout=30) as response:
+            text: str = response.read().decode()
+        return text
+
+    wrong = []
+    path = "/admin/login/"
+    try:
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', read(path))
+        stylesheet = re.search(r'href="(/static/[^"]+\.css)"', read(path))
+        if token is None or stylesheet is None:
+            return [f"{path}: no form or no stylesheet"]
+        form = {"username": username, "password": password, "next": "/admin/"}
+        read(path, {**form, "csrfmiddlewaretoken": token[1]})
+        read(stylesheet[1])
+        for path, shown in PAGES.items():
+            text = read(path)
+            if "Log out" not in text or shown not in text:
+                wrong.append(f"{path}: does not show {shown!r} to a user who has logged in")
+    except (HTTPError, URLError) as error:
+        wrong.append(f"{path}: {error}")
+    return wrong

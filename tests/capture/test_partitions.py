@@ -1,0 +1,137 @@
+"""Writes to partitioned tables are recorded wherever they are aimed."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection, transaction
+
+from tests.capture.truth import Witness
+from tests.capture.ways import sql
+from tests.testapp.models import Measurement
+
+ROWS = "(1, '2024-05-01', 1), (2, '2025-05-01', 2), (3, '2025-05-01', 3), (4, '1999-01-01', 4)"
+
+
+@pytest.fixture
+def filled(witness: Witness) -> Witness:
+    """Give the observer of a partitioned table with a row for each of its partitions."""
+    sql(f"INSERT INTO measurement VALUES {ROWS}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT tableoid) FROM measurement")
+        assert cursor.fetchone()[0] >= 3
+    return witness
+
+
+def partition_of(sensor: int) -> str:
+    """Return the partition that holds the row of a sensor."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tableoid::regclass::text FROM measurement WHERE sensor = %s", [sensor]
+        )
+        return str(cursor.fetchone()[0])
+
+
+def test_statements_on_the_root_that_reach_every_partition(witness: Witness) -> None:
+    for statement, operation in (
+        (f"INSERT INTO measurement VALUES {ROWS}", "IIII"),
+        ("UPDATE measurement SET value = value + 1", "UUUU"),
+        ("DELETE FROM measurement", "DDDD"),
+    ):
+        with witness.watching() as watch:
+            sql(statement)
+        assert watch.recorded.operations == {"measurement": operation}
+        assert len({version.version for version in watch.recorded.versions}) == 1
+
+
+@pytest.mark.parametrize("sensor", [1, 2, 3, 4])
+def test_statements_aimed_at_a_partition(filled: Witness, sensor: int) -> None:
+    partition = partition_of(sensor)
+    for statement, operation in (
+        (f"UPDATE {partition} SET value = 9 WHERE sensor = {sensor}", "U"),
+        (f"UPDATE ONLY {partition} SET value = 10 WHERE sensor = {sensor}", "U"),
+        (f"DELETE FROM {partition} WHERE sensor = {sensor}", "D"),
+    ):
+        with filled.watching() as watch:
+            sql(statement)
+        assert watch.recorded.operations == {"measurement": operation}
+
+
+def test_an_insert_and_a_copy_aimed_at_partitions(witness: Witness) -> None:
+    for table, row in (
+        ("measurement_2024", "(1, '2024-01-01', 1)"),
+        ("measurement_2025", "(1, '2025-01-01', 1)"),
+        ("measurement_default", "(1, '2030-01-01', 1)"),
+    ):
+        with witness.watching() as watch:
+            sql(f"INSERT INTO {table} VALUES {row}")
+        assert watch.recorded.operations == {"measurement": "I"}
+        with witness.watching() as watch:
+            sql(
+                f"INSERT INTO {table} VALUES {row} ON CONFLICT (sensor, taken_on) DO UPDATE SET value = 2"
+            )
+        assert watch.recorded.operations == {"measurement": "U"}
+
+
+def test_statements_aimed_at_a_partition_that_is_partitioned_itself(filled: Witness) -> None:
+    with filled.watching() as watch:
+        sql("UPDATE measurement_2025 SET value = 0")
+    assert watch.recorded.operations == {"measurement": "UU"}
+    with filled.watching() as watch:
+        sql("DELETE FROM measurement_2025")
+    assert watch.recorded.operations == {"measurement": "DD"}
+
+
+def test_truncate_of_the_root_and_of_partitions(filled: Witness) -> None:
+    for table, operations in (
+        ("measurement_2024", "T"),
+        ("measurement_2025", "TT"),
+        ("measurement", "T"),
+    ):
+        with filled.watching(deletes="T") as watch:
+            sql(f"TRUNCATE {table}")
+        assert watch.recorded.operations == {"measurement": operations}
+
+
+def test_rows_that_move_between_partitions_by_their_key(filled: Witness) -> None:
+    with filled.watching() as watch:
+        sql("UPDATE measurement SET taken_on = taken_on + 1000")
+    assert watch.recorded.operations == {"measurement": "DDDDIIII"}
+    with filled.watching() as watch:
+        sql("UPDATE measurement SET sensor = sensor + 10, value = 0")
+    assert watch.recorded.operations == {"measurement": "DDDDIIII"}
+
+
+def test_a_move_started_on_a_partition(filled: Witness) -> None:
+    with filled.watching() as watch:
+        sql(
+            "UPDATE measurement_2025 SET sensor = CASE sensor WHEN 2 THEN 3 ELSE 2 END, value = value * 2"
+            " WHERE (SELECT count(*) FROM measurement_2025) = 2 AND sensor = 2 AND false"
+        )
+    assert watch.recorded.versions == ()
+    with filled.watching() as watch:
+        sql("UPDATE measurement_2025 SET sensor = sensor + 100")
+    assert watch.recorded.operations == {"measurement": "DDII"}
+
+
+def test_a_merge_into_every_partition(filled: Witness) -> None:
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("PostgreSQL has had MERGE since version 15.")
+    with filled.watching() as watch:
+        sql(
+            "MERGE INTO measurement m USING generate_series(1, 5) s (n) ON m.sensor = s.n"
+            " WHEN MATCHED AND s.n = 1 THEN UPDATE SET taken_on = '2025-07-07'"
+            " WHEN MATCHED AND s.n = 2 THEN UPDATE SET value = 0"
+            " WHEN MATCHED AND s.n = 3 THEN DELETE"
+            " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
+        )
+    assert watch.recorded.operations == {"measurement": "DDIIU"}
+
+
+def test_the_orm_writes_to_partitions(witness: Witness) -> None:
+    with witness.watching(), transaction.atomic():
+        Measurement.objects.bulk_create(
+            Measurement(sensor=n, taken_on=f"202{n}-01-01", value=n) for n in range(3, 8)
+        )
+    with witness.watching() as watch:
+        Measurement.objects.filter(taken_on__year__gte=2025).delete()
+    assert watch.recorded.operations == {"measurement": "DDD"}

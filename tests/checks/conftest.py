@@ -1,0 +1,5 @@
+"""Sample projects for checks of whole projects."""
+
+from tests.suites.conftest import sample
+
+__all__ = ["sample"]
