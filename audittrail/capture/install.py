@@ -148,5 +148,9 @@ def finishing_sql() -> str:
     """Return the SQL that ends an installation: nobody else may call our functions, and the release is noted."""
     return (
         "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;\n"
-        f"COMMENT ON FUNCTION audittrail.next_version() IS '{source_stamp()}';"
+        f"COMMENT ON FUNCTION audittrail.next_version() IS '{source_stamp()}';\n"
+        # Capture functions that this release would make as they are need not be made anew.
+        "UPDATE audittrail.tracked_table t SET functions = audittrail.functions_digest(t.history_name)"
+        " WHERE t.until_version IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = t.relation)"
+        " AND NOT audittrail.has_stale_functions(t);"
     )

@@ -20,16 +20,17 @@ HISTORY_NAME_BYTES = 54
 
 @dataclass(frozen=True)
 class Options:
-    """What `history.register` says about one model: names of fields."""
+    """What `history.register` says about one model: names of fields. `index` is None for the default."""
 
     exclude: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    index: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
 class TrackedTable:
-    """A table to track, as the settings want it: `exclude` and `ignore` are columns, `mask` names of fields."""
+    """A table to track, as the settings want it: `exclude`, `ignore` and `index` are columns, `mask` names of fields."""
 
     model: type[models.Model]
     table: str
@@ -37,6 +38,7 @@ class TrackedTable:
     exclude: tuple[str, ...]
     mask: tuple[str, ...]
     ignore: tuple[str, ...]
+    index: tuple[tuple[str, ...], ...]
 
 
 _registered: dict[type[models.Model], Options] = {}
@@ -48,11 +50,14 @@ def register(
     exclude: Sequence[str] = (),
     mask: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    index: Sequence[str | Sequence[str]] | None = None,
 ) -> None:
     """Track a model, whatever the settings' wildcards say, and set how.
 
     Takes a concrete model (managed or not) and names of its own fields: `exclude` are never stored, `mask` are
-    stored but never shown, a change in `ignore` alone makes no version. A later call replaces an earlier one.
+    stored but never shown, a change in `ignore` alone makes no version. By `index`, names or tuples of names, the
+    past can be filtered fast; by default the foreign keys that the table itself has indexes on, and `manage.py audittrail
+    maintain` builds them. A later call replaces an earlier one.
 
     Raises `ConfigurationError` for an abstract, proxy or swapped-out model, and for an unknown field.
     """
@@ -71,7 +76,14 @@ def register(
         raise ConfigurationError(
             f"{model._meta.label} has been swapped out; register {model._meta.swapped}, which stands for it."
         )
-    for option, names in (("exclude", exclude), ("mask", mask), ("ignore", ignore)):
+    indexes = None if index is None else _index_names(model, index)
+    indexed = [name for names in indexes or () for name in names]
+    for option, names in (
+        ("exclude", exclude),
+        ("mask", mask),
+        ("ignore", ignore),
+        ("index", indexed),
+    ):
         given = names
         if not isinstance(given, list | tuple | set | frozenset):
             raise ConfigurationError(
@@ -79,7 +91,22 @@ def register(
             )
         for name in names:
             column_of(model, name, option)
-    _registered[model] = Options(tuple(exclude), tuple(mask), tuple(ignore))
+    if stored := set(indexed) & set(exclude):
+        raise ConfigurationError(
+            f"index of {model._meta.label} names {min(stored)!r}, which is excluded: there is nothing to find it by."
+        )
+    _registered[model] = Options(tuple(exclude), tuple(mask), tuple(ignore), indexes)
+
+
+def _index_names(
+    model: type[models.Model], index: Sequence[str | Sequence[str]]
+) -> tuple[tuple[str, ...], ...]:
+    given: object = index
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise ConfigurationError(
+            f"index of {model._meta.label} is {index!r}; give a list of field names, or of tuples of them."
+        )
+    return tuple((names,) if isinstance(names, str) else tuple(names) for names in index)
 
 
 def column_of(model: type[models.Model], name: str, option: str) -> str:
@@ -101,7 +128,7 @@ def column_of(model: type[models.Model], name: str, option: str) -> str:
             f"{option} of {model._meta.label} names {name!r}, which is no column of {model._meta.db_table!r}; "
             f"it has {known}."
         )
-    if option != "mask" and field in model._meta.pk_fields:
+    if option not in ("mask", "index") and field in model._meta.pk_fields:
         raise ConfigurationError(
             f"{option} of {model._meta.label} names {name!r}, which is part of the primary key: versions are found by it."
         )
@@ -192,6 +219,23 @@ def describe(model: type[models.Model]) -> TrackedTable:
         exclude=tuple(column_of(model, name, "exclude") for name in options.exclude),
         mask=options.mask,
         ignore=tuple(column_of(model, name, "ignore") for name in options.ignore),
+        index=_index_columns(model, options),
+    )
+
+
+def _index_columns(model: type[models.Model], options: Options) -> tuple[tuple[str, ...], ...]:
+    """Return the columns of each index that the history table is to have beside that on the primary key."""
+    if options.index is not None:
+        return tuple(
+            tuple(column_of(model, name, "index") for name in names) for names in options.index
+        )
+    return tuple(
+        (field.column,)
+        for field in model._meta.local_concrete_fields
+        if isinstance(field, models.ForeignKey)
+        and (field.db_index or field.unique)  # type: ignore[attr-defined]
+        and not field.primary_key
+        and field.name not in options.exclude
     )
 
 

@@ -1,6 +1,7 @@
 """Create the schema `audittrail`, from frozen SQL."""
 
 from pathlib import Path
+from typing import Any
 
 import django.db.models.deletion
 from django.conf import settings
@@ -9,7 +10,8 @@ from django.db import migrations, models
 SQL = Path(__file__).parent / "sql" / "0001_initial.sql"
 
 
-def create(apps, schema_editor):
+def create(apps: Any, schema_editor: Any) -> None:
+    """Create the schema and its tables, with the user model's key type for `committed_by`."""
     connection = schema_editor.connection
     if connection.vendor != "postgresql":
         return
@@ -25,7 +27,8 @@ def create(apps, schema_editor):
         )
 
 
-def drop(apps, schema_editor):
+def drop(apps: Any, schema_editor: Any) -> None:
+    """Drop the schema with everything in it."""
     if schema_editor.connection.vendor == "postgresql":
         # The triggers on the user's tables depend on functions in the schema, and go with them.
         schema_editor.execute("DROP SCHEMA IF EXISTS audittrail CASCADE")

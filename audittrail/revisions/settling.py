@@ -20,10 +20,17 @@ def settled_tick(using: str, timeout: float) -> int:
     """
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(max(committed), 0) FROM (SELECT committed FROM audittrail.revision"
+            "SELECT coalesce(max(committed), 0), current_setting('transaction_isolation') <> 'read committed'"
+            " AND EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()))"
+            " FROM (SELECT committed FROM audittrail.revision"
             " WHERE committed_at IS NOT NULL ORDER BY committed_at DESC LIMIT 1000) r"
         )
-        (tick,) = cursor.fetchone()
+        tick, blind = cursor.fetchone()
+    if blind:
+        raise UnsettledError(
+            "This transaction keeps to a snapshot that was taken while others were running, and will never see what "
+            "they commit. Ask for settled revisions in a transaction at READ COMMITTED, or outside any."
+        )
     wait_for_holders(using, timeout)
     return int(tick)
 

@@ -18,9 +18,9 @@ class ExcludedCol(Col):
     Where a query names the column itself, it is an ordinary one, and an error (`audittrail.excluded_column`).
     """
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Return NULL, of the column's type: set operations compare types."""
-        return f"NULL::{self.target.cast_db_type(connection)}", []
+        return f"NULL::{self.target.cast_db_type(connection)}", ()
 
     def get_group_by_cols(self) -> list[Any]:
         """Return nothing: rows are not told apart by what is not there."""

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db import connections
 
 from audittrail.exceptions import TimeTravelError
-from audittrail.timetravel import compiler, registry, scope, statement, tables
+from audittrail.timetravel import compiler, registry, scope, settled, statement, tables
 from audittrail.timetravel.cursor import PastCursor, PastDebugCursor, refuse
 from audittrail.timetravel.moment import Moment, from_alias
 
@@ -44,8 +44,8 @@ class PastConnectionMixin:
         self.moment = moment
         self.alias = moment.alias
         live = self.live
-        self.features = compiler.past_features(type(live.features))(self)
-        self.ops = compiler.past_operations(type(live.ops))(self)
+        self.features = compiler.past_features(live.features.__class__)(self)
+        self.ops = compiler.past_operations(live.ops.__class__)(self)
         #: Whether queries of the present are refused: while one of the past is compiled.
         self.only_past = False
 
@@ -89,10 +89,9 @@ class PastConnectionMixin:
         names = reading.tables - scoped.keys()
         if not reading.tables and not reading.ctes:
             return text
+        self._settle()
         tracked = frozenset(table for _, table in scoped.values())
-        known = registry.lookup(
-            self.live, names | tracked | reading.ctes, self.moment.tick, verify
-        )
+        known = registry.lookup(self.live, names | tracked | reading.ctes, self.moment.tick, verify)
         if hidden := reading.ctes & known.keys():
             raise TimeTravelError(
                 f"The statement makes a CTE named {min(hidden)!r}, like a tracked table; give it another name."
@@ -113,6 +112,16 @@ class PastConnectionMixin:
         added = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
         added += ", ".join(ctes)
         return reading.with_ctes(text, added.replace("%", "%%") if has_params else added)
+
+    def _settle(self) -> None:
+        live = self.live
+        transaction = registry.transaction_of(live)
+        if transaction is None:
+            if not settled.is_settled(live, self.moment):
+                settled.settle(live, self.moment)
+        elif self.moment.tick not in transaction.ticks:
+            settled.settle(live, self.moment)
+            transaction.ticks.add(self.moment.tick)
 
     def _cte(
         self,
@@ -149,7 +158,7 @@ def past_connection(moment: Moment) -> Any:
 
     Raises `TimeTravelError` for a database that is not PostgreSQL.
     """
-    live = connections[moment.using]
+    live: Any = connections[moment.using]
     if live.vendor != "postgresql":
         raise TimeTravelError(
             f"Database {moment.using!r} is not PostgreSQL ({live.vendor}); it has no history."
@@ -158,7 +167,7 @@ def past_connection(moment: Moment) -> Any:
     kept.append(moment.alias)
     if len(kept) > KEPT:
         _let_go(kept.popleft())
-    return _past_class(type(live))(moment)
+    return _past_class(live.__class__)(moment)
 
 
 def _let_go(alias: str) -> None:

@@ -30,14 +30,19 @@ class PastCursor(CursorWrapper):
         try:
             return super().execute(past, params)
         except DatabaseError as error:
-            if not registry.is_outdated(error):
+            if not registry.may_be_outdated(error):
                 raise
             registry.forget()
             if is_named or self.db.in_atomic_block or not self.db.get_autocommit():
+                if not registry.is_outdated(error):
+                    raise
                 raise TimeTravelError(
                     "The schema was changed while this transaction was reading the past. Try the transaction again."
                 ) from error
-        return super().execute(self.db.to_past(sql, self.cursor, params is not None), params)
+            renewed = self.db.to_past(sql, self.cursor, params is not None)
+            if renewed == past:
+                raise
+        return super().execute(renewed, params)
 
     def executemany(self, sql: Any, param_list: Any) -> NoReturn:
         """Refuse: what is executed for many rows writes."""

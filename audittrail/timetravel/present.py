@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS
 
 from audittrail.revisions.models import BaseRevision
@@ -41,7 +42,9 @@ class AtRevision:
         self._using = using
 
     def __enter__(self) -> Moment:
-        found = moment.resolve(self._point, self._using)
+        return self._enter(moment.resolve(self._point, self._using))
+
+    def _enter(self, found: Moment) -> Moment:
         # A time means the same in every database, unless one is named; a revision is one of its own.
         is_time = isinstance(self._point, datetime) and self._using is None
         time = self._point if is_time and isinstance(self._point, datetime) else None
@@ -54,6 +57,14 @@ class AtRevision:
         state = _state.get()
         if state is not None:
             _state.set(_without(state, self))
+
+    async def __aenter__(self) -> Moment:
+        # Only to find the revision of a time takes a query.
+        found = await sync_to_async(moment.resolve)(self._point, self._using)
+        return self._enter(found)
+
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__()
 
     def __call__(self, function: F) -> F:
         """Return the function with this moment for its body; a generator has it only while its own code runs."""
@@ -76,6 +87,8 @@ def at_rev(rev: BaseRevision | datetime, *, using: str | None = None) -> AtRevis
     Holds for the thread or task that entered it, for the tasks that it starts, and for what `sync_to_async` runs for it; other
     threads are not concerned, and neither is `Model.objects`. Blocks nest: the inner one holds for its database, and the outer one
     still for others. A datetime without `using` holds for every database. A queryset made inside keeps its moment when it leaves.
+
+    In coroutines a datetime needs `async with`, since finding its revision takes a query.
 
     A generator that enters a `with` block shows it to its consumer while it waits; a decorated generator does not.
 

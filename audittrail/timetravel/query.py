@@ -59,7 +59,7 @@ def mixed(moment: Moment | None) -> str:
 def past_query(query: Query, moment: Moment, scope: Scope | None = None) -> Any:
     """Return a copy of a query that reads as of a moment, with all that is part of it."""
     copy: Any = query.clone()
-    copy.__class__ = _past_query_class(type(query))
+    copy.__class__ = _past_query_class(copy.__class__)
     copy.moment, copy.scope = moment, scope
     adopt(copy)
     return copy
@@ -115,5 +115,5 @@ def _past_query_class(live: Any) -> Any:
     return type(f"Past{live.__name__}", (PastQueryMixin, live), {"__module__": live.__module__})
 
 
-def _unpickle_query(live: type[Query]) -> Any:
+def _unpickle_query(live: Any) -> Any:
     return object.__new__(_past_query_class(live))

@@ -61,10 +61,6 @@ class PastQuerySetMixin:
             self._require_same_moment(queryset for queryset in given if queryset is not None)
         return super().prefetch_related(*lookups)  # type: ignore[misc]
 
-    def select_for_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the past can't be locked."""
-        self._refuse("select_for_update()")
-
     def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
         """Return the query as a part of another one, which checks that it is of the same moment."""
         return self.query.resolve_expression(*args, **kwargs)
@@ -94,7 +90,7 @@ class PastQuerySetMixin:
 
 
 def _refusal(name: str) -> Any:
-    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(self: PastQuerySetMixin, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the past is read-only."""
         self._refuse(f"{name}()")
 
@@ -104,7 +100,7 @@ def _refusal(name: str) -> Any:
 
 for _name in (
     "create", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "update", "delete", "_update", "_raw_delete",
-    "acreate", "aget_or_create", "aupdate_or_create", "abulk_create", "abulk_update", "aupdate", "adelete",
+    "select_for_update", "acreate", "aget_or_create", "aupdate_or_create", "abulk_create", "abulk_update", "aupdate", "adelete",
 ):  # fmt: skip
     setattr(PastQuerySetMixin, _name, _refusal(_name))
 
@@ -126,7 +122,7 @@ def scoped_queryset(model: type[models.Model], moment: Moment, scope: Scope) -> 
 
 def turn(queryset: Any, moment: Moment, scope: Scope | None = None) -> None:
     """Let a queryset that nobody else has read as of a moment, with all that its manager has put into it."""
-    queryset.__class__ = past_queryset_class(type(queryset))
+    queryset.__class__ = past_queryset_class(queryset.__class__)
     queryset._db = moment.alias
     queryset._query = past_query(queryset._query, moment, scope)
 
@@ -176,7 +172,7 @@ def adopting(method: Any, moment: Moment | None = None) -> Any:
 def past_manager_method(model: type[models.Model], moment: Moment, name: str) -> Any:
     """Return a method, or another attribute, of a model's default manager whose querysets read as of a moment."""
     manager: Any = model._default_manager.db_manager(moment.alias)
-    manager.__class__ = _past_manager_class(type(manager))
+    manager.__class__ = _past_manager_class(manager.__class__)
     found = getattr(manager, name)
     return adopting(found, moment) if callable(found) else found
 
@@ -191,5 +187,5 @@ def _past_manager_class(live: Any) -> Any:
     return type(f"Past{live.__name__}", (live,), {"get_queryset": get_queryset})
 
 
-def _unpickle_queryset(live: type[QuerySet[Any]]) -> Any:
+def _unpickle_queryset(live: Any) -> Any:
     return object.__new__(past_queryset_class(live))

@@ -24,6 +24,9 @@ from audittrail.timetravel.tables import PastTable
 #: SQLSTATE of a statement that was made with outdated knowledge (`audittrail.reads_as_before`).
 OUTDATED: Final = "AT001"
 
+#: SQLSTATEs of undefined columns and tables, and of types that don't fit.
+_NOT_FOUND: Final = ("42703", "42P01", "42804", "42883")
+
 #: Names that are no tracked tables are kept too, but not without end.
 _KEPT: Final = 10_000
 
@@ -63,20 +66,34 @@ class Known:
                     [self.id],
                 )
                 (self.scopes[scope.kind],) = cursor.fetchone()
-        return self.scopes[scope.kind].replace("{revision}", str(scope.revision))
+        tail = self.table.closing[1] if self.table else 0
+        query = self.scopes[scope.kind].replace(tables.TAIL, str(tail))
+        return query.replace("{revision}", str(scope.revision))
 
 
 @dataclass
-class _Transaction:
-    """Which tables were looked up in a transaction; Django makes a new list of commit hooks for each transaction."""
+class Transaction:
+    """What was looked up in a transaction: tables by name, and ticks that are settled for it."""
 
     mark: object
     generation: int
     seen: dict[str, Known | None] = field(default_factory=dict)
+    ticks: set[int] = field(default_factory=set)
 
 
 _known: dict[tuple[str, str], dict[str, Known | None]] = {}
 _generation = 0
+
+
+def transaction_of(live: Any) -> Transaction | None:
+    """Return what the present transaction of a connection has looked up; None outside of any."""
+    if not live.in_atomic_block:
+        return None
+    # Django makes a new list of commit hooks for each transaction, and after a savepoint's rollback.
+    found: Transaction | None = live.__dict__.get("audittrail_transaction")
+    if found is None or found.mark is not live.run_on_commit or found.generation != _generation:
+        found = live.audittrail_transaction = Transaction(live.run_on_commit, _generation)
+    return found
 
 
 def lookup(
@@ -88,14 +105,11 @@ def lookup(
     """
     settings = live.settings_dict
     known = _known.setdefault((live.alias, f"{settings['NAME']}@{settings['HOST']}"), {})
-    if live.in_atomic_block:
-        state = live.__dict__.get("audittrail_transaction")
-        if state is None or state.mark is not live.run_on_commit or state.generation != _generation:
-            state = live.audittrail_transaction = _Transaction(live.run_on_commit, _generation)
+    if (transaction := transaction_of(live)) is not None:
         # What this transaction sees may be older than what others have read meanwhile.
-        if unsure := names - state.seen.keys():
-            state.seen |= _load(live, known, unsure)
-        return {name: found for name in names if (found := state.seen[name]) is not None}
+        if unsure := names - transaction.seen.keys():
+            transaction.seen |= _load(live, known, unsure)
+        return {name: found for name in names if (found := transaction.seen[name]) is not None}
     unsure = names if verify else frozenset(name for name in names if _is_unsure(known, name, tick))
     found_now = _load(live, known, unsure) if unsure else {}
     return {
@@ -119,7 +133,9 @@ def _load(
         known.clear()
     with live.cursor() as cursor:
         cursor.execute(_FIND, [sorted(names)])
-        found = {name: (number, read, closing) for name, number, read, *closing in cursor.fetchall()}
+        found = {
+            name: (number, read, closing) for name, number, read, *closing in cursor.fetchall()
+        }
         changed = {
             name
             for name, (number, read, closing) in found.items()
@@ -162,5 +178,14 @@ def forget(**kwargs: Any) -> None:
 
 def is_outdated(error: DatabaseError) -> bool:
     """Return whether a statement failed because a table has changed since it was looked up."""
+    return _code(error) == OUTDATED
+
+
+def may_be_outdated(error: DatabaseError) -> bool:
+    """Return whether a statement may have failed for that reason: its columns and tables are looked for before it is planned."""
+    return _code(error) in (OUTDATED, *_NOT_FOUND)
+
+
+def _code(error: DatabaseError) -> str | None:
     cause = error.__cause__
-    return OUTDATED in (getattr(cause, "pgcode", None), getattr(cause, "sqlstate", None))
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)

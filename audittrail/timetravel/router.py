@@ -50,7 +50,7 @@ class PastRouter:
 
 def install() -> None:
     """Put our router before the project's, now and whenever the setting is read again."""
-    live = ConnectionRouter.routers
+    live: Any = ConnectionRouter.routers
     if not getattr(live, "audittrail", False):
 
         def routers(self: ConnectionRouter) -> list[Any]:
@@ -59,6 +59,6 @@ def install() -> None:
         replaced: Any = cached_property(routers)
         replaced.__set_name__(ConnectionRouter, "routers")
         replaced.audittrail = True
-        ConnectionRouter.routers = replaced  # type: ignore[assignment]
+        ConnectionRouter.routers = replaced  # type: ignore[method-assign]
     if not any(isinstance(found, PastRouter) for found in router.routers):
         router.routers = [PastRouter(), *router.routers]

@@ -11,6 +11,7 @@ from audittrail.exceptions import TimeTravelError, TrackedLaterError
 from audittrail.timetravel.moment import Moment
 
 TICK = "{tick}"
+TAIL = "{tail}"
 
 #: Of a statement with more tables, PostgreSQL does not try every order of joins any more (`join_collapse_limit` is 8, and
 #: a join of its tail comes with each table).
@@ -55,7 +56,8 @@ class PastTable:
         later = ""
         if moment.tick > self.closing[0]:
             later = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
-        return self.query.replace("{later}", later).replace(TICK, str(moment.tick))
+        query = self.query.replace("{later}", later).replace(TAIL, str(self.closing[1]))
+        return query.replace(TICK, str(moment.tick))
 
     def may_be_behind(self, tick: int) -> bool:
         """Return whether a moment could be read faster by now: the table may have been closed through it since."""
@@ -80,7 +82,16 @@ def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
         " ORDER BY t.table_name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
         [sorted(names)],
     )
-    return {row[0]: PastTable(*row[:6], row[6:8], *row[8:]) for row in cursor.fetchall()}
+    return {
+        name: PastTable(
+            name,
+            *known,
+            closing=(through, tail),
+            not_followed=joined,
+            not_followed_subplan=subplan,
+        )
+        for name, *known, through, tail, joined, subplan in cursor.fetchall()
+    }
 
 
 def refuse_untracked(name: str) -> None:

@@ -27,9 +27,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="rounds of the quick series")
     parser.add_argument("--only", nargs="+", metavar="SERIES", help="the series to run")
-    parser.add_argument("--contenders", nargs="+", metavar="NAME", help="whom to compare with untracked")
+    parser.add_argument(
+        "--contenders", nargs="+", metavar="NAME", help="whom to compare with untracked"
+    )
     parser.add_argument("--driver", choices=("psycopg2", "psycopg"), default="psycopg2")
-    parser.add_argument("--postgres", default=DEFAULT_VERSION, help='such as "18" or "15:/usr/lib/postgresql/15/bin"')
+    parser.add_argument(
+        "--postgres",
+        default=DEFAULT_VERSION,
+        help='such as "18" or "15:/usr/lib/postgresql/15/bin"',
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is not kept")
     arguments = parser.parse_args()
 

@@ -105,7 +105,9 @@ def build() -> None:
         get_user_model()._default_manager.create(username=f"user {number}")
     orders = [order(shop.UntrackedOrder, number) for number in range(PREFILLED)]
     columns = [
-        field.column for field in shop.UntrackedOrder._meta.local_fields if not field.primary_key
+        str(field.column)
+        for field in shop.UntrackedOrder._meta.local_fields
+        if not field.primary_key
     ]
     shop.UntrackedOrder._default_manager.bulk_create(orders, batch_size=10_000)
     names = ", ".join(columns)

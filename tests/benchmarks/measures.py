@@ -102,7 +102,10 @@ def many_rows(contender: Contender) -> Figures:
 
 def warm_session(contender: Contender) -> Figures:
     """Update many rows in a session that has updated 1,000 single rows, as a multiple of a fresh session's time."""
-    return {"update of 50,000, warm to fresh session": _update_half(contender, 1_000) / _update_half(contender, 0)}
+    return {
+        "update of 50,000, warm to fresh session": _update_half(contender, 1_000)
+        / _update_half(contender, 0)
+    }
 
 
 def _update_half(contender: Contender, single: int) -> float:
@@ -187,9 +190,7 @@ SERIES = (
         {"save() inserts": 1.2, "save() updates": 1.25, "delete()": 1.25},
     ),
     Series("context", in_a_context, {"save() updates, in a context": None}),
-    Series(
-        "reads", reads, {"get()": 1.0, "page of 100 rows": 1.0, "get(), in a context": None}
-    ),
+    Series("reads", reads, {"get()": 1.0, "page of 100 rows": 1.0, "get(), in a context": None}),
     Series("processes", processes, {f"{PROCESSES} processes updating": 1.2}),
     Series(
         "bulk",

@@ -112,11 +112,18 @@ def _print_figures(series: Series, contenders: Sequence[Contender], taken: Taken
                 # Within a round, so that what drifts cancels out.
                 plain = by_name[UNTRACKED.name]
                 ratio = median(mine / theirs for mine, theirs in zip(figures, plain, strict=True))
-                cells.append(f"{middle * series.scale:,.{2 if series.unit == 's' else 0}f} {series.unit}")
+                cells.append(
+                    f"{middle * series.scale:,.{2 if series.unit == 's' else 0}f} {series.unit}"
+                )
                 if one != UNTRACKED:
                     cells[-1] += f" {ratio:5.2f}"
             if one == AUDITTRAIL and limit is not None and ratio > limit + TOLERANCE:
                 kept = False
                 cells[-1] += " !"
-        print(f"{measure:42}", *(f"{cell:>20}" for cell in cells), "" if limit is None else f"{limit:8.2f}", flush=True)
+        print(
+            f"{measure:42}",
+            *(f"{cell:>20}" for cell in cells),
+            "" if limit is None else f"{limit:8.2f}",
+            flush=True,
+        )
     return kept

@@ -60,9 +60,7 @@ def work() -> None:
     separate_sessions()
     recent = 5_000
     orders = {
-        contender.name: list(
-            contender.orders.filter(pk__lte=PREFILLED).order_by("-pk")[:recent]
-        )
+        contender.name: list(contender.orders.filter(pk__lte=PREFILLED).order_by("-pk")[:recent])
         for contender in CONTENDERS
     }
     for line in sys.stdin:

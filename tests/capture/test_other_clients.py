@@ -78,7 +78,7 @@ def test_another_service_writes_with_a_driver_of_its_own(
 ) -> None:
     service = raw(application_name="billing")
     with witness.watching(
-        application_name="billing", db_user=connection.settings_dict["USER"]
+        exact=False, application_name="billing", db_user=connection.settings_dict["USER"]
     ) as watch:
         with service.cursor() as cursor:
             cursor.execute("INSERT INTO testapp_tag (name) VALUES (%s) RETURNING id", ["a"])
@@ -90,14 +90,6 @@ def test_another_service_writes_with_a_driver_of_its_own(
             cursor.execute("UPDATE testapp_tag SET name = 'b' WHERE id = %s", [number])
             cursor.execute("UPDATE testapp_tag SET name = 'a' WHERE id = %s", [number])
         service.commit()
-        watch.events += [
-            (v.row, v.event) for v in witness.versions(watch.start) if v.table == "testapp_tag"
-        ] + [
-            (r, e)
-            for r, e in witness.difference(watch.before, witness.rows())
-            if r[0] != "testapp_tag"
-        ]
-        watch.stepwise = True
     assert watch.recorded.values("testapp_tag", "name", number) == [
         ("I", "a"),
         ("U", "b"),

@@ -105,3 +105,15 @@ def test_a_flush_leaves_tracking_alone() -> None:
         call_command("flush", interactive=False, verbosity=0, allow_cascade=True)
     # What the signals of a flush write is recorded by the server; nothing is asked of it.
     assert [query for query in captured.captured_queries if "audittrail." in query["sql"]] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_empty_table_may_be_truncated_at_any_isolation_level(connect) -> None:
+    busy, truncating = connect(), connect()
+    busy.cursor().execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('a', '', false)")
+    execute("TRUNCATE testapp_tag CASCADE")
+    cursor = truncating.cursor()
+    cursor.execute("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM testapp_order")
+    cursor.execute("TRUNCATE testapp_tag CASCADE")
+    truncating.commit()
+    assert not Tag.history.versions.exists()

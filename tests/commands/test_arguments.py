@@ -67,7 +67,7 @@ def auditor(items: Workshop):
 def test_grant_prints_what_a_role_needs(items: Workshop, auditor: str) -> None:
     script = items.command("grant", auditor)
     assert 'GRANT USAGE ON SCHEMA audittrail TO "the ""auditor""";' in script
-    with items.session(user=auditor) as session, session.cursor() as cursor:
+    with items.session(user=auditor).cursor() as cursor:
         with pytest.raises(Exception, match="permission denied for schema audittrail"):
             cursor.execute("SELECT FROM audittrail.workshop_item_history")
         items.psql(script)
@@ -81,7 +81,7 @@ def test_grant_applies_it_to_tables_that_come_later_too(items: Workshop, auditor
     assert items.command("grant", auditor, "--apply") == f"Role {auditor} may read history.\n"
     items.sql("CREATE TABLE workshop_later (id int PRIMARY KEY)")
     items.sql("SELECT audittrail.track('workshop_later')")
-    with items.session(user=auditor) as session, session.cursor() as cursor:
+    with items.session(user=auditor).cursor() as cursor:
         cursor.execute("SELECT count(*) FROM audittrail.workshop_later_history")
         assert cursor.fetchone() == (0,)
         with pytest.raises(Exception, match="permission denied"):

@@ -54,7 +54,9 @@ class Accounts:
         if self.observer.value("SELECT to_regclass('account') IS NULL"):
             self.observer.run(TABLES)
         self.observer.run("UPDATE account SET balance = 0, label = NULL")
-        self.first = self.observer.value("SELECT coalesce(max(committed), 0) FROM audittrail.revision")
+        self.first = self.observer.value(
+            "SELECT coalesce(max(committed), 0) FROM audittrail.revision"
+        )
 
     def client(self, name: str) -> Client:
         """Connect under an application name."""
@@ -63,7 +65,10 @@ class Accounts:
     @contextmanager
     def attached(self, alias: str) -> Iterator[BaseDatabaseWrapper]:
         """Make the database known to Django under an alias."""
-        with self.blocker.unblock(), self.database.server.attached(alias, self.database.name) as made:
+        with (
+            self.blocker.unblock(),
+            self.database.server.attached(alias, self.database.name) as made,
+        ):
             yield made
 
     def in_background(self, client: Client, statement: str) -> Future[Any]:
@@ -79,7 +84,9 @@ class Accounts:
 
     def wait_for_lock(self, number: int) -> None:
         """Wait until somebody waits for an advisory lock."""
-        self.wait_until(f"SELECT EXISTS (SELECT FROM pg_locks WHERE objid = {number} AND NOT granted)")
+        self.wait_until(
+            f"SELECT EXISTS (SELECT FROM pg_locks WHERE objid = {number} AND NOT granted)"
+        )
 
     def order(self) -> list[str]:
         """Return who made the revisions since the table was tracked, in commit order."""
@@ -107,14 +114,23 @@ class Accounts:
 
     def check(self) -> None:
         """Assert what holds for every history: all is stamped, after its last version, and the table agrees."""
-        assert [] == self.observer.run(
-            "SELECT r.id FROM audittrail.revision r WHERE committed IS NULL OR committed_at IS NULL"
-            " OR EXISTS (SELECT FROM audittrail.account_history h WHERE h.revision_id = r.id AND h.version >= r.committed)"
+        assert (
+            self.observer.run(
+                "SELECT r.id FROM audittrail.revision r WHERE committed IS NULL OR committed_at IS NULL"
+                " OR EXISTS (SELECT FROM audittrail.account_history h WHERE h.revision_id = r.id AND h.version >= r.committed)"
+            )
+            == []
         )
-        assert [] == self.observer.run(
-            "SELECT revision_id FROM audittrail.account_history h"
-            " WHERE NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = h.revision_id)"
+        assert (
+            self.observer.run(
+                "SELECT revision_id FROM audittrail.account_history h"
+                " WHERE NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = h.revision_id)"
+            )
+            == []
         )
-        assert [] == self.observer.run(
-            "SELECT f.* FROM audittrail.tracked_table t, audittrail.verify(t.id) f"
+        assert (
+            self.observer.run(
+                "SELECT f.* FROM audittrail.tracked_table t, audittrail.verify(t.id) f"
+            )
+            == []
         )

@@ -17,10 +17,14 @@ FUNCTION = (
 LATE_WRITER = (
     "DROP TABLE IF EXISTS audit_line",
     "CREATE TABLE audit_line (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account int)",
-    "CREATE OR REPLACE FUNCTION write_late() RETURNS trigger LANGUAGE plpgsql AS"
-    " $$ BEGIN UPDATE account SET balance = balance + 10 WHERE id = NEW.account; RETURN NULL; END $$",
-    "CREATE CONSTRAINT TRIGGER {name} AFTER INSERT ON audit_line DEFERRABLE INITIALLY DEFERRED"
-    " FOR EACH ROW EXECUTE FUNCTION write_late()",
+    (
+        "CREATE OR REPLACE FUNCTION write_late() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN UPDATE account SET balance = balance + 10 WHERE id = NEW.account; RETURN NULL; END $$"
+    ),
+    (
+        "CREATE CONSTRAINT TRIGGER {name} AFTER INSERT ON audit_line DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION write_late()"
+    ),
 )
 
 #: What the slower transaction does before the other one begins.
@@ -72,7 +76,9 @@ BEGINNINGS = {
     "writes in a nested savepoint": ["SAVEPOINT s", "SAVEPOINT t", WRITE, "RELEASE t", "RELEASE s"],
     "sends several statements at once": [f"{WRITE}; {NOW}; {WRITE}"],
     "sends a long statement": [f"{WRITE} /* {'x' * 20000} */"],
-    "sends a long statement that checks": [f"{WRITE}; SET CONSTRAINTS ALL /* {'x' * 20000} */ IMMEDIATE"],
+    "sends a long statement that checks": [
+        f"{WRITE}; SET CONSTRAINTS ALL /* {'x' * 20000} */ IMMEDIATE"
+    ],
     "lets a trigger write at its commit": ["INSERT INTO audit_line (account) VALUES (1)"],
     "writes and lets a trigger write": [WRITE, "INSERT INTO audit_line (account) VALUES (1)"],
     "checks and lets a trigger write": [WRITE, NOW, "INSERT INTO audit_line (account) VALUES (1)"],
@@ -90,9 +96,7 @@ BEGINNINGS = {
 @pytest.fixture(params=["a_first", "z_last"])
 def late_writer(accounts: Accounts, request: pytest.FixtureRequest) -> None:
     """Have a trigger that writes at commit, before or after the stamp by its name; and a function."""
-    accounts.observer.run(
-        *(text.format(name=request.param) for text in LATE_WRITER), FUNCTION
-    )
+    accounts.observer.run(*(text.format(name=request.param) for text in LATE_WRITER), FUNCTION)
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)

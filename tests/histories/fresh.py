@@ -14,8 +14,8 @@ from django.conf import settings
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.databases import OwnServer
-from tests.servers import DEFAULT_VERSION, Run
+from tests.databases import OwnServer, raw_connection
+from tests.servers import DEFAULT_VERSION, SUPERUSER, Run
 
 NUMBERS = count()
 
@@ -30,7 +30,9 @@ class Fresh:
 
     def connect(self, **parameters: Any) -> Any:
         """Open a connection in autocommit; `parameters` are libpq's."""
-        connection = self.server.connect(self.name, autocommit=True, **parameters)
+        settings = {"user": SUPERUSER, **parameters}
+        connection = raw_connection(host=self.server.host, dbname=self.name, **settings)
+        connection.autocommit = True
         self.stack.callback(connection.close)
         return connection
 

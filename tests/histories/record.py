@@ -58,7 +58,9 @@ def live(connection: Any, table: Table) -> Content:
 def versions(connection: Any, table: Table, names: Mapping[int, str]) -> list[Version]:
     """Return the versions of a table in their order; `names` has the history's column for each column's number."""
     numbers = {name: number for number, name in names.items()}
-    listed = ", ".join(f"audittrail.stored_name('{name}')::text || '::text'" for name in names.values())
+    listed = ", ".join(
+        f"audittrail.stored_name('{name}')::text || '::text'" for name in names.values()
+    )
     values = ", ".join(fetch(connection, f"SELECT {listed}")[0])
     result = []
     for version, revision, operation, found in fetch(

@@ -64,7 +64,10 @@ TRIGGERS = {
         "AFTER DELETE ON {own} FOR EACH ROW WHEN (OLD.n % 3 = 2)",
         "INSERT INTO {own} SELECT (OLD).*;",
     ),
-    "echo": ("AFTER INSERT OR UPDATE ON {own} FOR EACH ROW", "UPDATE {other} SET n = n + 1 WHERE n < 9;"),
+    "echo": (
+        "AFTER INSERT OR UPDATE ON {own} FOR EACH ROW",
+        "UPDATE {other} SET n = n + 1 WHERE n < 9;",
+    ),
     "weed": (
         "AFTER UPDATE ON {own} FOR EACH ROW WHEN (NEW.n % 3 = 2)",
         "DELETE FROM {other} WHERE n % 2 = 0;",
@@ -173,7 +176,9 @@ class Schema:
         columns = [f"id {key_type}", "n integer DEFAULT 0"]
         if table.composite:
             columns.append("part integer DEFAULT 1")
-        columns += [f"{name} {type_}" for name, type_ in zip(table.columns, table.types, strict=True)]
+        columns += [
+            f"{name} {type_}" for name, type_ in zip(table.columns, table.types, strict=True)
+        ]
         if table.generated:
             columns.append("doubled integer GENERATED ALWAYS AS (n * 2) STORED")
         for reference in table.references:
@@ -245,10 +250,8 @@ def _tables(draw: st.DrawFn, number: int, earlier: list[Table], purpose: str) ->
         target = draw(st.sampled_from(targets + own))
         if target != number and column == "a" and draw(st.integers(0, 3)) == 0:
             # The key is itself a foreign key, as in multi-table inheritance.
-            column, kind = "id", earlier[target].key_kind  # noqa: PLW2901
-        deferrable = draw(
-            st.sampled_from(["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])
-        )
+            column, kind = "id", earlier[target].key_kind
+        deferrable = draw(st.sampled_from(["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"]))
         references.append(Reference(column, target, draw(actions), draw(actions), deferrable))
     baseline = draw(st.sampled_from(["empty", "copied", "backfilled"]))
     if any(r.column == "id" and earlier[r.target].baseline == "empty" for r in references):

@@ -22,10 +22,10 @@ from tests.histories.writes import Step, steps
 EXAMPLES = int(os.environ.get("AUDITTRAIL_TEST_HISTORIES", "0"))
 CLIENTS = 4
 
-PHASES = [Phase.generate] if os.environ.get("NOSHRINK") else list(Phase)
 random_plays = settings(
-    phases=PHASES,
-    max_examples=EXAMPLES or 60,
+    # A long run makes what it finds small, which takes minutes.
+    phases=list(Phase) if EXAMPLES else [Phase.generate],
+    max_examples=EXAMPLES or 40,
     derandomize=not EXAMPLES,
     deadline=None,
     database=None,
@@ -64,10 +64,13 @@ def test_history_gives_back_every_moment(
                 check_witness(play, table, made)
             elif schema.plain:
                 check_statements(play, table, made)
-            assert [] == record.fetch(
-                play.observer,
-                "SELECT kind, rows, example FROM audittrail.tracked_table t, audittrail.verify(t.id)"
-                f" WHERE t.table_name = '{table.name}'",
+            assert (
+                record.fetch(
+                    play.observer,
+                    "SELECT kind, rows, example FROM audittrail.tracked_table t, audittrail.verify(t.id)"
+                    f" WHERE t.table_name = '{table.name}'",
+                )
+                == []
             )
 
 
@@ -76,11 +79,13 @@ def check_moments(play: Play, table: Table, made: list[Version], ticks: dict[int
     now = play.content[table.name]
     for revision, truth in play.truth.items():
         told = record.as_of(ticks[revision], made, ticks, now)
-        expected = truth[table.name]
-        present = {number for row in expected.values() for number in row}
-        assert restricted(told, present) == expected, (
-            f"{table.name} as of revision {revision} is not what it was"
-        )
+        present = {number for row in truth[table.name].values() for number in row}
+        compared = present.intersection(play.followed[revision][table.name])
+        expected, found = restricted(truth[table.name], compared), restricted(told, compared)
+        for key in expected.keys() | found.keys():
+            assert found.get(key) == expected.get(key), (
+                f"{table.name} {key} as of revision {revision}"
+            )
 
 
 def restricted(content: Content, numbers: set[int]) -> Content:

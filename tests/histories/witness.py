@@ -6,7 +6,7 @@ AFTER trigger confirms that this change came about and adds the images, which ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.histories.schemas import Schema, Table
 
@@ -53,7 +53,7 @@ CREATE TRIGGER zzz_witness_truncate BEFORE TRUNCATE ON {target}
 """
 
 
-def statements(schema: Schema, columns: dict[str, Sequence[str]]) -> Iterator[str]:
+def statements(schema: Schema, columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the SQL that sets the witness on every table, whose column names are in `columns`."""
     yield PREPARATION
     for table in schema.tables:

@@ -104,7 +104,9 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
             assigned = ", ".join(f"{name} = {new}" for name, new in assignments.items())
             return f"{insert} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assigned}"
         case "upsert many":
-            rows = ", ".join(f"({table.key_value(number)}, {step.value})" for number in (1, 4, 5, 6))
+            rows = ", ".join(
+                f"({table.key_value(number)}, {step.value})" for number in (1, 4, 5, 6)
+            )
             return (
                 f"INSERT INTO {table.name} (id, n) VALUES {rows} ON CONFLICT ({', '.join(table.key)})"
                 f" DO UPDATE SET n = {table.name}.n + EXCLUDED.n"

@@ -190,7 +190,6 @@ def test_a_column_that_is_excluded_before_it_exists_is_never_stored(
     shop.assert_in_step()
     shop.Item.objects.update(size=9)
     assert shop.columns("item") == ["id", "name"]
-    # That such a column changed, though not how, is recorded like any change of the row.
     assert shop.history("item", "name") == [("I", "before")]
 
 

@@ -137,7 +137,8 @@ class Workshop:
             "password": database["PASSWORD"],
             "dbname": database["NAME"],
         }
-        raw = raw_connection(**{k: v for k, v in arguments.items() if v != ""}, **parameters)
+        arguments = {**{k: v for k, v in arguments.items() if v != ""}, **parameters}
+        raw = raw_connection(**arguments)
         raw.autocommit = autocommit
         self._stack.callback(raw.close)
         return raw

@@ -13,18 +13,79 @@ from django.contrib.postgres.aggregates import ArrayAgg, BoolOr, JSONBAgg, Strin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.db.models import (
-    Avg, BooleanField, Case, CharField, Count, DateTimeField, Exists, ExpressionWrapper, F, FilteredRelation, FloatField, IntegerField, Max,
-    Min, OuterRef, Prefetch, Q, StdDev, Subquery, Sum, Value, When, Window, prefetch_related_objects,
+    Avg,
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FilteredRelation,
+    FloatField,
+    IntegerField,
+    Max,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    StdDev,
+    Subquery,
+    Sum,
+    Value,
+    When,
+    Window,
+    prefetch_related_objects,
 )  # fmt: skip
 from django.db.models.fields.json import KT
 from django.db.models.functions import (
-    Cast, Coalesce, Concat, DenseRank, ExtractYear, FirstValue, Greatest, Lag, Length, Lower, NullIf, RowNumber, Substr, TruncDay, TruncMonth,
+    Cast,
+    Coalesce,
+    Concat,
+    DenseRank,
+    ExtractYear,
+    FirstValue,
+    Greatest,
+    Lag,
+    Length,
+    Lower,
+    NullIf,
+    RowNumber,
+    Substr,
+    TruncDay,
+    TruncMonth,
     Upper,
 )  # fmt: skip
 
 from tests.testapp.models import (
-    Capital, Clash, Country, Customer, CustomerProfile, Document, Drawing, Employee, Invoice, Keyword, LongName, Membership,
-    Order, OrderLine, Organization, Person, Pizzeria, Place, Product, Quoted, Restaurant, Review, Seat, Spaced, Specimen, Tag, TaggedNote,
+    Capital,
+    Clash,
+    Country,
+    Customer,
+    CustomerProfile,
+    Document,
+    Drawing,
+    Employee,
+    Invoice,
+    Keyword,
+    LongName,
+    Membership,
+    Order,
+    OrderLine,
+    Organization,
+    Person,
+    Pizzeria,
+    Place,
+    Product,
+    Quoted,
+    Restaurant,
+    Review,
+    Seat,
+    Spaced,
+    Specimen,
+    Tag,
+    TaggedNote,
     VipCustomer,
 )  # fmt: skip
 
@@ -50,16 +111,24 @@ def related(objects: Any, *paths: str) -> list[Any]:
             value: Any = found
             for name in path.split("."):
                 value = getattr(value, name, None)
-            row.append(sorted(str(item) for item in value.all()) if hasattr(value, "all") else value)
+            row.append(
+                sorted(str(item) for item in value.all()) if hasattr(value, "all") else value
+            )
         rows.append(row)
     return sorted(rows, key=repr)
+
+
+def prefetched(objects: list[Any], *lookups: str) -> list[Any]:
+    """Return objects with what is related to them."""
+    prefetch_related_objects(objects, *lookups)
+    return objects
 
 
 def attempt(function: Callable[[], Any]) -> str:
     """Return the name of the error that a function raises."""
     try:
         function()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - which one is the question
         return type(error).__name__
     return ""
 
@@ -186,7 +255,7 @@ RELATIONS: list[Query] = [
     lambda q: [list(c.orders.filter(lines__in=q(OrderLine).filter(quantity=2)).order_by("pk")) for c in q(Customer).order_by("pk")],
     lambda q: [c.orders.all().union(q(Order).filter(reference="R00")).count() for c in q(Customer).order_by("pk")],
     lambda q: [c.orders.aggregate(n=Sum("lines__quantity")) for c in q(Customer).order_by("pk")],
-    lambda q: (lambda found: (prefetch_related_objects(found, "orders"), related(found, "orders"))[1])(list(q(Customer))),
+    lambda q: related(prefetched(list(q(Customer)), "orders"), "orders"),
 ]  # fmt: skip
 
 AGGREGATES: list[Query] = [

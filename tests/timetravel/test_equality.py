@@ -62,13 +62,17 @@ def test_the_past_answers_as_the_present_did(created: Any) -> None:
     # One test for all groups: filling and emptying the tables takes longer than the queries.
     before = answers(QUERIES, present)
     assert [found for found in before if isinstance(found, str) and "Error: " in found] == []
-    assert differences(before, answers(QUERIES, lambda model: model.history(revision=created))) == {}
+    assert (
+        differences(before, answers(QUERIES, lambda model: model.history(revision=created))) == {}
+    )
     assert sum(1 for found in before if found) > len(QUERIES) * 0.9, "too many answers are empty"
 
     world.change()
     changed = answers(QUERIES, present)
     assert len(differences(before, changed)) > len(QUERIES) * 0.6, "too few answers have changed"
-    assert differences(before, answers(QUERIES, lambda model: model.history(revision=created))) == {}
+    assert (
+        differences(before, answers(QUERIES, lambda model: model.history(revision=created))) == {}
+    )
     latest = world.newest()
     assert differences(changed, answers(QUERIES, lambda model: model.history.as_of(latest))) == {}
     with history.at_rev(created):

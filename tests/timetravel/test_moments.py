@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, transaction
+from django.db.models import Count
 from django.utils import timezone as django_timezone
 
 from audittrail import history
@@ -27,7 +28,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
-def versions(transactional_db: None) -> list[Revision]:
+def versions(transactional_db: None) -> list[Any]:
     """Give three revisions, in which the one customer is called One, Two and Three."""
     customer = Customer.objects.create(name="One")
     made = [world.newest()]
@@ -42,7 +43,7 @@ def names(point: Any = None, **options: Any) -> list[str]:
     return [customer.name for customer in Customer.history(point, **options)]
 
 
-def test_a_moment_is_a_revision_or_a_time(versions: list[Revision]) -> None:
+def test_a_moment_is_a_revision_or_a_time(versions: list[Any]) -> None:
     assert [names(revision) for revision in versions] == [["One"], ["Two"], ["Three"]]
     first, second, third = versions
     assert names(second.committed_at) == ["Two"]
@@ -51,12 +52,19 @@ def test_a_moment_is_a_revision_or_a_time(versions: list[Revision]) -> None:
     assert names(third.committed_at - MICROSECOND) == ["Two"]
     assert names(django_timezone.now() + timedelta(days=365)) == ["Three"]
     assert names(datetime.max.replace(tzinfo=UTC)) == ["Three"]
-    for zone in (ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns"), timezone(timedelta(hours=-11))):
+    for zone in (
+        ZoneInfo("Asia/Kathmandu"),
+        ZoneInfo("America/St_Johns"),
+        timezone(timedelta(hours=-11)),
+    ):
         assert names(second.committed_at.astimezone(zone)) == ["Two"]
         assert names((second.committed_at - MICROSECOND).astimezone(zone)) == ["One"]
     assert Customer.history.as_of(first).get().name == "One"
     assert Customer.history.as_of(second.committed_at).get().name == "Two"
-    assert Customer.history(revision=Revision.objects.get_by_timestamp(second.committed_at)).get().name == "Two"
+    assert (
+        Customer.history(revision=Revision.objects.get_by_timestamp(second.committed_at)).get().name
+        == "Two"
+    )
     for time in (first.committed_at - MICROSECOND, datetime.min.replace(tzinfo=UTC)):
         with pytest.raises(Revision.DoesNotExist):
             Customer.history(time)
@@ -64,7 +72,7 @@ def test_a_moment_is_a_revision_or_a_time(versions: list[Revision]) -> None:
             pass
 
 
-def test_an_object_is_asked_for_alone(versions: list[Revision]) -> None:
+def test_an_object_is_asked_for_alone(versions: list[Any]) -> None:
     customer = Customer.objects.get()
     assert customer.history(versions[0]).name == "One"
     assert customer.history.as_of(versions[1].committed_at).name == "Two"
@@ -77,28 +85,34 @@ def test_an_object_is_asked_for_alone(versions: list[Revision]) -> None:
     past = customer.history(versions[0])
     assert [version.name for version in past.history.versions.in_order()] == ["One", "Two", "Three"]
     assert past.history(versions[1]).name == "Two"
-    assert [version.name for version in Customer.history.versions.in_order()][:3] == ["One", "Two", "Three"]
+    assert [version.name for version in Customer.history.versions.in_order()][:3] == [
+        "One",
+        "Two",
+        "Three",
+    ]
 
 
 @pytest.mark.parametrize("point", ["yesterday", 12, date(2026, 1, 1), object()])
-def test_anything_else_is_no_moment(point: Any, versions: list[Revision]) -> None:
+def test_anything_else_is_no_moment(point: Any, versions: list[Any]) -> None:
     with pytest.raises(MomentError, match="Revision or a datetime"):
         Customer.history(point)
     with pytest.raises(MomentError), history.at_rev(point):
         pass
 
 
-def test_a_naive_time_is_refused_where_there_are_time_zones(versions: list[Revision], settings: Any) -> None:
-    naive = datetime(2026, 1, 1)
+def test_a_naive_time_is_refused_where_there_are_time_zones(
+    versions: list[Any], settings: Any
+) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
     with pytest.raises(MomentError, match="make_aware"):
         Customer.history(naive)
     with pytest.raises(MomentError, match="make_aware"), history.at_rev(naive):
         pass
     settings.USE_TZ = False
-    assert names(datetime(2999, 1, 1)) == ["Three"]
+    assert names(datetime(2999, 1, 1)) == ["Three"]  # noqa: DTZ001
 
 
-def test_an_open_revision_is_no_moment(versions: list[Revision]) -> None:
+def test_an_open_revision_is_no_moment(versions: list[Any]) -> None:
     with transaction.atomic():
         Customer.objects.update(name="Four")
         revision = Revision.objects.get(committed=None)
@@ -115,19 +129,23 @@ def test_an_open_revision_is_no_moment(versions: list[Revision]) -> None:
         Customer.history(Revision(id=1, committed=2))
 
 
-def test_history_needs_a_moment_and_a_tracked_model(versions: list[Revision]) -> None:
-    for use in (lambda: Customer.history.filter(name="One"), lambda: Customer.history(), Customer.history.__call__):
+def test_history_needs_a_moment_and_a_tracked_model(versions: list[Any]) -> None:
+    for use in (
+        lambda: Customer.history.filter(name="One"),
+        lambda: Customer.history(),
+        Customer.history.__call__,
+    ):
         with pytest.raises(MomentError, match=r"history\.at_rev\(rev\)"):
             use()
     with pytest.raises(AttributeError):
-        Customer.history.nothing_of_the_kind
+        Customer.history.nothing_of_the_kind  # noqa: B018
     with pytest.raises(NotTrackedError, match="AUDITTRAIL_EXCLUDE"):
         history.of(LogLine)(versions[0])
     with pytest.raises(NotTrackedError), history.at_rev(versions[0]):
         history.of(LogLine).all()
 
 
-def test_blocks_nest_and_end(versions: list[Revision]) -> None:
+def test_blocks_nest_and_end(versions: list[Any]) -> None:
     first, second, third = versions
     with history.at_rev(rev=first):
         assert Customer.history.get().name == "One"
@@ -146,7 +164,7 @@ def test_blocks_nest_and_end(versions: list[Revision]) -> None:
         Customer.history.get()
 
 
-def test_a_function_is_decorated(versions: list[Revision]) -> None:
+def test_a_function_is_decorated(versions: list[Any]) -> None:
     @history.at_rev(versions[1])
     def name() -> str:
         return str(Customer.history.get().name)
@@ -162,7 +180,7 @@ def test_a_function_is_decorated(versions: list[Revision]) -> None:
         Customer.history.get()
 
 
-def test_a_decorated_generator_keeps_its_moment_to_itself(versions: list[Revision]) -> None:
+def test_a_decorated_generator_keeps_its_moment_to_itself(versions: list[Any]) -> None:
     @history.at_rev(versions[0])
     def generate() -> Iterator[str]:
         yield Customer.history.get().name
@@ -179,8 +197,8 @@ def test_a_decorated_generator_keeps_its_moment_to_itself(versions: list[Revisio
         assert Customer.history.get().name == "Two"
 
 
-def test_blocks_in_generators_may_end_in_any_order(versions: list[Revision]) -> None:
-    def generate(revision: Revision) -> Iterator[str]:
+def test_blocks_in_generators_may_end_in_any_order(versions: list[Any]) -> None:
+    def generate(revision: Any) -> Iterator[str]:
         with history.at_rev(revision):
             yield Customer.history.get().name
 
@@ -193,7 +211,7 @@ def test_blocks_in_generators_may_end_in_any_order(versions: list[Revision]) -> 
         Customer.history.get()
 
 
-def test_threads_do_not_see_each_others_moment(versions: list[Revision]) -> None:
+def test_threads_do_not_see_each_others_moment(versions: list[Any]) -> None:
     seen: dict[int, str] = {}
     barrier = threading.Barrier(3)
 
@@ -216,7 +234,7 @@ def test_threads_do_not_see_each_others_moment(versions: list[Revision]) -> None
     assert seen == {0: "One", 1: "Two", 2: "Three"}
 
 
-def test_tasks_have_their_own_moment_and_hand_it_on(versions: list[Revision]) -> None:
+def test_tasks_have_their_own_moment_and_hand_it_on(versions: list[Any]) -> None:
     async def read(number: int) -> tuple[str, str, str]:
         with history.at_rev(versions[number]):
             await asyncio.sleep(0)
@@ -224,6 +242,11 @@ def test_tasks_have_their_own_moment_and_hand_it_on(versions: list[Revision]) ->
             child = asyncio.create_task(Customer.history.afirst())
             inside = await sync_to_async(lambda: Customer.history.get().name)()
             return first, (await child).name, inside
+
+    async def read_at_time(number: int) -> str:
+        async with history.at_rev(versions[number].committed_at):
+            found = await Customer.history.aget()
+            return str(found.name)
 
     async def stream(number: int) -> AsyncIterator[str]:
         with history.at_rev(versions[number]):
@@ -234,9 +257,9 @@ def test_tasks_have_their_own_moment_and_hand_it_on(versions: list[Revision]) ->
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(read(number)) for number in range(3)]
         found = [name async for name in stream(1)]
+        assert await read_at_time(1) == "Two"
         return [task.result() for task in tasks], found
 
-    assert async_to_sync(sync_to_async(lambda: None))() is None
     resolved, found = async_to_sync(main)()
     assert resolved == [("One",) * 3, ("Two",) * 3, ("Three",) * 3]
     assert found == ["Two"]
@@ -250,11 +273,16 @@ def test_async_methods_read_the_past(created: Revision) -> None:
         assert await customers.acount() == 4
         assert (await customers.aget(name="Zoe")).name == "Zoe"
         assert [c.name async for c in customers.order_by("name")] == ["Wim", "Xia", "Yan", "Zoe"]
-        assert [c.name async for c in customers.order_by("name").aiterator(chunk_size=2)] == ["Wim", "Xia", "Yan", "Zoe"]
+        assert [c.name async for c in customers.order_by("name").aiterator(chunk_size=2)] == [
+            "Wim",
+            "Xia",
+            "Yan",
+            "Zoe",
+        ]
         assert await customers.filter(name="Zoe").aexists()
         assert len(await customers.ain_bulk()) == 4
         assert (await customers.order_by("name").alast()).name == "Zoe"
-        assert (await Order.history(revision=created).aaggregate(n=world.Count("pk")))["n"] == 6
+        assert (await Order.history(revision=created).aaggregate(n=Count("pk")))["n"] == 6
         assert "Scan" in await customers.aexplain()
         zoe = await customers.prefetch_related("orders").aget(name="Zoe")
         assert [order.reference async for order in zoe.orders.all()] == ["R00"]
@@ -285,49 +313,54 @@ def test_objects_keep_their_moment_in_other_threads(created: Revision) -> None:
     assert async_to_sync(sync_to_async(use))() == (["R00"], ["Yan", "Yan"], "Bio 0")
 
 
-def test_the_moments_of_a_thread_are_few_at_a_time(versions: list[Revision]) -> None:
+def test_the_moments_of_a_thread_are_few_at_a_time(versions: list[Any]) -> None:
     from audittrail.timetravel.connection import KEPT
     from audittrail.timetravel.moment import Moment
 
     kept = Customer.history(versions[0])
     handler: Any = connections
-    before = len(vars(handler._connections._storage)) if hasattr(handler._connections, "_storage") else 0
     for tick in range(versions[2].committed, versions[2].committed + KEPT * 3):
         assert connections[Moment("default", tick).alias].alias
-    open_now = [alias for alias in handler.settings] + [f"default@{versions[2].committed + n}" for n in range(KEPT * 3)]
-    assert sum(hasattr(handler._connections, alias) for alias in open_now) <= KEPT + 3 + before
+    open_now = [*handler.settings] + [
+        f"default@{versions[2].committed + n}" for n in range(KEPT * 3)
+    ]
+    assert sum(hasattr(handler._connections, alias) for alias in open_now) <= KEPT + 2
     assert kept.get().name == "One"
     # They are no databases of the project: nothing that goes through all of them meets them.
     assert {connection.alias for connection in connections.all()} == {"default", "other"}
-    assert kept.db in connections
     assert kept.db not in list(connections)
     with pytest.raises(connections.exception_class, match="doesn't exist"):
         connections["nowhere@12"]
 
 
-def test_a_snapshot_that_may_lack_a_commit_is_refused(versions: list[Revision], second_connection: Any) -> None:
+def test_a_snapshot_that_may_lack_a_commit_is_refused(
+    versions: list[Any], second_connection: Any
+) -> None:
     with transaction.atomic():
         with connections["default"].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with pytest.raises(UnsettledError, match="REPEATABLE READ"):
-            Customer.history(world.newest())
+            list(Customer.history(world.newest()))
+        transaction.set_rollback(True)
     with transaction.atomic():
         # At READ COMMITTED each statement has a snapshot of its own.
         assert names(world.newest()) == ["Three"]
 
 
-def test_a_commit_on_its_way_is_waited_for(versions: list[Revision], connect: Any) -> None:
-    preparing = connect()
+def test_a_commit_on_its_way_is_waited_for(versions: list[Any], connect: Any) -> None:
+    preparing, finishing = connect(), connect(autocommit=True)
     with preparing.cursor() as cursor:
-        cursor.execute("BEGIN")
         cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
         cursor.execute("PREPARE TRANSACTION 'slow'")
-    Customer.objects.update(name="Four")
-    revision = world.newest()
-    finishing = connect(autocommit=True)
     with finishing.cursor() as cursor:
-        waiter = threading.Timer(0.3, lambda: cursor.execute("COMMIT PREPARED 'slow'"))
-        waiter.start()
-        # Its tick is the smaller one, so it belongs to the state that the question is about.
-        assert sorted(names(revision)) == ["Four", "slow"]
-        waiter.join()
+        finish = threading.Timer(0.3, lambda: cursor.execute("COMMIT PREPARED 'slow'"))
+        try:
+            Customer.objects.update(name="Four")
+            finish.start()
+            # Its tick is the smaller one, so it belongs to the state that the question is about.
+            assert sorted(names(world.newest())) == ["Four", "slow"]
+        finally:
+            # Left behind, it would keep its locks for ever.
+            if finish.ident is None:
+                finish.start()
+            finish.join()

@@ -12,7 +12,15 @@ from django.db import connections, transaction
 
 from audittrail.exceptions import AuditTrailError, PastIsReadOnlyError
 from audittrail.models import Revision
-from tests.testapp.models import Country, Customer, Document, Order, Organization, Person, TaggedNote
+from tests.testapp.models import (
+    Country,
+    Customer,
+    Document,
+    Order,
+    Organization,
+    Person,
+    TaggedNote,
+)
 from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,9 +110,13 @@ def test_the_alias_of_a_moment_takes_no_writes_either(created: Revision) -> None
     assert Customer.objects.count() == 4
 
 
-@pytest.mark.parametrize("name", ["update", "save of an object", "delete of an object", "m2m clear"])
+@pytest.mark.parametrize(
+    "name", ["update", "save of an object", "delete of an object", "m2m clear"]
+)
 def test_the_error_names_the_restoring_call(name: str, created: Revision) -> None:
-    with pytest.raises(PastIsReadOnlyError, match=r"\.history\(revision=\.\.\.\)\.filter\(.*\)\.restore\(\)"):
+    with pytest.raises(
+        PastIsReadOnlyError, match=r"\.history\(revision=\.\.\.\)\.filter\(.*\)\.restore\(\)"
+    ):
         WRITES[name](created)
 
 

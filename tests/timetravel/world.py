@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.postgres.search import SearchVector
@@ -19,7 +20,7 @@ from tests.testapp import models as m
 DAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
-def newest(using: str = "default") -> Revision:
+def newest(using: str = "default") -> Any:
     """Return the newest revision."""
     return Revision.objects.using(using).newest_first()[0]
 

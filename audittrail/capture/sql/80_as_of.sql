@@ -41,16 +41,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
 $$;
 
+-- The condition that the revision of a version was not open at the moment. Almost none was, which PostgreSQL expects of
+-- IS NOT NULL; of revision_id <> ALL (...) it expects the contrary if there are few revisions, and then joins in the wrong order.
+CREATE OR REPLACE FUNCTION audittrail.was_committed(alias text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)
+$$;
+
 -- The condition that a version h is not followed by a later one of its row by the tick that stands for "{tick}", beyond what
--- "superseded" says (see 85_closing.sql). Only the tail is looked at: the versions that may be missing there.
+-- "superseded" says (see 85_closing.sql). Only the tail is looked at: the versions that may be missing there, from "{tail}" on.
 -- As a join of the tail it is quick for all rows of a table; as a subplan it is quick for few, and adds nothing to the joins
 -- of a statement, which PostgreSQL orders badly if there are too many.
 CREATE OR REPLACE FUNCTION audittrail.not_followed(tracked audittrail.tracked_table, as_subplan boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(
-        ' AND NOT EXISTS (SELECT FROM audittrail.%I l WHERE %s AND l.version > h.version AND l.version >= %s AND l.version <= {tick}'
-        ' AND l.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))%s)',
-        tracked.history_name, audittrail.same_key(tracked, 'l', true, 'h', true), tracked.tail_from,
+        ' AND NOT EXISTS (SELECT FROM audittrail.%I l WHERE %s AND l.version > h.version AND l.version >= {tail} AND l.version <= {tick} AND %s%s)',
+        tracked.history_name, audittrail.same_key(tracked, 'l', true, 'h', true), audittrail.was_committed('l'),
         CASE WHEN as_subplan THEN ' OFFSET 0' ELSE '' END)
 $$;
 
@@ -60,9 +66,8 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.last_of_rows(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format(
-        'FROM audittrail.%I h WHERE h.version <= {tick} AND h.version >= %s AND (h.superseded IS NULL OR h.superseded > {tick})'
-        ' AND h.revision_id <> ALL (ARRAY(SELECT id FROM audittrail_open))',
-        tracked.history_name, tracked.since_version)
+        'FROM audittrail.%I h WHERE h.version <= {tick} AND h.version >= %s AND (h.superseded IS NULL OR h.superseded > {tick}) AND %s',
+        tracked.history_name, tracked.since_version, audittrail.was_committed('h'))
 $$;
 
 -- The query for the rows of a tracked table, under their present names, as of the tick that stands for "{tick}"; "{later}" stands
@@ -106,8 +111,9 @@ BEGIN
       INTO columns
       FROM pg_attribute a LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.name = a.attname
      WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
-    RETURN QUERY EXECUTE replace(format(
+    RETURN QUERY EXECUTE replace(replace(format(
         'WITH audittrail_open AS MATERIALIZED (SELECT open_at AS id FROM audittrail.open_at({tick})) SELECT %s FROM (%s) q',
-        columns, replace(audittrail.as_of_query(tracked), '{later}', audittrail.not_followed(tracked, false))), '{tick}', tick::text);
+        columns, replace(audittrail.as_of_query(tracked), '{later}', audittrail.not_followed(tracked, false))),
+        '{tail}', tracked.tail_from::text), '{tick}', tick::text);
 END
 $$;

@@ -101,6 +101,7 @@ BEGIN
     IF pg_current_xact_id_if_assigned() IS NULL THEN
         now_tick := (SELECT last_value FROM audittrail.clock);
     END IF;
+    settled := audittrail.settled_tick();
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id FOR UPDATE;
     IF tracked.key = '{}' OR to_regclass(format('audittrail.%I', tracked.history_name)) IS NULL THEN
         RETURN;  -- nothing tells its rows apart, or nothing is left of them
@@ -108,7 +109,7 @@ BEGIN
     IF now_tick IS NOT NULL THEN
         tracked := audittrail.move_mark(tracked, now_tick);
     END IF;
-    settled := greatest(audittrail.settled_tick(), tracked.closed_through);
+    settled := greatest(settled, tracked.closed_through);
     through := least(tracked.closed_through + ticks, settled);
     looked := 0;
     SELECT least(min(r.id), tracked.closed_through + 1) INTO lowest

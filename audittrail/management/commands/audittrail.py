@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,10 +10,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
-from audittrail.capture import access, baseline, install, sync, verify
+from audittrail.capture import access, baseline, closing, indexes, install, sync, verify
 from audittrail.exceptions import AuditTrailError
-
-BAR_WIDTH = 30
+from audittrail.management.progress import ProgressBar
 
 
 class Command(BaseCommand):
@@ -58,6 +55,20 @@ class Command(BaseCommand):
         filling.add_argument("tables", nargs="*", help="tables (default: all that are incomplete)")
         filling.add_argument(
             "--batch-size", type=_positive, default=5000, help="rows a batch (default: %(default)s)"
+        )
+        maintaining = command(
+            "maintain",
+            "Makes reading the past fast: closes versions and builds indexes, beside the application's writes.",
+        )
+        maintaining.add_argument("tables", nargs="*", help="tables (default: all with a history)")
+        maintaining.add_argument(
+            "--batch-size",
+            type=_positive,
+            default=10_000,
+            help="versions a batch (default: %(default)s)",
+        )
+        maintaining.add_argument(
+            "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
         )
         verifying = command(
             "verify", "Compares tables with their history; exits with 1 if they differ."
@@ -163,6 +174,19 @@ class Command(BaseCommand):
         if not bar.shown:
             self.stdout.write("Every baseline is complete.")
 
+    def _maintain(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
+        tables = self._known(connection, options["tables"])
+        for line in indexes.build(connection.alias, tables=tables):
+            self.stdout.write(line)
+        bar = ProgressBar(self.stdout.write, interactive=self.stdout.isatty())
+        closing.close(
+            connection.alias, batch_size=options["batch_size"], tables=tables, report=bar.show
+        )
+        if not bar.shown:
+            self.stdout.write("Every table is closed as far as it can be.")
+        if options["vacuum"]:
+            closing.vacuum(connection.alias, tables=tables)
+
     def _verify(self, connection: BaseDatabaseWrapper, options: dict[str, Any]) -> None:
         tables = self._known(connection, options["tables"])
         faulty = count = 0
@@ -225,32 +249,6 @@ class Command(BaseCommand):
                 "manage.py audittrail status lists them."
             )
         return frozenset(names)
-
-
-class ProgressBar:
-    """Show the progress of a backfill: a bar that moves on a terminal, a line a table elsewhere."""
-
-    def __init__(self, write: Callable[..., Any], *, interactive: bool) -> None:
-        self.write = write
-        self.interactive = interactive
-        self.shown = False
-
-    def show(self, progress: baseline.Progress) -> None:
-        """Show how far a table is."""
-        self.shown = True
-        if progress.complete:
-            start = "\r" if self.interactive else ""
-            self.write(
-                f"{start}{progress.table}: {progress.rows} rows, complete".ljust(BAR_WIDTH + 40)
-            )
-        elif self.interactive:
-            share = min(progress.rows / progress.estimate, 1.0) if progress.estimate else 0.0
-            bar = ("#" * round(share * BAR_WIDTH)).ljust(BAR_WIDTH, ".")
-            self.write(
-                f"\r{progress.table} [{bar}] {progress.rows} of about {progress.estimate}",
-                ending="",
-            )
-            sys.stdout.flush()
 
 
 def _state(recorded: sync.Recorded) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import perf_counter
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connection
 
+from audittrail.models import Revision
 from tests.benchmarks.travel import models as shop
 
 #: Rows of a revision; enough of them to look like a life, few enough to be filled in a minute or two.
@@ -22,8 +24,7 @@ SMALL = (
     "INSERT INTO travel_city (name, revised, region_id) SELECT 'city ' || g, 0, g % 500 + 1 FROM generate_series(1, 5000) g",
     "INSERT INTO travel_department (name, revised) SELECT 'department ' || g, 0 FROM generate_series(1, 20) g",
     "INSERT INTO travel_category (name, revised, department_id) SELECT 'category ' || g, 0, g % 20 + 1 FROM generate_series(1, 200) g",
-    "INSERT INTO travel_product (name, revised, category_id, price)"
-    " SELECT 'product ' || g, 0, g % 200 + 1, g % 90 + 5 FROM generate_series(1, 10000) g",
+    "INSERT INTO travel_product (name, revised, category_id, price) SELECT 'product ' || g, 0, g % 200 + 1, g % 90 + 5 FROM generate_series(1, 10000) g",
     "INSERT INTO travel_employee (name, revised, department_id) SELECT 'employee ' || g, 0, g % 20 + 1 FROM generate_series(1, 1000) g",
     "INSERT INTO travel_warehouse (name, revised, city_id) SELECT 'warehouse ' || g, 0, g % 5000 + 1 FROM generate_series(1, 100) g",
 )
@@ -44,7 +45,9 @@ UPDATE = (
     " WHERE id IN (SELECT g::bigint * %s %% %s + 1 FROM generate_series(%s, %s) g)"
 )
 TABLES = tuple(
-    model._meta.db_table for model in vars(shop).values() if hasattr(model, "_meta") and not model._meta.abstract
+    model._meta.db_table
+    for model in vars(shop).values()
+    if hasattr(model, "_meta") and not model._meta.abstract
 )
 
 
@@ -76,9 +79,24 @@ def _round(rows: int, stride: int, status: str) -> Iterator[str]:
         for number, start in enumerate(range(0, rows, UPDATED)):
             cursor.execute(UPDATE, [status, stride, rows, start, min(start + UPDATED, rows) - 1])
             if number % 100 == 0:
-                for table in ("city", "region", "country", "product", "category", "department", "employee", "warehouse"):
-                    cursor.execute(f"UPDATE travel_{table} SET revised = revised + 1 WHERE id %% 10 = %s", [number // 100 % 10])
-                cursor.execute("UPDATE travel_customer SET revised = revised + 1 WHERE id %% 5 = %s", [number // 100 % 5])
+                for table in (
+                    "city",
+                    "region",
+                    "country",
+                    "product",
+                    "category",
+                    "department",
+                    "employee",
+                    "warehouse",
+                ):
+                    cursor.execute(
+                        f"UPDATE travel_{table} SET revised = revised + 1 WHERE id %% 10 = %s",
+                        [number // 100 % 10],
+                    )
+                cursor.execute(
+                    "UPDATE travel_customer SET revised = revised + 1 WHERE id %% 5 = %s",
+                    [number // 100 % 5],
+                )
             if number % 250 == 249:
                 cursor.execute("VACUUM travel_order")
         yield status
@@ -89,8 +107,27 @@ def add_tail(rows: int) -> int:
     tail = max(int(3 * rows * TAIL), 1)
     with connection.cursor() as cursor:
         for start in range(0, tail, UPDATED):
-            cursor.execute(UPDATE, ["returned", 32_452_843, rows, start, min(start + UPDATED, tail) - 1])
+            cursor.execute(
+                UPDATE, ["returned", 32_452_843, rows, start, min(start + UPDATED, tail) - 1]
+            )
     return tail
+
+
+def remember(name: str, revision: Any) -> None:
+    """Note a revision under a name, in the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS moments (name text PRIMARY KEY, revision bigint)"
+        )
+        cursor.execute("INSERT INTO moments VALUES (%s, %s)", [name, revision.pk])
+
+
+def moments() -> dict[str, Any]:
+    """Return the revisions that were noted, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, revision FROM moments ORDER BY revision")
+        found = cursor.fetchall()
+    return {name: Revision.objects.get(pk=number) for name, number in found}
 
 
 def tidy() -> None:

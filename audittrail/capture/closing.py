@@ -1,0 +1,130 @@
+"""Close versions: note in history from when on each is not the last of its row, so that reading the past is fast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from audittrail.capture.locking import patiently
+from audittrail.capture.sync import Recorded, registry
+
+#: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
+PATIENCE = 100
+ATTEMPTS = 50
+
+#: Ticks that the first batch takes into account; the following ones take as many as a batch of rows needs.
+FIRST_TICKS = 512
+
+#: Seconds to wait at the end for the transactions that were writing meanwhile. What they hold back is the next run's.
+LAST_WAIT = 2.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the closing of a table has come: versions looked at, and an estimate of all that are new."""
+
+    table: str
+    rows: int
+    estimate: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class _Step:
+    looked: int
+    through: int
+    settled: int
+    tail: int
+
+
+def close(
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    batch_size: int = 10_000,
+    tables: frozenset[str] = frozenset(),
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Close the versions of tables as far as the database is settled, in batches that are transactions of their own.
+
+    Takes the database, about how many versions a batch has, the names of tables (all by default), and a function that
+    is told the progress. Writers don't wait for it. Can be stopped at any time, and goes on where it was.
+
+    Raises `LockedError` if others stand in the way of one batch for too long.
+    """
+    for recorded in registry(connections[using]):
+        if not tables or recorded.table in tables:
+            _close(using, recorded, batch_size, report)
+
+
+def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()) -> None:
+    """Vacuum and analyze history tables: their closed versions leave old ones behind, like every update.
+
+    Autovacuum does the same in time. Not inside a transaction.
+    """
+    connection = connections[using]
+    for recorded in registry(connection):
+        if not tables or recorded.table in tables:
+            with connection.cursor() as cursor:
+                name = f"audittrail.{connection.ops.quote_name(recorded.history)}"
+                cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
+                if cursor.fetchone()[0]:
+                    cursor.execute(f"VACUUM (ANALYZE) {name}")
+
+
+def _close(
+    using: str, recorded: Recorded, batch_size: int, report: Callable[[Progress], None]
+) -> None:
+    step = _step(using, recorded, 0)
+    if step is None:
+        return
+    ticks, versions, target = FIRST_TICKS, 0, step.settled
+    estimate = _estimate(using, recorded, step)
+    while step.through < target:
+        report(Progress(recorded.table, versions, estimate, complete=False))
+        step = _step(using, recorded, ticks) or step
+        versions += step.looked
+        if step.looked < batch_size // 2:
+            ticks *= 4 if step.looked < batch_size // 8 else 2
+        elif step.looked > batch_size * 2:
+            ticks = max(ticks * batch_size // step.looked, 1)
+    deadline = time.monotonic() + LAST_WAIT
+    while step.tail <= step.through and time.monotonic() < deadline:
+        time.sleep(0.01)
+        step = _step(using, recorded, 0) or step
+    if versions:
+        report(Progress(recorded.table, versions, estimate, complete=True))
+
+
+def _estimate(using: str, recorded: Recorded, step: _Step) -> int:
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)), 0)",
+            [f"audittrail.{connections[using].ops.quote_name(recorded.history)}"],
+        )
+        rows = int(cursor.fetchone()[0])
+    return rows * (step.settled - step.through) // max(step.settled, 1)
+
+
+def _step(using: str, recorded: Recorded, ticks: int) -> _Step | None:
+    """Close so many more ticks; return None for a table whose rows nothing tells apart."""
+
+    def work(cursor: Any) -> _Step | None:
+        cursor.execute(
+            "SELECT looked, through, settled, tail FROM audittrail.close_versions(%s, %s)",
+            [recorded.id, ticks],
+        )
+        row = cursor.fetchone()
+        return None if row[0] is None else _Step(*row)
+
+    return patiently(
+        connections[using],
+        work,
+        timeout=PATIENCE,
+        attempts=ATTEMPTS,
+        refusal=f"The closing of {recorded.history!r} was kept waiting by other transactions. What it has done "
+        "stays; run manage.py audittrail maintain again.",
+    )

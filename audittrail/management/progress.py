@@ -1,0 +1,35 @@
+"""Show on the command line how far long work has come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from audittrail.capture import baseline, closing
+
+WIDTH = 30
+
+
+class ProgressBar:
+    """Show the progress of work on tables: a bar that moves on a terminal, a line a table elsewhere."""
+
+    def __init__(self, write: Callable[..., Any], *, interactive: bool) -> None:
+        self.write = write
+        self.interactive = interactive
+        self.shown = False
+
+    def show(self, progress: baseline.Progress | closing.Progress) -> None:
+        """Show how far a table is."""
+        self.shown = True
+        if progress.complete:
+            start = "\r" if self.interactive else ""
+            self.write(f"{start}{progress.table}: {progress.rows} rows, complete".ljust(WIDTH + 40))
+        elif self.interactive:
+            share = min(progress.rows / progress.estimate, 1.0) if progress.estimate else 0.0
+            bar = ("#" * round(share * WIDTH)).ljust(WIDTH, ".")
+            self.write(
+                f"\r{progress.table} [{bar}] {progress.rows} of about {progress.estimate}",
+                ending="",
+            )
+            sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""Settled moments: a state is read only when nothing can appear in it any more, so that its answers never change.
+
+Between taking its tick and becoming visible a transaction with a smaller tick may still be unseen (see `revisions.settling`). This
+is looked at before the first statement that reads a moment, and not when a queryset is made, which takes no query.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from audittrail.exceptions import MomentError, UnsettledError
+from audittrail.revisions import settling
+from audittrail.timetravel.moment import Moment
+
+#: How many seconds at most a commit takes to become visible, where the server doesn't show which ones are on their way.
+COMMIT_WINDOW: Final = 1.0
+
+#: How many seconds a moment is waited for.
+TIMEOUT: Final = 5.0
+
+#: The newest tick known to be settled, for each database of this process: what is older needs no second look.
+_settled: dict[tuple[str, ...], int] = {}
+
+_LOOK = (
+    "SELECT current_setting('transaction_isolation'), extract(epoch FROM transaction_timestamp() - r.committed_at)::float,"
+    " CASE WHEN pg_is_in_recovery()"
+    " THEN extract(epoch FROM greatest(clock_timestamp(), pg_last_xact_replay_timestamp()) - r.committed_at)::float END"
+    " FROM audittrail.revision r WHERE r.id < %s AND r.committed = %s ORDER BY r.id DESC LIMIT 1"
+)
+
+
+def is_settled(live: Any, moment: Moment) -> bool:
+    """Return whether a moment is known to be settled for every snapshot that is taken from now on."""
+    return moment.tick <= _settled.get(_identity(live), 0)
+
+
+def settle(live: Any, moment: Moment) -> None:
+    """Wait until nothing can appear any more in the state as of a moment.
+
+    Takes the present connection. Raises `UnsettledError` after a few seconds, and in a transaction whose snapshot may be too old to
+    tell; `MomentError` where no revision was committed at the moment, as on a standby that has not replayed it yet.
+    """
+    with live.cursor() as cursor:
+        cursor.execute(_LOOK, [moment.tick, moment.tick])
+        row = cursor.fetchone()
+    if row is None:
+        raise MomentError(
+            f"No revision was committed at {moment}, or this server has not heard of it yet. Take the revision from the database that "
+            "is to be read."
+        )
+    isolation, before_transaction, on_standby = row
+    if (
+        isolation not in ("read committed", "read uncommitted")
+        and before_transaction < COMMIT_WINDOW
+    ):
+        raise UnsettledError(
+            f"The snapshot of this {isolation.upper()} transaction was taken when {moment} had just been committed, and may lack a "
+            "commit before it. Ask as of it in a new transaction, or at READ COMMITTED."
+        )
+    if is_settled(live, moment):
+        return
+    if on_standby is not None and on_standby < COMMIT_WINDOW:
+        # A standby doesn't know which transactions are committing on the primary: their time is waited for.
+        time.sleep(COMMIT_WINDOW - max(on_standby, 0.0))
+    settling.wait_for_holders(live.alias, TIMEOUT)
+    database = _identity(live)
+    _settled[database] = max(moment.tick, _settled.get(database, 0))
+
+
+def forget(**kwargs: Any) -> None:
+    """Forget which ticks are settled: a database that is made anew, as in tests, begins from 1 again."""
+    _settled.clear()
+
+
+def _identity(live: Any) -> tuple[str, ...]:
+    parameters = live.settings_dict
+    return (live.alias, *(str(parameters[name]) for name in ("NAME", "HOST", "PORT")))

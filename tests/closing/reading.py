@@ -1,0 +1,55 @@
+"""Read tables as of ticks over a raw connection, with what was known of their closing at some time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from audittrail.timetravel import tables
+from audittrail.timetravel.moment import Moment
+from audittrail.timetravel.tables import FEW_TABLES, PastTable
+
+#: How many tables a statement reads: so few that the tail is joined, so many that it is a subplan.
+COUNTS = (1, FEW_TABLES + 1)
+
+
+def run(connection: Any, statement: str) -> list[tuple[Any, ...]]:
+    """Execute a statement and return its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def known(connection: Any, names: Iterable[str]) -> dict[str, PastTable]:
+    """Return what time travel knows of tables now."""
+    with connection.cursor() as cursor:
+        return tables.load(cursor, frozenset(names))
+
+
+def as_of(connection: Any, past: PastTable, tick: int, columns: str, count: int = 1) -> list[Any]:
+    """Return a table's rows as of a tick, each the text of a row of `columns`, sorted."""
+    query = past.as_of(Moment("default", tick), count)
+    opened = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({tick}) o)"
+    found = run(connection, f"WITH {opened} SELECT ARRAY[{columns}] FROM ({query}) past")
+    return sorted((row for (row,) in found), key=repr)
+
+
+def close(connection: Any, table: str, ticks: int | None = None) -> tuple[Any, ...]:
+    """Close so many ticks of a table (all by default); return versions, through, settled, tail."""
+    number = "NULL" if ticks is None else ticks
+    return run(
+        connection,
+        f"SELECT looked, through, settled, tail FROM audittrail.tracked_table t, audittrail.close_versions(t.id, {number})"
+        f" WHERE t.table_name = '{table}'",
+    )[0]
+
+
+def reopen(connection: Any, table: str) -> None:
+    """Make a table as if it had never been closed."""
+    run(connection, "SELECT set_config('audittrail.settling', 'on', false)")
+    run(connection, f'UPDATE audittrail."{table}_history" SET superseded = NULL')
+    run(connection, "SELECT set_config('audittrail.settling', '', false)")
+    run(
+        connection,
+        f"UPDATE audittrail.tracked_table SET closed_through = 0, tail_from = 0 WHERE table_name = '{table}'",
+    )
