@@ -17,6 +17,7 @@ from audittrail.capture import install
 from audittrail.history import of
 from audittrail.models import Revision
 from audittrail.revisions.versions import Operation
+from audittrail.timetravel import registry
 
 __all__ = [
     "FreshHistory",
@@ -30,6 +31,7 @@ __all__ = [
 
 def close_revision(using: str = DEFAULT_DB_ALIAS) -> Revision | None:
     """Close the open revision of this transaction and return it; None if nothing was changed since the last."""
+    registry.forget()  # the test may have changed the schema in its transaction
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT audittrail.close_revision()")
         (number,) = cursor.fetchone()
@@ -94,6 +96,7 @@ def reset_history(using: str = DEFAULT_DB_ALIAS) -> None:
 
     Tracking begins anew, with what the tables hold now as baseline. Never call it on a database that matters.
     """
+    registry.forget()
     connection = connections[using]
     if install.is_installed(connection) and install.has_functions(connection):
         with connection.cursor() as cursor:

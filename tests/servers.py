@@ -258,7 +258,19 @@ class Server:
     def createdb(self, name: str) -> None:
         """Create the database `name`."""
         program = str(self.binaries.directory / "psql")
-        _run([program, "-Xqh", self.host, "-U", SUPERUSER, "-d", "postgres", "-c", f'CREATE DATABASE "{name}"'])
+        _run(
+            [
+                program,
+                "-Xqh",
+                self.host,
+                "-U",
+                SUPERUSER,
+                "-d",
+                "postgres",
+                "-c",
+                f'CREATE DATABASE "{name}"',
+            ]
+        )
 
     def _control(self, *arguments: str) -> None:
         _run([str(self.binaries.directory / "pg_ctl"), "-D", str(self.data), "-w", *arguments])

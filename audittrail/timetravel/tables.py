@@ -84,14 +84,12 @@ def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
     )
     return {
         name: PastTable(
-            name,
-            *known,
-            closing=(through, tail),
-            not_followed=joined,
-            not_followed_subplan=subplan,
+            name, since, since_at, until, until_at, query, (through, tail), joined, subplan
         )
-        for name, *known, through, tail, joined, subplan in cursor.fetchall()
-    }
+        for (
+            name, since, since_at, until, until_at, query, through, tail, joined, subplan,
+        ) in cursor.fetchall()
+    }  # fmt: skip
 
 
 def refuse_untracked(name: str) -> None:

@@ -305,7 +305,7 @@ def _take(
 def _explain(query: Query, name: str, source: Source, rows: int) -> None:
     from django.db import connection
 
-    asked: list[str] = []
+    asked: list[Any] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         asked.append(

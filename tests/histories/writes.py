@@ -45,8 +45,15 @@ CONTROL = (
     "constraints immediate",
     "constraints deferred",
 )
-CHANGES = ("add column", "add filled column", "add computed column", "drop column")
-CHANGES += ("rename column", "retype column", "track")
+CHANGES = (
+    "add column",
+    "add filled column",
+    "add computed column",
+    "drop column",
+    "rename column",
+    "retype column",
+    "track",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Step:
 def steps(schema: Schema, clients: int) -> st.SearchStrategy[Step]:
     """Draw a step of one of `clients` clients."""
     common = ("begin", "savepoint", "rollback to", "commit", "commit", "insert", "update", "upsert")
-    actions = STATEMENTS * 2 + CONTROL + common * 3 + ("backfill",)
+    actions: tuple[str, ...] = STATEMENTS * 2 + CONTROL + common * 3 + ("backfill",)
     if schema.changing:
         actions += CHANGES
     if schema.plain:
@@ -116,8 +123,8 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
             rows = ", ".join(f"({table.key_value(20 + i)}, {i})" for i in range(7 + step.key))
             return f"INSERT INTO {table.name} (id, n) VALUES {rows} ON CONFLICT DO NOTHING"
         case "update":
-            assignments = [f"{column} = {value}", *(f"{n} = {v}" for n, v in references.items())]
-            return f"UPDATE {table.name} SET {', '.join(assignments)} WHERE {where}"
+            sets = [f"{column} = {value}", *(f"{n} = {v}" for n, v in references.items())]
+            return f"UPDATE {table.name} SET {', '.join(sets)} WHERE {where}"
         case "update same":
             return f"UPDATE {table.name} SET {column} = {column}"
         case "update all":

@@ -136,7 +136,7 @@ def test_all_changed_objects_of_all_models(created: Revision) -> None:
     }  # fmt: skip
     assert operations(found[Customer]) == [("Vera", "I"), ("Yan!", "D")]
     assert operations(found[User], "username") == [("vic", "D")]
-    assert [q for q, _ in operations(found[OrderLine], "quantity")] == [2, 99, 99]
+    assert sorted(line.quantity for line in found[OrderLine]) == [2, 99, 99]
     assert [profile.bio for profile in found[CustomerProfile]] == ["rewritten"]
     every = created.get_all_changed_objects()
     assert {

@@ -22,7 +22,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The last version of every row by the moment, whether the row was there then or not.
-CREATE OR REPLACE FUNCTION audittrail.last_versions_of_changes(tracked audittrail.tracked_table) RETURNS text
+CREATE OR REPLACE FUNCTION audittrail.last_or_gone(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT audittrail.last_of_rows(tracked) || audittrail.not_followed(tracked, false)
 $$;
@@ -30,7 +30,7 @@ $$;
 -- The rows as they were at the moment, and those that were gone as they last were.
 CREATE OR REPLACE FUNCTION audittrail.last_query(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('SELECT %s %s', audittrail.past_columns(tracked, 'h', true), audittrail.last_versions_of_changes(tracked))
+    SELECT format('SELECT %s %s', audittrail.past_columns(tracked, 'h', true), audittrail.last_or_gone(tracked))
         || CASE WHEN tracked.baseline_complete THEN '' ELSE format(
         ' UNION ALL SELECT %1$s FROM %2$s b WHERE NOT EXISTS (SELECT FROM audittrail.%3$I h WHERE %4$s AND h.version >= %5$s)',
         audittrail.past_columns(tracked, 'b', false), tracked.relation::regclass, tracked.history_name,
@@ -41,7 +41,7 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.deleted_query(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('SELECT %s, h.operation::text AS audittrail_operation, h.revision_id AS audittrail_revision %s AND h.operation IN (''D'', ''T'')',
-                  audittrail.past_columns(tracked, 'h', true), audittrail.last_versions_of_changes(tracked))
+                  audittrail.past_columns(tracked, 'h', true), audittrail.last_or_gone(tracked))
 $$;
 
 -- The tables of which a revision changed rows, as pg_class.oid.
