@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
@@ -18,6 +18,10 @@ from audittrail.revisions import settling
 
 if TYPE_CHECKING:
     from audittrail.revisions.versions import Version
+
+
+#: Taking the tick of a commit and reading the clock are not further apart than this.
+CLOCK_SLACK = timedelta(seconds=1)
 
 
 class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
@@ -55,14 +59,14 @@ class RevisionQuerySet(models.QuerySet["BaseRevision"]):
 
         Raises `Revision.DoesNotExist` if there was none yet, `TypeError` for anything but a datetime.
         """
-        found = (
-            self.filter(committed_at__lte=_aware(timestamp))
-            .order_by("-committed_at", "-committed")
-            .first()
-        )
+        found = self.filter(committed_at__lte=_aware(timestamp))._last_committed()
         if found is None:
             raise self.model.DoesNotExist(f"No revision was committed at or before {timestamp}.")
         return found
+
+    def newest(self) -> BaseRevision | None:
+        """Return the last revision in commit order, or None if there is none yet."""
+        return self.committed()._last_committed()
 
     def committed(self) -> Self:
         """Return the revisions that have a place in commit order: all but this transaction's own."""
@@ -105,6 +109,18 @@ class RevisionQuerySet(models.QuerySet["BaseRevision"]):
         Raises `UnsettledError` if one takes longer, as a prepared transaction may.
         """
         return self.filter(committed__lte=settling.settled_tick(self.db, timeout))
+
+    def _last_committed(self) -> BaseRevision | None:
+        """Return the last of these revisions in commit order, found by the index on their times.
+
+        Of transactions that commit at once, one may read the clock before the other and take its tick after it: so those of the
+        last moment are compared by tick.
+        """
+        latest = self.order_by("-committed_at").first()
+        if latest is None or latest.committed_at is None:
+            return None
+        together = self.filter(committed_at__gte=latest.committed_at - CLOCK_SLACK)
+        return together.order_by("-committed").first()
 
     def _versions(self, model: type[models.Model]) -> models.QuerySet[Version]:
         from audittrail.revisions.versions import versions_of

@@ -84,8 +84,8 @@ class PastQuerySetMixin:
     def _refuse(self, what: str) -> NoReturn:
         name = self.model.__name__
         raise PastIsReadOnlyError(
-            f"{what} is not possible as of {self.moment}: the past is read-only. Use it on the present, {name}.objects, or bring rows "
-            f"back with restore(): {name}.history(revision=...).filter(...).restore()."
+            f"{what} is not possible as of {self.moment}: the past is read-only. Use it on the present, "
+            f"{name}.objects."
         )
 
 

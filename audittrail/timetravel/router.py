@@ -29,8 +29,7 @@ class PastRouter:
         name = type(instance).__name__
         raise PastIsReadOnlyError(
             f"{instance!r} is as of {moment}, and the past is read-only: neither it nor what belongs to it can be written. Change the "
-            f"present object, {name}.objects.get(pk={instance.pk!r}), or bring this one back with restore(): "
-            f"{name}.history(revision=...).filter(pk={instance.pk!r}).restore()."
+            f"present object, {name}.objects.get(pk={instance.pk!r})."
         )
 
     def allow_relation(

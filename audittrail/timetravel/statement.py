@@ -103,8 +103,8 @@ def _after_explain(tokens: list[Token]) -> int:
 
 
 _READ_ONLY = (
-    "The past can only be read, and {} through a connection that reads it. Change the present, with objects read from it, or bring rows "
-    "back with restore(): Model.history(revision=...).filter(...).restore()."
+    "The past can only be read, and {} through a connection that reads it. Change the present, with objects "
+    "read from it, Model.objects."
 )
 
 

@@ -110,3 +110,19 @@ def test_a_queryset_that_is_narrowed_down_finds_among_its_own() -> None:
 def test_what_is_no_moment_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="A moment must be a datetime, not"):
         Revision.objects.get_by_timestamp(wrong)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_transactions_that_commit_at_once_the_one_with_the_later_tick_is_the_last() -> None:
+    # One may take its tick first and read the clock last.
+    Tag.objects.create(name="first tick")
+    Tag.objects.create(name="second tick")
+    earlier, later = Revision.objects.order_by("committed")
+    assert later.committed_at is not None
+    with history.editing("Commits at once"):
+        Revision.objects.filter(pk=earlier.pk).update(
+            committed_at=later.committed_at + timedelta(microseconds=1)
+        )
+    assert (
+        Revision.objects.get_by_timestamp(later.committed_at + timedelta(milliseconds=1)) == later
+    )

@@ -113,10 +113,8 @@ def test_the_alias_of_a_moment_takes_no_writes_either(created: Revision) -> None
 @pytest.mark.parametrize(
     "name", ["update", "save of an object", "delete of an object", "m2m clear"]
 )
-def test_the_error_names_the_restoring_call(name: str, created: Revision) -> None:
-    with pytest.raises(
-        PastIsReadOnlyError, match=r"\.history\(revision=\.\.\.\)\.filter\(.*\)\.restore\(\)"
-    ):
+def test_the_error_says_where_to_write_instead(name: str, created: Revision) -> None:
+    with pytest.raises(PastIsReadOnlyError, match=r"\b[A-Z]\w+\.objects"):
         WRITES[name](created)
 
 

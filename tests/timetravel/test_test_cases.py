@@ -35,6 +35,9 @@ def test_a_changed_schema_and_a_new_beginning_are_noticed() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("ALTER TABLE testapp_customer ADD COLUMN extra int")
+    first.refresh_from_db()
+    assert first.committed_at is not None
+    assert first.committed_at.year < 3000
     Customer.objects.update(name="Two")
     second = close_revision()
     assert second is not None

@@ -122,7 +122,10 @@ BEGIN
     IF strpos(stack, E'\n') > 0 OR octet_length(current_query()) > 10000 OR strpos(lower(current_query() COLLATE "C"), 'constraints') > 0 THEN
         -- Otherwise ask: an event queued now fires at once exactly if the trigger is set to IMMEDIATE.
         ignored := set_config('audittrail.probe', 'asked', true);
-        UPDATE audittrail.revision SET xid = xid, committed_at = 'infinity' WHERE id = NEW.id;
+        UPDATE audittrail.revision SET xid = xid, committed_at = 'infinity' WHERE id = NEW.id AND committed IS NULL;
+        IF NOT FOUND THEN
+            RETURN NULL;  -- close_revision() has stamped it
+        END IF;
         probing := current_setting('audittrail.probe') = 'answered';
         ignored := set_config('audittrail.probe', '', true);
         IF probing THEN

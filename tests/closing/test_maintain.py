@@ -1,0 +1,150 @@
+"""`manage.py audittrail maintain`, the indexes of history tables, and who reads what has been closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+
+from audittrail import history
+from audittrail.capture import tracking
+from audittrail.exceptions import ConfigurationError
+from audittrail.models import Revision
+from audittrail.timetravel import settled, tables
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def maintain(*arguments: str) -> str:
+    """Run the command and return what it says."""
+    output = StringIO()
+    call_command("audittrail", "maintain", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def newest() -> Any:
+    """Return the newest revision."""
+    return Revision.objects.newest_first()[0]
+
+
+def indexed(table: str) -> set[str]:
+    """Return the columns by which our indexes find rows of a history table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT substring(pg_get_indexdef(indexrelid) FROM '\\((.*)\\)') FROM pg_index"
+            " WHERE indrelid = to_regclass(%s) AND indisvalid"
+            " AND obj_description(indexrelid, 'pg_class') LIKE 'Repeats%%'",
+            [f"audittrail.{table}_history"],
+        )
+        return {columns for (columns,) in cursor.fetchall()}
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Forget registrations afterwards, and drop the indexes that they wanted."""
+    before = dict(tracking._registered)
+    yield
+    tracking._registered.clear()
+    tracking._registered.update(before)
+    maintain()
+
+
+def test_it_closes_and_says_so() -> None:
+    group = Group.objects.create(name="a")
+    group.name = "b"
+    group.save()
+    assert "auth_group: 2 rows, complete" in maintain("auth_group", "--vacuum")
+    assert "Every table is closed as far as it can be." in maintain("auth_group")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(superseded), count(*) FROM audittrail.auth_group_history")
+        assert cursor.fetchone() == (1, 2)
+
+
+def test_an_unknown_table_is_an_error() -> None:
+    with pytest.raises(CommandError, match="'nowhere' is not a tracked table"):
+        maintain("nowhere")
+
+
+def test_foreign_keys_are_indexed_by_default() -> None:
+    maintain("auth_user_groups")
+    assert indexed("auth_user_groups") == {"user_id", "group_id"}
+
+
+def test_register_says_which_indexes_there_are(registered: None) -> None:
+    history.register(User, index=["username", ("is_staff", "email")])
+    assert "auth_user: index on is_staff, email built" in maintain("auth_user")
+    assert indexed("auth_user") == {"username", "is_staff, email"}
+    assert "index" not in maintain("auth_user")
+    history.register(User, index=[])
+    assert "auth_user: index on username dropped" in maintain("auth_user")
+    assert indexed("auth_user") == set()
+
+
+@pytest.mark.parametrize(
+    ("index", "exclude", "message"),
+    [
+        ("username", [], "give a list of field names"),
+        (["nothing"], [], "names 'nothing', which is no column"),
+        (["email"], ["email"], "names 'email', which is excluded"),
+    ],
+)
+def test_an_index_on_nothing_is_an_error(registered: None, index, exclude, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        history.register(User, index=index, exclude=exclude)
+
+
+def test_a_closed_table_is_read_without_a_join() -> None:
+    Group.objects.create(name="a")
+    closed = newest()
+    maintain("auth_group")
+    assert "Anti" not in Group.history(revision=closed).explain()
+    Group.objects.create(name="b")
+    assert "Anti" in Group.history(revision=newest()).explain()
+
+
+def test_a_process_learns_after_a_while_how_far_a_table_is_closed(monkeypatch) -> None:
+    group = Group.objects.create(name="a")
+    revision = newest()
+    assert Group.history(revision=revision).get() == group
+    maintain("auth_group")
+    assert "Anti" in Group.history(revision=revision).explain()
+    monkeypatch.setattr(tables, "REFRESHED_AFTER", 0.0)
+    assert "Anti" not in Group.history(revision=revision).explain()
+
+
+def test_an_old_snapshot_is_not_believed_to_be_closed_as_far_as_others_see_it(
+    monkeypatch,
+) -> None:
+    # The revision is older than a moment ago, as far as the snapshot is concerned.
+    monkeypatch.setattr(settled, "COMMIT_WINDOW", 0.0)
+    group = Group.objects.create(name="a")
+    group.name = "b"
+    group.save()
+    revision = newest()
+    told: list[list[str]] = []
+
+    def close_and_read() -> None:
+        maintain("auth_group")
+        told.append([*Group.history(revision=revision).values_list("name", flat=True)])
+        connections.close_all()
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(
+                "SELECT set_config('audittrail.nothing', '', true), count(*) FROM auth_group"
+            )
+        thread = Thread(target=close_and_read)
+        thread.start()
+        thread.join()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(superseded) FROM audittrail.auth_group_history")
+            assert cursor.fetchone() == (0,)
+        told.append([*Group.history(revision=revision).values_list("name", flat=True)])
+    assert told == [["b"], ["b"]]
