@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,25 @@ def build() -> None:
                     f" SELECT {names} FROM {UNTRACKED.table} ORDER BY id LIMIT 5000 OFFSET {part}"
                 )
     settle()
+    for contender in CONTENDERS:
+        size_of_row(contender)
+
+
+def sizes(relations: Iterable[str]) -> int:
+    """Return how many bytes relations take with their indexes."""
+    with connections["plain"].cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint"
+            " FROM unnest(%s::text[]) name",
+            [list(relations)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+@cache
+def size_of_row(contender: Contender) -> float:
+    """Return the bytes of an order with its indexes, as they were before anything was measured."""
+    return sizes([contender.table]) / PREFILLED
 
 
 def order(model: type[shop.OrderColumns], number: int) -> Any:

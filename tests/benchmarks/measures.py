@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import connections
 
-from tests.benchmarks.contenders import PREFILLED, Contender, order, settle
+from tests.benchmarks.contenders import PREFILLED, Contender, order, settle, size_of_row, sizes
 from tests.benchmarks.workers import Workers
 
 Figures = dict[str, float]
@@ -151,15 +151,14 @@ def growth(contender: Contender) -> Figures:
 
     The first half, after which the history is vacuumed, brings it to the state in which it goes on growing.
     """
-    live = _size(contender.alias, [contender.table]) / contender.orders.count()
-    before = 0.0
+    before = 0
     for _ in range(2):
         settle()
-        before = _size(contender.alias, contender.history)
+        before = sizes(contender.history)
         for instance in _recent(contender, CHANGES_FOR_BYTES):
             instance.save()
-    grown = _size(contender.alias, contender.history) - before
-    return {"bytes of history for each change": grown / CHANGES_FOR_BYTES / live}
+    grown = sizes(contender.history) - before
+    return {"bytes of history for each change": grown / CHANGES_FOR_BYTES / size_of_row(contender)}
 
 
 def _recent(contender: Contender, number: int) -> list[Any]:
@@ -172,15 +171,6 @@ def _recent(contender: Contender, number: int) -> list[Any]:
         instance.status = f"step {position % 97}"
         instance.updated_at = moment
     return chosen
-
-
-def _size(alias: str, relations: Any) -> float:
-    with connections[alias].cursor() as cursor:
-        cursor.execute(
-            "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s) name",
-            [list(relations)],
-        )
-        return float(cursor.fetchone()[0] or 0)
 
 
 SERIES = (

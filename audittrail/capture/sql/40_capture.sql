@@ -155,8 +155,9 @@ $body$,     (SELECT string_agg(format('n.%I', k.name), ', ' ORDER BY k.position)
         again := format('EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM %s b WHERE %s))',
                         tracked.relation::regclass, audittrail.same_key(tracked, 'b', false, 'n', false));
     END IF;
-    -- The comparisons with TG_RELID are always true: they make the expression depend on both tables, so that PostgreSQL
-    -- works out in_step() again when one of them changes, and only then.
+    -- The comparisons with TG_RELID make the expression depend on both tables, so that PostgreSQL works out in_step() again
+    -- when one of them changes, and only then. Only the first can be false: after a restore from a dump. (The triggers of a
+    -- partitioned table are on its partitions too.)
     RETURN format(
 $body$
 DECLARE
@@ -166,7 +167,7 @@ DECLARE
     again    boolean;
     ignored  text;
 BEGIN
-    IF NOT (audittrail.in_step(%1$s, %2$L, %3$L) AND (TG_RELID = %1$s) IS NOT NULL AND (TG_RELID = %4$s) IS NOT NULL) THEN
+    IF NOT (audittrail.in_step(%1$s, %2$L, %3$L) AND %11$s AND (TG_RELID = %4$s) IS NOT NULL) THEN
         EXECUTE audittrail.follow(%5$s, %6$L);
         GET DIAGNOSTICS rows = ROW_COUNT;
         EXECUTE audittrail.finish_follow(%5$s, %6$L, rows > 0);
@@ -180,7 +181,9 @@ END
 $body$,
         tracked.relation, tracked.history_name, tracked.fingerprint,
         coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0), tracked.id, event,
-        baseline, capture, again, audittrail.order_block(tracked, event));
+        baseline, capture, again, audittrail.order_block(tracked, event),
+        CASE WHEN (SELECT relkind FROM pg_class WHERE oid = tracked.relation) = 'p' THEN format('(TG_RELID = %s) IS NOT NULL', tracked.relation)
+             ELSE format('TG_RELID = %s', tracked.relation) END);
 END
 $$;
 

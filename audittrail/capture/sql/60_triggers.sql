@@ -1,5 +1,16 @@
 -- The triggers of a tracked table and the functions that they run: what they should be, and making them so.
 
+-- The table that a tracked table's triggers are on, whatever the registry says: after a restore from a dump the table has
+-- another oid, and its old one may be another table's.
+CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        (SELECT g.tgrelid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
+          WHERE g.tgname = 'audittrail_insert' AND g.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
+          LIMIT 1),
+        tracked.relation)
+$$;
+
 -- The tables on which the triggers of a tracked table belong: itself and its partitions. TRUNCATE fires on each
 -- partition by itself, so the partitioned table is left out there.
 CREATE OR REPLACE FUNCTION audittrail.trigger_targets(live oid, event text)

@@ -135,14 +135,12 @@ DECLARE
     capture text;
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
-    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) OR audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
-        IF to_regclass(format('%I.%I', tracked.schema_name, tracked.table_name))::oid IS DISTINCT FROM tracked.relation
-           AND NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
-            -- Restored from a dump: the table has got another oid, its columns other numbers.
-            UPDATE audittrail.tracked_table t
-               SET relation = to_regclass(format('%I.%I', tracked.schema_name, tracked.table_name))::oid, fingerprint = ''
-             WHERE t.id = tracked_id;
-        END IF;
+    IF audittrail.tied_relation(tracked) <> tracked.relation THEN
+        -- Restored from a dump: the table has got another oid, its columns other numbers.
+        UPDATE audittrail.tracked_table t SET relation = audittrail.tied_relation(tracked), fingerprint = ''
+         WHERE t.id = tracked_id RETURNING * INTO tracked;
+    END IF;
+    IF audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     END IF;

@@ -96,6 +96,7 @@ BEGIN
     IF tracked.key = '{}' THEN
         RETURN;  -- nothing tells its rows apart
     END IF;
+    tracked.relation := audittrail.tied_relation(tracked);
     RETURN QUERY EXECUTE format(
         'SELECT d.kind, count(*), min(d.key) FROM ('
         ' SELECT CASE WHEN l.version IS NULL THEN ''missing'' WHEN b.%1$I IS NULL THEN ''extra'' ELSE ''different'' END AS kind,'

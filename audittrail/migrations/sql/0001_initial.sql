@@ -60,4 +60,4 @@ CREATE TABLE audittrail.tracked_table (
     until_at          timestamptz
 );
 COMMENT ON TABLE audittrail.tracked_table IS 'One row a table whose changes are or were recorded.';
-CREATE UNIQUE INDEX tracked_table_relation ON audittrail.tracked_table (relation) WHERE until_version IS NULL;
+CREATE INDEX tracked_table_relation ON audittrail.tracked_table (relation) WHERE until_version IS NULL;
