@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
 from audittrail import history
 from tests.capture.truth import Witness
@@ -134,25 +134,44 @@ def test_transactions_of_higher_isolation(witness: Witness, level: str) -> None:
     assert watch.recorded.operations == {"testapp_tag": "DIUU"}
 
 
+def tried_until_quiet(attempt: Callable[[], str]) -> str:
+    """Try again, as an application does, what is refused while other tests write to the same server."""
+    for _ in range(1000):
+        try:
+            return attempt()
+        except OperationalError as error:
+            if "could remove rows that this transaction cannot see" not in str(error):
+                raise
+    raise AssertionError("There was never a quiet moment.")
+
+
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 class TestTruncateAtHigherIsolation:
     def test_it_is_recorded_when_nobody_else_is_at_work(self, witness: Witness, level: str) -> None:
         Tag.objects.create(name="a")
-        with witness.watching(deletes="T") as watch, transaction.atomic():
-            sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
-            sql("TRUNCATE testapp_tag CASCADE")
-        assert watch.recorded.operations == {"testapp_tag": "T"}
+
+        def truncate() -> str:
+            with witness.watching(deletes="T") as watch, transaction.atomic():
+                sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+                sql("TRUNCATE testapp_tag CASCADE")
+            return watch.recorded.operations["testapp_tag"]
+
+        assert tried_until_quiet(truncate) == "T"
 
     def test_it_is_recorded_after_changes_of_its_own(self, witness: Witness, level: str) -> None:
         Tag.objects.create(name="a")
-        with witness.watching() as watch, transaction.atomic():
-            sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
-            with watch.statement():
-                Tag.objects.create(name="b")
-                sql("SET CONSTRAINTS ALL IMMEDIATE")
-            with watch.statement(deletes="T"):
-                sql("TRUNCATE testapp_tag CASCADE")
-        assert watch.recorded.operations == {"testapp_tag": "ITT"}
+
+        def change_and_truncate() -> str:
+            with witness.watching() as watch, transaction.atomic():
+                sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+                with watch.statement():
+                    Tag.objects.create(name="b")
+                    sql("SET CONSTRAINTS ALL IMMEDIATE")
+                with watch.statement(deletes="T"):
+                    sql("TRUNCATE testapp_tag CASCADE")
+            return watch.recorded.operations["testapp_tag"]
+
+        assert tried_until_quiet(change_and_truncate) == "ITT"
 
     def test_it_is_refused_when_it_would_remove_rows_unseen(
         self, witness: Witness, level: str, raw: Callable[[], Any]
