@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture.locking import patiently
 from audittrail.capture.sync import Recorded, registry
@@ -69,10 +70,14 @@ def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset(
     for recorded in registry(connection):
         if not tables or recorded.table in tables:
             with connection.cursor() as cursor:
-                name = f"audittrail.{connection.ops.quote_name(recorded.history)}"
-                cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
+                cursor.execute(
+                    "SELECT to_regclass(format('audittrail.%%I', %s::text)) IS NOT NULL",
+                    [recorded.history],
+                )
                 if cursor.fetchone()[0]:
-                    cursor.execute(f"VACUUM (ANALYZE) {name}")
+                    statement = sql.SQL("VACUUM (ANALYZE) audittrail.{}")
+                    name = sql.Identifier(recorded.history)
+                    cursor.execute(statement.format(name).as_string(cursor.cursor))
 
 
 def _close(
@@ -102,8 +107,8 @@ def _close(
 def _estimate(using: str, recorded: Recorded, step: _Step) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)), 0)",
-            [f"audittrail.{connections[using].ops.quote_name(recorded.history)}"],
+            "SELECT coalesce((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(format('audittrail.%%I', %s::text))), 0)",
+            [recorded.history],
         )
         rows = int(cursor.fetchone()[0])
     return rows * (step.settled - step.through) // max(step.settled, 1)

@@ -22,7 +22,7 @@ _INDEXES = """
            ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.position)
       FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
-     WHERE i.indrelid = to_regclass(%s)
+     WHERE i.indrelid = to_regclass(format('audittrail.%%I', %s::text))
 """
 
 
@@ -52,13 +52,14 @@ def build(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()
 
 
 def _build(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> Iterator[str]:
-    history = connection.ops.quote_name(table.history)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"audittrail.{history}"])
+        cursor.execute(
+            "SELECT to_regclass(format('audittrail.%%I', %s::text)) IS NOT NULL", [table.history]
+        )
         if not cursor.fetchone()[0]:
             return
         wanted = [_stored(cursor, columns) for columns in table.index]
-        cursor.execute(_INDEXES, [COMMENT, f"audittrail.{history}"])
+        cursor.execute(_INDEXES, [COMMENT, table.history])
         present = [_Index(*row) for row in cursor.fetchall()]
         for index in present:
             unfinished = not index.valid and index.name == _name(table, tuple(index.columns))

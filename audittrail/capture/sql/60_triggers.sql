@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION audittrail.functions_digest(history_name text) RETURN
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
-        SELECT md5(string_agg(coalesce(p.prosrc, ''), ' ' ORDER BY e.event) || obj_description('audittrail.next_version'::regproc, 'pg_proc'))
+        SELECT md5(string_agg(coalesce(p.prosrc, ''), ' ' ORDER BY e.event) || coalesce(obj_description('audittrail.next_version'::regproc, 'pg_proc'), ''))
           FROM unnest('{insert,update,delete,truncate}'::text[]) e (event)
           LEFT JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%I', history_name || '_' || e.event)));
 END
