@@ -137,7 +137,7 @@ def test_the_progress_is_shown(large: Workshop, monkeypatch) -> None:
 
 
 def test_a_terminal_gets_a_bar(large: Workshop) -> None:
-    from audittrail.management.commands.audittrail import ProgressBar
+    from audittrail.management.progress import ProgressBar
 
     shown: list[str] = []
     bar = ProgressBar(lambda text, ending="\n": shown.append(text + ending), interactive=True)

@@ -1,0 +1,68 @@
+"""One call of a sub-command: its database, its options, and its way to speak with the person who runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from audittrail.capture import sync
+from audittrail.management.progress import ProgressBar
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a sub-command's `run` is given."""
+
+    command: BaseCommand
+    connection: BaseDatabaseWrapper
+    options: dict[str, Any]
+
+    @property
+    def verbosity(self) -> int:
+        """How much to say: 0 to 3, normally 1."""
+        return int(self.options["verbosity"])
+
+    def write(self, text: str, *, error: bool = False) -> None:
+        """Write a line to standard output, in the colour of errors if it is one."""
+        self.command.stdout.write(self.command.style.ERROR(text) if error else text)
+
+    def progress_bar(self) -> ProgressBar:
+        """Return a progress bar, which moves if the output is a terminal."""
+        stdout = self.command.stdout
+        return ProgressBar(stdout.write, interactive=stdout.isatty())
+
+    def confirm(self, refusal: str) -> None:
+        """Ask for a "yes", unless the option `interactive` is off.
+
+        Raises `CommandError` with the refusal for any other answer, and where there is nobody to ask.
+        """
+        if not self.options["interactive"]:
+            return
+        try:
+            answer = input("Type 'yes' to go on: ")
+        except EOFError:
+            answer = ""
+        if answer != "yes":
+            raise CommandError(refusal)
+
+    def tables(self) -> frozenset[str]:
+        """Return the tables that were named.
+
+        Raises `CommandError` if one of them is not tracked.
+        """
+        names = self.options["tables"]
+        known = {
+            recorded.table
+            for recorded in sync.registry(self.connection)
+            if recorded.until_at is None
+        }
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise CommandError(
+                f"{unknown[0]!r} is not a tracked table of database {self.connection.alias!r}; "
+                "manage.py audittrail status lists them."
+            )
+        return frozenset(names)

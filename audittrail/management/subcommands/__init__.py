@@ -1,0 +1,28 @@
+"""The sub-commands of `manage.py audittrail`, a module each, in the order in which its help shows them.
+
+A module `<name>.py` has the text `HELP`, `add_arguments(parser)` and `run(call)`; what it raises under `AuditTrailError`
+becomes a `CommandError`.
+"""
+
+from types import ModuleType
+from typing import Final
+
+from audittrail.management.subcommands import (
+    backfill,
+    grant,
+    maintain,
+    status,
+    sync,
+    uninstall,
+    verify,
+)
+
+SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
+    status,
+    sync,
+    backfill,
+    maintain,
+    verify,
+    grant,
+    uninstall,
+)

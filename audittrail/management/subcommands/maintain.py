@@ -1,0 +1,39 @@
+"""`manage.py audittrail maintain`: make reading the past fast."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Final
+
+from audittrail.capture import closing, indexes
+from audittrail.management.arguments import positive
+from audittrail.management.call import Call
+
+HELP: Final = "Makes reading the past fast: closes versions and builds indexes, beside the application's writes."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("tables", nargs="*", help="tables (default: all with a history)")
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=10_000,
+        help="versions a batch (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
+    )
+
+
+def run(call: Call) -> None:
+    """Build indexes, close versions, and vacuum if that is wanted."""
+    tables, database = call.tables(), call.connection.alias
+    for line in indexes.build(database, tables=tables):
+        call.write(line)
+    bar = call.progress_bar()
+    closing.close(database, batch_size=call.options["batch_size"], tables=tables, report=bar.show)
+    if not bar.shown:
+        call.write("Every table is closed as far as it can be.")
+    if call.options["vacuum"]:
+        closing.vacuum(database, tables=tables)

@@ -1,0 +1,57 @@
+"""`manage.py audittrail status`: each tracked table and its state."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Final
+
+from django.core.management.base import CommandError
+
+from audittrail.capture import sync
+from audittrail.management.call import Call
+
+HELP: Final = "Shows each tracked table and its state."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 1 if anything needs attention"
+    )
+
+
+def run(call: Call) -> None:
+    """Show the tables, and those that are to be tracked and are not."""
+    rows = [("table", "history", "tracked since", "state")]
+    attention = False
+    for recorded in sync.registry(call.connection):
+        state = _state(recorded)
+        attention = attention or (recorded.until_at is None and state != "ok")
+        since = f"{recorded.since_at:%Y-%m-%d %H:%M:%S %Z}"
+        rows.append((recorded.table, recorded.history, since, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        call.write("  ".join([*cells, row[3]]).rstrip())
+    for change in sync.pending(call.connection):
+        if change.action in ("created", "skipped"):
+            attention = attention or change.action == "created"
+            created = change.action == "created"
+            call.write(
+                f"{change.table}: "
+                + ("not tracked yet" if created else f"not tracked: {change.detail}")
+            )
+    if call.options["check"] and attention:
+        raise CommandError("Something needs attention; see above.", returncode=1)
+
+
+def _state(recorded: sync.Recorded) -> str:
+    if recorded.until_at is not None:
+        return f"ended {recorded.until_at:%Y-%m-%d %H:%M:%S %Z}"
+    if not recorded.exists:
+        return "table is gone; run sync"
+    if recorded.faults:
+        return "; ".join(recorded.faults)
+    if not recorded.in_step:
+        return "out of step; run sync"
+    return "ok" if recorded.baseline_complete else "baseline incomplete; run backfill"

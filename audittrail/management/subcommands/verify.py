@@ -1,0 +1,47 @@
+"""`manage.py audittrail verify`: compare tables with their history."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Final
+
+from django.core.management.base import CommandError
+
+from audittrail.capture import verify
+from audittrail.management.call import Call
+
+HELP: Final = "Compares tables with their history; exits with 1 if they differ."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("tables", nargs="*", help="tables (default: all that are tracked)")
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="record the differences of rows as versions of now, which agree with the table",
+    )
+
+
+def run(call: Call) -> None:
+    """Show what differs, and record it if that is wanted."""
+    faulty = count = 0
+    for recorded, findings in verify.verify(call.connection.alias, tables=call.tables()):
+        count += 1
+        for finding in findings:
+            call.write(str(finding), error=True)
+        if not findings and call.verbosity > 1:
+            call.write(f"{recorded.table}: ok")
+        if call.options["repair"] and any(finding.rows for finding in findings):
+            verify.repair(recorded, call.connection.alias)
+            call.write(f"{recorded.table}: recorded")
+            findings = [finding for finding in findings if not finding.rows]
+        faulty += bool(findings)
+    if faulty:
+        raise CommandError(
+            f"{faulty} of {count} tables differ from their history. manage.py audittrail sync puts triggers right "
+            "and records what happened without them; verify --repair records what passed them by otherwise.",
+            returncode=1,
+        )
+    agreement = "1 table agrees with its" if count == 1 else f"{count} tables agree with their"
+    call.write(f"{agreement} history.")
