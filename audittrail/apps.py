@@ -1,8 +1,9 @@
 """Wire audittrail into a project: one line in INSTALLED_APPS."""
 
+from importlib import import_module
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +28,9 @@ class AuditTrailConfig(AppConfig):
         pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="audittrail.obstacle")
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="audittrail.sync")
         checks.register_checks()
+        if apps.is_installed("django.contrib.admin"):
+            # Django's autodiscover would do, but a project with `SimpleAdminConfig` goes without.
+            import_module(f"{self.name}.admin")
 
 
 def _before_migrate(*, using: str, plan: Any = None, **kwargs: Any) -> None:

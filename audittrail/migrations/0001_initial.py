@@ -65,8 +65,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": 'audittrail"."revision',
+                "default_permissions": ("view",),
                 "get_latest_by": "committed",
                 "managed": False,
+                "permissions": [
+                    ("undo_revision", "Can undo a revision"),
+                    ("restore_database", "Can restore the whole database to a revision"),
+                    ("roll_back_database", "Can roll back the whole database to a revision"),
+                ],
                 "verbose_name": "revision",
                 "verbose_name_plural": "revisions",
             },

@@ -164,6 +164,13 @@ class BaseRevision(models.Model):
         get_latest_by = "committed"
         verbose_name = _("revision")
         verbose_name_plural = _("revisions")
+        # Rows of history appear to whoever may view their models; these are for what concerns many models at once.
+        default_permissions = ("view",)
+        permissions = [
+            ("undo_revision", _("Can undo a revision")),
+            ("restore_database", _("Can restore the whole database to a revision")),
+            ("roll_back_database", _("Can roll back the whole database to a revision")),
+        ]
 
     def __str__(self) -> str:
         """Return the number of the revision."""

@@ -1,0 +1,80 @@
+"""Show who made revisions, also when the user has been deleted since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.auth import get_user_model
+from django.db import models, router
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from audittrail.admin import permissions
+from audittrail.admin.links import object_url
+from audittrail.capture import tracking
+from audittrail.revisions.models import BaseRevision
+from audittrail.timetravel import changes, moment
+
+
+@dataclass(frozen=True)
+class Author:
+    """A user by key and name, with the address of the user's own page where the reader may open it."""
+
+    key: Any
+    text: str
+    url: str | None = None
+    is_deleted: bool = False
+
+
+def authors(
+    site: AdminSite, request: HttpRequest, revisions: Iterable[BaseRevision]
+) -> Mapping[Any, Author]:
+    """Return the authors of revisions by `committed_by_id`, with three queries at most.
+
+    A deleted user has the name that history remembers, or else the key alone.
+    """
+    wanted = {revision.committed_by_id for revision in revisions} - {None}
+    return authors_by_key(site, request, wanted)
+
+
+def authors_by_key(
+    site: AdminSite, request: HttpRequest, keys: Iterable[Any]
+) -> Mapping[Any, Author]:
+    """Return the authors that have these keys, see `authors`."""
+    model: Any = get_user_model()
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    database = router.db_for_read(model)
+    model_admin = _model_admin(site, model)
+    found = {}
+    for user in model._base_manager.using(database).filter(pk__in=wanted):
+        url = None
+        if model_admin is not None and permissions.may_view(request, model_admin, user):
+            url = object_url(model_admin, "change", user.pk)
+        found[user.pk] = Author(user.pk, _name(user), url)
+    missing = wanted - found.keys()
+    for user in _deleted(model, database, missing) if missing else ():
+        found[user.pk] = Author(user.pk, _name(user), is_deleted=True)
+    for key in missing - found.keys():
+        found[key] = Author(key, _("user %(key)s") % {"key": key}, is_deleted=True)
+    return found
+
+
+def _model_admin(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
+    return site.get_model_admin(model) if site.is_registered(model) else None
+
+
+def _deleted(model: type[models.Model], database: str, keys: set[Any]) -> Iterable[models.Model]:
+    newest = moment.newest(database) if tracking.is_tracked(model) else None
+    return () if newest is None else changes.deleted_objects(model, newest).filter(pk__in=keys)
+
+
+def _name(user: models.Model) -> str:
+    try:
+        return str(user)
+    except Exception:  # noqa: BLE001 - a project's __str__ may need what was deleted along
+        return _("user %(key)s") % {"key": user.pk}

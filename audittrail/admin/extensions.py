@@ -1,0 +1,74 @@
+"""Add to pages that Django's admin already has: links on lists and forms, recent activity on the index.
+
+A site's templates are never replaced: a response gets a template of ours that extends the one that it had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+from django.template.backends.django import Template
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+
+from audittrail.admin import permissions
+from audittrail.admin.links import Link, model_url, site_url
+from audittrail.capture import tracking
+
+PARENT = "audittrail_parent"
+
+
+def extend(
+    response: Any, template_name: str, context: dict[str, Any], variable: str = PARENT
+) -> Any:
+    """Let a response be rendered by a template that begins with `{% extends audittrail_parent %}`.
+
+    What is no unrendered TemplateResponse of Django's template language is left alone.
+    """
+    if (
+        not isinstance(response, TemplateResponse)
+        or response.is_rendered
+        or response.context_data is None
+    ):
+        return response
+    parent = response.resolve_template(response.template_name)
+    if not isinstance(parent, Template):
+        return response
+    response.context_data = {**response.context_data, variable: parent, **context}
+    response.template_name = template_name
+    return response
+
+
+def extend_changelist(model_admin: ModelAdmin[Any], request: HttpRequest, response: Any) -> Any:
+    """Add a link to the deleted objects of the model."""
+    url = model_url(model_admin, "audittrail_deleted")
+    if (
+        url is None
+        or not tracking.is_tracked(model_admin.model)
+        or not permissions.may_view(request, model_admin)
+    ):
+        return response
+    links = [Link(_("Deleted objects"), url, "audittrail-deletedlink")]
+    return extend(response, "audittrail/admin/changelist.html", {"audittrail_links": links})
+
+
+def extend_change_form(
+    model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, response: Any
+) -> Any:
+    """Add to a user's own page a link to everything that the user committed."""
+    if not issubclass(model_admin.model, get_user_model()):
+        return response
+    url = site_url(model_admin.admin_site, "audittrail_revisions", user=unquote(object_id))
+    if url is None or not permissions.visible_models(model_admin.admin_site, request):
+        return response
+    links = [Link(_("Everything they changed"), url, "audittrail-revisionslink")]
+    return extend(response, "audittrail/admin/change_form.html", {"audittrail_links": links})
+
+
+def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
+    """Add the recent activity."""
+    return response

@@ -1,0 +1,78 @@
+"""Show from where a revision came: a request, a management command, or another client such as psql."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audittrail.revisions.models import BaseRevision
+
+REQUEST: Final = "request"
+COMMAND: Final = "command"
+CLIENT: Final = "client"
+
+KINDS: Final = (
+    (REQUEST, gettext_lazy("Request")),
+    (COMMAND, gettext_lazy("Command")),
+    (CLIENT, gettext_lazy("Database client")),
+)
+
+#: Context that is shown as the origin, so not once more among the details.
+_SHOWN: Final = frozenset({"method", "path", "remote_address", "command"})
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a revision came from: which kind of source, what it was, and from which address."""
+
+    kind: str
+    text: str
+    address: str
+
+    @property
+    def label(self) -> Any:
+        """The kind as people read it."""
+        return dict(KINDS)[self.kind]
+
+
+def origin(revision: BaseRevision) -> Origin:
+    """Return where a revision came from."""
+    context = _context(revision)
+    address = str(context.get("remote_address") or revision.client_addr or "")
+    if context.get("path"):
+        text = f"{context.get('method', '')} {context['path']}".strip()
+        return Origin(REQUEST, text, address)
+    if context.get("command"):
+        return Origin(COMMAND, f"manage.py {context['command']}", address)
+    if revision.application_name:
+        text = _("%(application)s as %(user)s") % {
+            "application": revision.application_name,
+            "user": revision.db_user,
+        }
+    else:
+        text = revision.db_user
+    return Origin(CLIENT, text, address)
+
+
+def condition(kind: str) -> Q:
+    """Return the condition that revisions of a kind of origin fulfil."""
+    request, command = Q(context__has_key="path"), Q(context__has_key="command")
+    return {
+        REQUEST: request,
+        COMMAND: command & ~request,
+        CLIENT: ~Q(context__has_any_keys=["path", "command"]),
+    }[kind]
+
+
+def details(revision: BaseRevision) -> dict[str, Any]:
+    """Return the rest of a revision's context: what `history.context` was given beside user and reason."""
+    return {name: value for name, value in _context(revision).items() if name not in _SHOWN}
+
+
+def _context(revision: BaseRevision) -> dict[str, Any]:
+    # A superuser of the database may have written anything.
+    return revision.context if isinstance(revision.context, dict) else {}

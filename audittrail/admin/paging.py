@@ -1,0 +1,123 @@
+"""Page through lists of any length by key: a page costs the same wherever it is, and nothing is ever counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+from django.http import QueryDict
+
+T = TypeVar("T")
+
+#: The parameters that say where a page begins: after which row of the list, or before which.
+BEFORE, AFTER = "before", "after"
+
+Position = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A page of a list that has the newest first, with the query strings of its neighbours, None where there are none."""
+
+    rows: Sequence[T]
+    newer: str | None = None
+    older: str | None = None
+
+    @property
+    def is_only(self) -> bool:
+        """Whether the list has no other page."""
+        return self.newer is None and self.older is None
+
+
+@dataclass(frozen=True)
+class Keyset:
+    """The order of a list: names of its columns, all descending and unique together, with fields that read their values."""
+
+    columns: tuple[tuple[str, models.Field[Any, Any]], ...]
+
+    def page(self, queryset: Any, size: int, parameters: QueryDict) -> Page[Any]:
+        """Return the page of a queryset that the parameters of a request ask for, with one query.
+
+        What is no position, such as a mistyped one, gives the first page.
+        """
+        before = self.position(parameters.get(BEFORE))
+        after = self.position(parameters.get(AFTER)) if before is None else None
+        rows = [*self.slice(queryset, before, after)[: size + 1]]
+        return self.cut(rows, size, parameters, before, after)
+
+    def slice(self, queryset: Any, before: Position | None, after: Position | None) -> Any:
+        """Return a queryset older than `before`, newest first, or newer than `after`, oldest first."""
+        sign = "" if after is not None else "-"
+        ordered = queryset.order_by(*(f"{sign}{name}" for name, _field in self.columns))
+        if before is not None:
+            return ordered.filter(self._beyond(before, "lt"))
+        return ordered if after is None else ordered.filter(self._beyond(after, "gt"))
+
+    def cut(
+        self,
+        rows: list[Any],
+        size: int,
+        parameters: QueryDict,
+        before: Position | None,
+        after: Position | None,
+    ) -> Page[Any]:
+        """Return the page of rows as `slice` gives them, one more than fit if there are further ones."""
+        more = len(rows) > size
+        rows = rows[:size]
+        if after is not None:
+            rows.reverse()
+        has_newer = before is not None or (after is not None and more)
+        has_older = after is not None or more
+        return Page(
+            rows,
+            _query(parameters, AFTER, self.encoded(rows[0])) if rows and has_newer else None,
+            _query(parameters, BEFORE, self.encoded(rows[-1])) if rows and has_older else None,
+        )
+
+    def position(self, text: str | None) -> Position | None:
+        """Return the position that a parameter says, None for none and for what is not one."""
+        try:
+            values = json.loads(text or "null")
+            if not isinstance(values, list) or len(values) != len(self.columns):
+                return None
+            read = [
+                field.to_python(value)
+                for (_name, field), value in zip(self.columns, values, strict=True)
+            ]
+        except (ValueError, TypeError, ValidationError):
+            return None
+        return None if None in read else tuple(read)
+
+    def encoded(self, row: Any) -> str:
+        """Return the position of a row as a parameter."""
+        values = [getattr(row, name) for name, _field in self.columns]
+        return json.dumps(values, cls=_Encoder, separators=(",", ":"))
+
+    def _beyond(self, position: Position, way: str) -> Q:
+        # PostgreSQL finds the beginning in an index by the first condition alone.
+        condition = Q(**{f"{self.columns[0][0]}__{way}e": position[0]})
+        beyond, same = Q(), Q()
+        for (name, _field), value in zip(self.columns, position, strict=True):
+            beyond |= same & Q(**{f"{name}__{way}": value})
+            same &= Q(**{name: value})
+        return condition & beyond
+
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        # Django's own cuts moments to milliseconds.
+        return o.isoformat() if hasattr(o, "isoformat") else super().default(o)
+
+
+def _query(parameters: QueryDict, name: str, value: str) -> str:
+    changed = parameters.copy()
+    for other in (BEFORE, AFTER):
+        changed.pop(other, None)
+    changed[name] = value
+    return f"?{changed.urlencode()}"

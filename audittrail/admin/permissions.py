@@ -1,0 +1,136 @@
+"""Who may see and do what: asked on the server for every request, of the site's own ModelAdmins.
+
+A row of history appears only to who may view its model in that site. A model without a ModelAdmin of its own is seen with
+the one that shows its rows (as inlines, or as a many-to-many field); all others appear to superusers alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest
+
+from audittrail.capture import tracking
+
+UNDO = "audittrail.undo_revision"
+RESTORE_ALL = "audittrail.restore_database"
+ROLL_BACK = "audittrail.roll_back_database"
+
+_CACHE = "_audittrail_visible_models"
+
+
+@dataclass(frozen=True)
+class VisibleModel:
+    """A tracked model whose rows a user may see in a site, and why.
+
+    `model_admin` is that of the model or of a proxy of it. Without one, `owners` are the ModelAdmins on whose pages its rows
+    are shown, with the attribute of the row that holds the key of their object; a superuser needs neither.
+    """
+
+    model: type[models.Model]
+    model_admin: ModelAdmin[Any] | None = None
+    owners: tuple[tuple[ModelAdmin[Any], str], ...] = ()
+
+
+def may_view(
+    request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
+) -> bool:
+    """Return whether the user may view the objects of a model in a site, or this one.
+
+    `obj` may be one of the past: the object as it was.
+    """
+    return bool(model_admin.has_view_permission(request, obj))
+
+
+def require_view(
+    request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
+) -> None:
+    """Raise `PermissionDenied` unless `may_view`."""
+    if not may_view(request, model_admin, obj):
+        raise PermissionDenied
+
+
+def may(request: HttpRequest, permission: str) -> bool:
+    """Return whether the user has one of the permissions over whole revisions: UNDO, RESTORE_ALL, ROLL_BACK."""
+    user: Any = getattr(request, "user", None)
+    return user is not None and bool(user.has_perm(permission))
+
+
+def require(request: HttpRequest, permission: str) -> None:
+    """Raise `PermissionDenied` unless `may`."""
+    if not may(request, permission):
+        raise PermissionDenied
+
+
+def visible_models(
+    site: AdminSite, request: HttpRequest
+) -> Mapping[type[models.Model], VisibleModel]:
+    """Return the tracked models whose rows the user of a request may see in a site, by their concrete models.
+
+    Asked once a request; it takes no query beyond those of the permissions themselves.
+    """
+    cache: dict[int, dict[type[models.Model], VisibleModel]] = request.__dict__.setdefault(
+        _CACHE, {}
+    )
+    if id(site) not in cache:
+        cache[id(site)] = _visible_models(site, request)
+    return cache[id(site)]
+
+
+def require_any_model(site: AdminSite, request: HttpRequest) -> None:
+    """Raise `PermissionDenied` if the user may see the history of no model at all."""
+    if not visible_models(site, request):
+        raise PermissionDenied
+
+
+def _visible_models(
+    site: AdminSite, request: HttpRequest
+) -> dict[type[models.Model], VisibleModel]:
+    registered: set[type[models.Model]] = set()
+    found: dict[type[models.Model], VisibleModel] = {}
+    # The model's own ModelAdmin before those of its proxies.
+    for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.proxy):
+        concrete = model._meta.concrete_model or model
+        registered.add(concrete)
+        if (
+            concrete not in found
+            and tracking.is_tracked(concrete)
+            and may_view(request, model_admin)
+        ):
+            found[concrete] = VisibleModel(concrete, model_admin)
+    owners: dict[type[models.Model], dict[tuple[ModelAdmin[Any], str], None]] = {}
+    for visible in [*found.values()]:
+        assert visible.model_admin is not None
+        for model, attribute in _shown_with(request, visible.model_admin):
+            if model not in registered and tracking.is_tracked(model):
+                owners.setdefault(model, {})[visible.model_admin, attribute] = None
+    for model, shown_by in owners.items():
+        found[model] = VisibleModel(model, owners=tuple(shown_by))
+    if getattr(request.user, "is_superuser", False):
+        for model in tracking.tracked_models():
+            if model not in registered:
+                found[model] = VisibleModel(model)
+    return found
+
+
+def _shown_with(
+    request: HttpRequest, model_admin: ModelAdmin[Any]
+) -> Iterator[tuple[type[models.Model], str]]:
+    """Yield models whose rows a ModelAdmin shows with its objects, with the attribute that holds the object's key."""
+    for field in model_admin.opts.many_to_many:
+        through: Any = field.remote_field.through
+        if through._meta.auto_created:
+            yield through, through._meta.get_field(field.m2m_field_name()).attname
+    for inline in model_admin.get_inline_instances(request):
+        concrete = inline.model._meta.concrete_model or inline.model
+        if not inline.has_view_permission(request):
+            continue
+        for field in concrete._meta.local_concrete_fields:
+            target = getattr(field.remote_field, "model", None)
+            if isinstance(target, type) and issubclass(model_admin.model, target):
+                yield concrete, field.attname
