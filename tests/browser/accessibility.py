@@ -1,0 +1,79 @@
+"""Ask axe what a page lacks for people who do not see it, or not well, or use the keyboard alone."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from itertools import count
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+#: What axe finds on Django's own pages already: a rule, and the elements that it is let go for.
+STOCK = {
+    "aria-prohibited-attr": ".help-tooltip",
+    "empty-table-header": "th.original",
+    "label": ".form-row [name$='_0'], .form-row [name$='_1'], .select2-search__field",
+    "link-in-text-block": ".breadcrumbs a",
+    "target-size": "#changelist-filter li a",
+}
+
+AXE = """async ([options, stock]) => {
+    const { violations } = await axe.run(document, options);
+    return violations.flatMap(({ id, help, nodes }) => nodes
+        .filter(({ target: [selector] }) => !document.querySelector(selector)?.matches(stock[id] ?? "no"))
+        .map(({ html, target }) => `${id}: ${help}: ${html.slice(0, 200)} (${target.join(" ")})`));
+}"""
+
+#: Whether the focus is where it has not been before.
+VISITED = """turn => {
+    window.audittrailVisited = turn ? window.audittrailVisited : new Set();
+    const { size } = window.audittrailVisited;
+    return window.audittrailVisited.add(document.activeElement).size > size;
+}"""
+
+#: What may show that an element has the focus.
+SEEN = """element => {
+    const style = getComputedStyle(element);
+    return [style.outline, style.boxShadow, style.border, style.backgroundColor, style.color, style.textDecoration].join();
+}"""
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds on the page, each with its rule and the element, except what is Django's."""
+    if not page.evaluate("'axe' in window"):
+        # Evaluated from outside, so the page's policy does not concern it.
+        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    # Loading the style sheets once more, axe would break the page's policy itself.
+    options = {"runOnly": {"type": "tag", "values": TAGS}, "preload": False}
+    found: Any = page.evaluate(AXE, [options, STOCK])
+    return [str(violation) for violation in found]
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until `target` has the focus, and demand that one sees it there.
+
+    Raises AssertionError if it cannot be reached so.
+    """
+    before = target.evaluate(SEEN)
+    for turn in count():
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            assert target.evaluate(SEEN) != before, f"{target} does not show that it has the focus."
+            return
+        assert page.evaluate(VISITED, turn), f"{target} was not reached by {turn} times Tab."
+
+
+def overflow(page: Page) -> list[str]:
+    """Return the elements that stick out of the page sideways, so that one would have to scroll it."""
+    found: list[str] = page.evaluate(
+        """() => {
+            const root = document.documentElement;
+            if (root.scrollWidth <= root.clientWidth) return [];
+            return Array.from(document.querySelectorAll("body *")).filter((element) => {
+                const box = element.getBoundingClientRect();
+                return box.width && (box.right > root.clientWidth + 1 || box.left < -1);
+            }).map((element) => element.outerHTML.slice(0, 200));
+        }"""
+    )
+    return found
