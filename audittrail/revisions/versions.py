@@ -120,21 +120,20 @@ def version_model(model: type[models.Model]) -> type[Any]:
             f"{model._meta.label} is not tracked, so it has no history. Take it out of AUDITTRAIL_EXCLUDE or call "
             f"history.register({model.__name__}), then run manage.py migrate."
         )
-    options = tracking.options_of(concrete)
-    return _build(concrete, options)
+    return _build(concrete, tracking.options_of(concrete).exclude)
 
 
 @cache
-def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
+def _build(model: type[models.Model], exclude: tuple[str, ...]) -> type[Any]:
     meta = model._meta
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
     for field in meta.local_concrete_fields:
-        if field.column is None or field.name in options.exclude:
+        if field.column is None or field.name in exclude:
             continue
         stored = _plain_copy(field)
         if stored is not None:
-            name = names[field.attname] = _free_name(field.attname)
+            name = names[field.attname] = version_name(field.attname)
             fields[name] = stored
     keys = tuple(names[field.attname] for field in meta.pk_fields)
     name = f"{model.__name__}Version"
@@ -177,7 +176,8 @@ def _build(model: type[models.Model], options: tracking.Options) -> type[Any]:
     )
 
 
-def _free_name(name: str) -> str:
+def version_name(name: str) -> str:
+    """Return the name of the attribute of a version that holds a field of the row, by the field's `attname`."""
     base = name
     while base.startswith("row_"):
         base = base.removeprefix("row_")

@@ -1,0 +1,65 @@
+"""Row images: what a version holds, as typed values, and how the images of two versions differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models
+
+from audittrail.diff.changes import FieldChange
+from audittrail.diff.columns import RowColumn
+from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.versions import Operation, Version
+
+#: What a row is not there after.
+GONE = (Operation.DELETE, Operation.TRUNCATE)
+
+
+@dataclass(frozen=True, eq=False)
+class RowImage:
+    """The image of a row: an object with its values, and the text of those that Python's equality can't tell apart."""
+
+    row: models.Model
+    #: By the names of columns.
+    texts: Mapping[str, str | None] = field(default_factory=dict)
+
+    def value(self, column: RowColumn) -> Any:
+        """Return the value of a column as the model's field gives it; None for NULL."""
+        # A file field makes an object of NULL, which nobody could tell from an empty name.
+        if column.name in self.row.__dict__ and self.row.__dict__[column.name] is None:
+            return None
+        return getattr(self.row, column.name)
+
+
+def is_gone(version: Version) -> bool:
+    """Return whether the row is not there after the version."""
+    return version.operation in GONE  # type: ignore[attr-defined]
+
+
+def differs(column: RowColumn, old: RowImage, new: RowImage) -> bool:
+    """Return whether a column differs between two images, as the database compares them (`*<>`)."""
+    if column.is_exact:
+        return bool(old.value(column) != new.value(column))
+    return old.texts.get(column.name) != new.texts.get(column.name)
+
+
+def changes_between(
+    columns: tuple[RowColumn, ...],
+    old: RowImage | None,
+    new: RowImage | None,
+    revision: BaseRevision | None,
+) -> tuple[FieldChange, ...]:
+    """Return the changes of a row from one image to another; None stands for a row that is not there."""
+    changes = []
+    for column in columns:
+        before = None if old is None else old.value(column)
+        after = None if new is None else new.value(column)
+        if differs(column, old, new) if old and new else before is not None or after is not None:
+            if column.masked:
+                before = after = None
+            name = column.field.name
+            change = FieldChange(name, before, after, revision, column.field, masked=column.masked)
+            changes.append(change)
+    return tuple(changes)

@@ -1,0 +1,126 @@
+"""What each version changed: itself compared with the one of the same row before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.backends.postgresql.psycopg_any import sql
+from django.db.models import prefetch_related_objects
+
+from audittrail.diff.changes import FieldChange
+from audittrail.diff.columns import columns_of
+from audittrail.diff.images import RowImage, changes_between, is_gone
+from audittrail.diff.loading import (
+    Images,
+    fetch,
+    history_table,
+    rows_of_keys,
+    same_key,
+    since_version,
+)
+from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.versions import Operation, Version
+
+
+@dataclass(frozen=True)
+class VersionChanges:
+    """A version, the one of its row before it, and what changed between them.
+
+    An insertion changes every field that it gives a value, a deletion every field that had one. Of the first known version
+    of a row that existed before, such as its baseline, it isn't known what it changed: it has no changes.
+    """
+
+    version: Version
+    previous: Version | None
+    changes: tuple[FieldChange, ...]
+
+
+def version_changes(versions: Iterable[Version]) -> list[VersionChanges]:
+    """Return what each of some versions changed, in their order.
+
+    Takes versions of one model read from one database, a page of them, in any order. Sends one query, and one more for their
+    revisions unless these are loaded (`select_related("revision")`).
+
+    Raises `ValueError` for versions of several models or databases.
+    """
+    versions = list(versions)
+    if not versions:
+        return []
+    model: Any = type(versions[0])
+    alias = versions[0]._state.db or "default"
+    for version in versions:
+        if type(version) is not model or version._state.db != alias:
+            raise ValueError(
+                f"version_changes takes versions of one model from one database; {versions[0]!r} and {version!r} are not. "
+                "Call it for each of them."
+            )
+    prefetch_related_objects(versions, "revision")
+    columns = columns_of(model.tracked_model)
+    found = {}
+    for position, texts, previous in _previous(model, alias, versions):
+        found[position] = RowImage(versions[position], texts), previous
+    result = []
+    for position, version in enumerate(versions):
+        image, previous = found.get(position, (RowImage(version), None))
+        old, new = _sides(image, previous)
+        changes = changes_between(columns, old, new, loaded_revision(version))
+        if old is None and new is image and not _is_insertion(version, previous):
+            changes = ()
+        result.append(VersionChanges(version, previous and previous.row, changes))  # type: ignore[arg-type]
+    return result
+
+
+def loaded_revision(version: Version) -> BaseRevision | None:
+    """Return the revision of a version, which has been loaded; None if it has been erased."""
+    revision: BaseRevision | None = version._state.fields_cache.get("revision")
+    return revision
+
+
+def _sides(image: RowImage, previous: RowImage | None) -> tuple[RowImage | None, RowImage | None]:
+    """Return what to compare for a version: nothing stands on the side on which the row is not there."""
+    version: Any = image.row
+    if is_gone(version):
+        return image, None  # which holds the full last image itself
+    before: Any = previous and previous.row
+    return None if before is None or is_gone(before) else previous, image
+
+
+def _is_insertion(version: Any, previous: RowImage | None) -> bool:
+    return previous is not None or version.operation == Operation.INSERT
+
+
+_PREVIOUS: Final = """
+    SELECT w.position, {columns} {texts}
+      FROM {rows}
+      JOIN {history} v ON {same_version} AND v.version = w.audittrail_tick
+      LEFT JOIN LATERAL (
+           SELECT p.* FROM {history} p
+            WHERE {same_row} AND p.version < v.version
+              AND p.version >= CASE WHEN v.version >= {since} THEN {since} ELSE 0 END
+            ORDER BY p.version DESC LIMIT 1) p ON true
+"""
+
+
+def _previous(
+    model: Any, alias: str, versions: Sequence[Any]
+) -> Iterator[tuple[int, dict[str, str | None], RowImage | None]]:
+    """Yield for each version its position, the texts of its inexact columns, and the image of the version before it.
+
+    A version from before a table's tracking began anew is no predecessor of one after that: it may be of another row.
+    """
+    own, before = Images(model, alias, "v"), Images(model, alias, "p")
+    keys = [[getattr(version, name) for name in model.key_names] for version in versions]
+    statement = sql.SQL(_PREVIOUS).format(
+        columns=before.columns(),
+        texts=own.texts_only(),
+        rows=rows_of_keys(model, alias, keys, [version.version for version in versions]),
+        history=history_table(model),
+        same_version=same_key(model, "v", "w"),
+        same_row=same_key(model, "p", "v"),
+        since=since_version(model),
+    )
+    for position, *values in fetch(alias, statement):
+        texts = own.texts(values[before.width :])
+        yield position, texts, before.image(values[: before.width])
