@@ -1,5 +1,7 @@
 """The errors that audittrail raises, one tree under `AuditTrailError`."""
 
+from typing import Any
+
 
 class AuditTrailError(Exception):
     """The base of every error that audittrail raises by itself."""
@@ -51,3 +53,25 @@ class MixedMomentsError(TimeTravelError, ValueError):
 
 class PastIsReadOnlyError(AuditTrailError):
     """The past was to be written or locked."""
+
+
+class RestoreError(AuditTrailError):
+    """Rows could not be brought back; nothing was changed."""
+
+    plan: Any = None
+
+
+class RestoreConflictError(RestoreError):
+    """Something stands in the way of a restore, see `plan.conflicts`; nothing was changed."""
+
+    def __init__(self, message: str, plan: Any) -> None:
+        super().__init__(message)
+        self.plan = plan
+
+
+class StalePlanError(RestoreError):
+    """Something has changed since a plan was made, see `plan` for what it would do now; nothing was changed."""
+
+    def __init__(self, message: str, plan: Any) -> None:
+        super().__init__(message)
+        self.plan = plan

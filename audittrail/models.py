@@ -6,6 +6,9 @@ from typing import Any
 
 from django.db import models
 
+from audittrail.restore.plan import OnConflict, Plan
+from audittrail.restore.undoing import Undoing
+from audittrail.restore.whole import RestoringAll, RollingBack
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import changes
 
@@ -13,7 +16,7 @@ __all__ = ["Revision"]
 
 
 class Revision(BaseRevision):
-    """A revision, with what can be asked of the state that it left."""
+    """A revision, with what can be asked of the state that it left, and what brings it back."""
 
     class Meta(BaseRevision.Meta):
         pass
@@ -34,3 +37,34 @@ class Revision(BaseRevision):
         Takes one query to find the models, and one for each of their querysets once it is evaluated.
         """
         return {model: self.get_changed_objects(model) for model in changes.changed_models(self)}
+
+    def undo(self, *, dry_run: bool = False, on_conflict: OnConflict = "refuse") -> Plan:
+        """Reverse exactly what this revision changed, field by field, as a new revision.
+
+        What it inserted is deleted, what it deleted is inserted again, and the fields that it changed get the values from before. A field
+        that a later revision has changed again is a conflict: `"refuse"` changes nothing then, `"skip"` leaves such fields and rows as
+        they are, `"override"` wins over the later changes. `dry_run` only returns the plan.
+
+        Raises `RestoreConflictError` if something stands in the way, `MomentError` while the revision is open.
+        """
+        return Undoing(self).run(dry_run=dry_run, on_conflict=on_conflict)
+
+    def restore_all(self, *, dry_run: bool = False, on_conflict: OnConflict = "refuse") -> Plan:
+        """Bring every tracked table back to the state that this revision left, in one transaction, as a new revision.
+
+        Tables are locked against writers meanwhile. `dry_run` only returns the plan. `on_conflict="skip"` leaves out rows that
+        something stands in the way of, and tables that were not tracked then.
+
+        Raises `RestoreConflictError`, `LockedError` if a table stays locked by others.
+        """
+        return RestoringAll(self).run(dry_run=dry_run, on_conflict=on_conflict)
+
+    def rollback_all_later_revisions(
+        self, *, dry_run: bool = False, on_conflict: OnConflict = "refuse"
+    ) -> Plan:
+        """Bring every tracked table back to the state that this revision left, and erase all later revisions with their history.
+
+        What stays is one revision that says who did it, when, and how much was erased. Arguments and errors are those of
+        `restore_all`; only a role that may change history can do it.
+        """
+        return RollingBack(self).run(dry_run=dry_run, on_conflict=on_conflict)

@@ -37,7 +37,7 @@ def patiently(
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{timeout}ms"])
                 return work(cursor)
         except OperationalError as error:
-            if _sqlstate(error) not in PASSING:
+            if sqlstate(error) not in PASSING:
                 raise
             if connection.in_atomic_block or attempt == attempts - 1:
                 raise LockedError(refusal) from error
@@ -45,6 +45,7 @@ def patiently(
     raise AssertionError("unreachable")
 
 
-def _sqlstate(error: Exception) -> str | None:
+def sqlstate(error: Exception) -> str | None:
+    """Return the SQLSTATE of a database error that Django raised."""
     cause = error.__cause__  # psycopg2 and psycopg 3 call it differently
     return getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None)

@@ -74,22 +74,31 @@ def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
     Of several tables of one name the one on the search path counts, otherwise the last that was tracked.
     """
     cursor.execute(
-        "SELECT DISTINCT ON (t.table_name) t.table_name,"
-        " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
-        " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
-        " t.closed_through, t.tail_from, audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
-        " FROM audittrail.tracked_table t WHERE t.table_name = ANY (%s)"
+        f"SELECT DISTINCT ON (t.table_name) {_COLUMNS} FROM audittrail.tracked_table t WHERE t.table_name = ANY (%s)"
         " ORDER BY t.table_name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
         [sorted(names)],
     )
-    return {
-        name: PastTable(
-            name, since, since_at, until, until_at, query, (through, tail), joined, subplan
-        )
-        for (
-            name, since, since_at, until, until_at, query, through, tail, joined, subplan,
-        ) in cursor.fetchall()
-    }  # fmt: skip
+    return {row[0]: _past_table(row) for row in cursor.fetchall()}
+
+
+def load_number(cursor: Any, number: int) -> PastTable:
+    """Return the table of a number in the registry."""
+    cursor.execute(f"SELECT {_COLUMNS} FROM audittrail.tracked_table t WHERE t.id = %s", [number])
+    return _past_table(cursor.fetchone())
+
+
+_COLUMNS: Final = (
+    "t.table_name, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
+    " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
+    " t.closed_through, t.tail_from, audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
+)
+
+
+def _past_table(row: tuple[Any, ...]) -> PastTable:
+    name, since, since_at, until, until_at, query, through, tail, joined, subplan = row
+    return PastTable(
+        name, since, since_at, until, until_at, query, (through, tail), joined, subplan
+    )
 
 
 def refuse_untracked(name: str) -> None:

@@ -1,0 +1,56 @@
+-- Erasing the history after a moment: what a rollback does after it has brought the tables back to that moment.
+
+-- How much history there is after a tick.
+CREATE OR REPLACE FUNCTION audittrail.later_history(tick bigint, OUT revisions bigint, OUT versions bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    number  bigint;
+BEGIN
+    SELECT count(*) INTO revisions FROM audittrail.revision r WHERE r.committed > tick;
+    versions := 0;
+    FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
+        EXECUTE format('SELECT count(*) FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick)) INTO number;
+        versions := versions + number;
+    END LOOP;
+END
+$$;
+
+-- The condition that a version h is not part of the history up to a tick: it came later, or its revision was committed later.
+CREATE OR REPLACE FUNCTION audittrail.is_later(tick bigint) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT format('(h.version > %1$s OR h.revision_id = ANY (ARRAY(SELECT o FROM audittrail.open_at(%1$s) o)))', tick)
+$$;
+
+-- Erase all revisions committed after a tick, with their versions and those of this transaction, whose revision stays and is the
+-- record of it. The tables must hold what they held at that tick, and be locked. A table that was not tracked then begins its
+-- history anew, with what it holds as baseline.
+CREATE OR REPLACE FUNCTION audittrail.erase_later(tick bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    opened  bigint := audittrail.next_version();
+    own     bigint := current_setting('audittrail.revision')::bigint;
+    later   boolean;
+    filled  boolean;
+    ignored text := set_config('audittrail.settling', 'on', true);
+BEGIN
+    FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
+        later := coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version) > tick;
+        EXECUTE format('DELETE FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick));
+        EXECUTE format('UPDATE audittrail.%I h SET superseded = NULL WHERE h.superseded > %s', tracked.history_name, tick);
+        CONTINUE WHEN NOT later OR tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation);
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
+        UPDATE audittrail.tracked_table t
+           SET since_version = audittrail.next_version(), since_at = clock_timestamp(), since_revision = CASE WHEN filled THEN own END,
+               baseline_complete = NOT filled, baseline_position = NULL
+         WHERE t.id = tracked.id RETURNING * INTO tracked;
+        IF filled THEN
+            EXECUTE audittrail.baseline_statement(tracked, tracked.relation::regclass::text);
+            PERFORM audittrail.complete_baseline(tracked.id);
+        END IF;
+    END LOOP;
+    DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;
+    ignored := set_config('audittrail.settling', '', true);
+END
+$$;

@@ -1,0 +1,125 @@
+"""Tracked tables as restoring needs them: columns and key, from the registry and the catalogs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from audittrail.capture import tracking
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the live table: how it is stored in history, and what the table demands of it."""
+
+    name: str
+    type: str
+    #: Its type in history, and its name there; None if history doesn't hold it, as an excluded column.
+    stored_type: str
+    history: str | None
+    ignored: bool
+    not_null: bool
+    #: "s" for a stored generated column, "v" for a virtual one, "" for others.
+    generated: str
+    #: "a" for GENERATED ALWAYS AS IDENTITY, "d" for BY DEFAULT, "" for others.
+    identity: str
+    #: The default, or what generates it, as SQL; or None.
+    default: str | None
+
+    @property
+    def stored(self) -> bool:
+        """Whether history holds it."""
+        return self.history is not None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A tracked table of the present."""
+
+    id: int
+    relation: int
+    schema: str
+    name: str
+    history: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    model: type[models.Model] | None
+
+    def __str__(self) -> str:
+        return self.model._meta.label if self.model else self.name
+
+    def column(self, name: str) -> Column:
+        """Return the column of a name."""
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def writable(self) -> tuple[Column, ...]:
+        """The columns that a statement may give a value: all but generated ones."""
+        return tuple(column for column in self.columns if not column.generated)
+
+    @property
+    def restorable(self) -> tuple[str, ...]:
+        """The names of the columns that a row which is still there gets back.
+
+        Not the key, which tells the row; not ignored columns, whose past is not known exactly; not GENERATED ALWAYS ones, which
+        PostgreSQL never lets be set.
+        """
+        return tuple(
+            column.name
+            for column in self.writable
+            if column.stored
+            and not column.ignored
+            and column.identity != "a"
+            and column.name not in self.key
+        )
+
+    def field(self, column: str) -> Any:
+        """Return the model's field of a column, or None."""
+        if self.model is None:
+            return None
+        own = self.model._meta.local_concrete_fields
+        return next((field for field in own if field.column == column), None)
+
+
+_TABLES = """
+SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
+       (SELECT json_agg(json_build_array(
+                   a.attname, format_type(a.atttypid, a.atttypmod),
+                   coalesce(k.type, format_type(a.atttypid, a.atttypmod)), k.history, coalesce(k.ignored, false),
+                   a.attnotnull, a.attgenerated::text, a.attidentity::text, pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum)
+          FROM pg_attribute a
+          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+          LEFT JOIN jsonb_to_recordset(t.columns) k (name text, type text, history text, ignored boolean) ON k.name = a.attname
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text
+  FROM audittrail.tracked_table t
+  JOIN pg_class c ON c.oid = audittrail.tied_relation(t) JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE t.until_version IS NULL AND t.key <> '{}'
+ ORDER BY t.id
+"""
+
+
+def load(cursor: Any, using: str) -> dict[int, Table]:
+    """Return the tables that a database tracks now, by the oid of their relation."""
+    by_table = models_by_table(using)
+    cursor.execute(_TABLES)
+    found: dict[int, Table] = {}
+    for number, relation, schema, name, history, key, columns in cursor.fetchall():
+        made = tuple(Column(*column) for column in json.loads(columns))
+        model = by_table.get(name) or by_table.get(f'{schema}"."{name}')
+        found[relation] = Table(number, relation, schema, name, history, tuple(key), made, model)
+    return found
+
+
+def models_by_table(using: str) -> dict[str, type[models.Model]]:
+    """Return the tracked models by the name of their table."""
+    return {table.table: table.model for table in tracking.tracked_tables(using)}
+
+
+def table_of(tables: Iterable[Table], model: type[models.Model]) -> Table | None:
+    """Return the table of a model, or None if the database does not track it now."""
+    concrete = model._meta.concrete_model
+    return next((table for table in tables if table.model is concrete), None)

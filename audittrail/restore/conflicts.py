@@ -1,0 +1,211 @@
+"""What stands in the way of staged rows: asked of the database with one query for each of its constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from audittrail.restore import constraints, uniqueness
+from audittrail.restore.catalog import Table
+from audittrail.restore.constraints import Constraints, ForeignKey
+from audittrail.restore.finding import WRITTEN, Finder
+from audittrail.restore.plan import LISTED, Conflict, OnConflict
+from audittrail.restore.staging import Staging
+from audittrail.restore.statements import composed, joined, listed, name_of, raw, run, same
+
+#: Between the names of fields, where a query gives several as one text.
+_SEPARATOR: Final = "\x1f"
+
+#: How often rows are left out, and the rest is asked again, before it is given up: each time some row goes.
+_ROUNDS: Final = 1_000
+
+
+def find(staging: Staging, on_conflict: OnConflict) -> tuple[Constraints, list[Conflict]]:
+    """Return what binds the staged tables, and what stands in the way; rows that are in the way are left out if so told."""
+    bound = constraints.load(staging.cursor, [table.relation for table in staging])
+    finders = list(_finders(staging, bound))
+    found: list[Conflict] = []
+    for _ in range(_ROUNDS):
+        present = [conflict for finder in finders for conflict in _listed(staging, finder)]
+        found += [conflict for conflict in present if conflict not in found]
+        if not present or on_conflict != "skip":
+            break
+        for finder in finders:
+            _leave_out(staging, finder)
+    return bound, found
+
+
+def _finders(staging: Staging, bound: Constraints) -> Iterator[Finder]:
+    for table in staging:
+        yield from _changed_since(staging, table)
+        yield from _missing_values(staging, table)
+        yield from _checks(staging, table, bound)
+    by_relation = staging.staged
+    for key in bound.foreign_keys:
+        if key.relation in by_relation:
+            yield _missing_reference(staging, by_relation[key.relation], key)
+        if key.target in by_relation:
+            yield _protected(staging, by_relation[key.target], key)
+    for index in bound.unique:
+        yield from uniqueness.unique(staging, by_relation[index.relation], index)
+    for exclusion in bound.exclusions:
+        yield from uniqueness.exclusion(staging, by_relation[exclusion.relation], exclusion)
+
+
+def _changed_since(staging: Staging, table: Table) -> Iterator[Finder]:
+    """Ask for what a later revision has changed, which undoing notes while it stages: the names of fields."""
+    places = composed(
+        "SELECT s.ctid AS place, array_to_string(s.audittrail_fields, E'\\x1f') AS detail FROM {stage} s"
+        " WHERE s.audittrail_fields IS NOT NULL",
+        stage=staging.name(table),
+    )
+    text = f"{table} {{key}} was changed again by a later revision: {{detail}}"
+    yield Finder("changed since", table, (), text, places)
+
+
+def _missing_values(staging: Staging, table: Table) -> Iterator[Finder]:
+    for found in table.writable:
+        if found.not_null and not found.identity:
+            places = composed(
+                "SELECT s.ctid AS place, '' AS detail FROM {stage} s WHERE {written} AND s.{name} IS NULL",
+                stage=staging.name(table),
+                written=WRITTEN,
+                name=found.name,
+            )
+            why = "history has no value for it" if found.stored else "it is excluded from history"
+            text = f"{table} {{key}}: {found.name} must have a value, and {why}"
+            yield Finder("missing value", table, (found.name,), text, places)
+
+
+def _checks(staging: Staging, table: Table, bound: Constraints) -> Iterator[Finder]:
+    for check in bound.checks:
+        if check.relation == table.relation:
+            places = composed(
+                "SELECT ctid AS place, '' AS detail FROM {stage} WHERE {written} AND ({condition}) IS FALSE",
+                stage=staging.name(table),
+                written=WRITTEN,
+                condition=raw(check.condition),
+            )
+            text = f"{table} {{key}} would violate the check constraint {check.name!r}"
+            yield Finder("check", table, (), text, places)
+
+
+def _missing_reference(staging: Staging, table: Table, key: ForeignKey) -> Finder:
+    target = staging.staged.get(key.target)
+    gone, brought = raw(""), raw("")
+    if target is not None:
+        stage = staging.name(target)
+        gone = composed(
+            " AND NOT EXISTS (SELECT FROM {stage} d WHERE {same})",
+            stage=stage,
+            same=same(target.key, "d", "t"),
+        )
+        brought = composed(
+            " AND NOT EXISTS (SELECT FROM {stage} n WHERE n.audittrail_action <> 'D' AND {same})",
+            stage=stage,
+            same=same(key.target_columns, "n", "s", key.columns),
+        )
+    places = composed(
+        "SELECT s.ctid AS place, concat_ws(', ', {values}) AS detail FROM {stage} s WHERE {written} AND {filled}"
+        " AND NOT EXISTS (SELECT FROM {target} t WHERE {same}{gone}){brought}",
+        values=listed(key.columns, "s"),
+        stage=staging.name(table),
+        written=WRITTEN,
+        filled=joined(
+            (composed("s.{name} IS NOT NULL", name=name) for name in key.columns), " AND "
+        ),
+        target=target_name(staging, key),
+        same=same(key.target_columns, "t", "s", key.columns),
+        gone=gone,
+        brought=brought,
+    )
+    to = staging.tables.get(key.target)
+    text = f"{table} {{key}} refers to {to or 'a row'} {{detail}} by {', '.join(key.columns)}, which is not there any more"
+    return Finder("missing reference", table, key.columns, text, places)
+
+
+def target_name(staging: Staging, key: ForeignKey) -> Any:
+    """Return the name of the table that a foreign key leads to."""
+    table = staging.tables.get(key.target)
+    if table is not None:
+        return name_of(table)
+    return raw(str(staging.value("SELECT {oid}::regclass::text", oid=raw(str(key.target)))))
+
+
+def _protected(staging: Staging, table: Table, key: ForeignKey) -> Finder:
+    referring = staging.staged.get(key.relation)
+    spared = raw("")
+    if referring is not None:
+        # Staged itself: it goes too, or its image to be is asked about by itself.
+        spared = composed(
+            " AND NOT EXISTS (SELECT FROM {stage} d WHERE {same})",
+            stage=staging.name(referring),
+            same=same(referring.key, "d", "x"),
+        )
+    places = composed(
+        "SELECT s.ctid AS place, '' AS detail FROM {stage} s WHERE s.audittrail_action = 'D'"
+        " AND EXISTS (SELECT FROM {referring} x WHERE {same}{spared})",
+        stage=staging.name(table),
+        referring=raw(key.table),
+        same=same(key.columns, "x", "s", key.target_columns),
+        spared=spared,
+    )
+    by = staging.tables.get(key.relation)
+    text = f"{table} {{key}} would be deleted, but rows of {by or key.table} refer to it by {', '.join(key.columns)}"
+    return Finder("protected", table, key.target_columns, text, places)
+
+
+def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
+    table = finder.table
+    rows = run(
+        staging.cursor,
+        "SELECT {key}, f.detail FROM ({places}) f JOIN {stage} k ON k.ctid = f.place LIMIT {limit}",
+        key=joined(composed("k.{name}::text", name=name) for name in table.key),
+        places=finder.places,
+        stage=staging.name(table),
+        limit=raw(str(LISTED + 1)),
+    ).fetchall()
+    conflicts = [
+        Conflict(
+            finder.kind,
+            table.name,
+            table.model,
+            tuple(key),
+            tuple(detail.split(_SEPARATOR)) if finder.kind == "changed since" else finder.columns,
+            finder.text.replace("{key}", ", ".join(key)).replace(
+                "{detail}", detail.replace(_SEPARATOR, ", ")
+            ),
+        )
+        for *key, detail in rows
+    ]
+    if len(conflicts) > LISTED:
+        total = staging.value("SELECT count(*) FROM ({places}) f", places=finder.places)
+        last = conflicts[LISTED - 1]
+        more = f"{last.message}, and {total - LISTED} more rows like it"
+        rows_left = total - LISTED + 1
+        conflicts[LISTED - 1 :] = [
+            Conflict(last.kind, last.table, last.model, last.key, last.columns, more, rows_left)
+        ]
+    return conflicts
+
+
+def _leave_out(staging: Staging, finder: Finder) -> None:
+    if finder.kind == "changed since":
+        # Of an updated row only the fields that were changed since stay as they are, which is how it was staged.
+        run(
+            staging.cursor,
+            "DELETE FROM {stage} WHERE audittrail_fields IS NOT NULL AND audittrail_action = '='",
+            stage=staging.name(finder.table),
+        )
+        run(
+            staging.cursor,
+            "UPDATE {stage} SET audittrail_fields = NULL WHERE audittrail_fields IS NOT NULL",
+            stage=staging.name(finder.table),
+        )
+        return
+    run(
+        staging.cursor,
+        "DELETE FROM {stage} d USING ({places}) f WHERE d.ctid = f.place",
+        stage=staging.name(finder.table),
+        places=finder.places,
+    )

@@ -1,0 +1,29 @@
+"""What is asked of staged rows: queries for the places (`ctid`) of those that something stands in the way of.
+
+So they can be listed, counted and left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from audittrail.restore.catalog import Table
+from audittrail.restore.statements import raw
+
+#: The condition on a staged row that it will be there.
+WRITTEN: Final = raw("audittrail_action IN ('I', 'U')")
+
+
+@dataclass(frozen=True)
+class Finder:
+    """One thing to ask of the staged rows of a table: `places` is the query.
+
+    It also gives a `detail`; `{key}` and `{detail}` stand for the row and that in `text`.
+    """
+
+    kind: str
+    table: Table
+    columns: tuple[str, ...]
+    text: str
+    places: Any

@@ -1,0 +1,157 @@
+"""What restoring would do, or has done: rows to insert, update and delete, what stands in the way, what else to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from django.db import models
+
+#: What to do about conflicts: refuse all of it, leave out the rows (and fields) that are concerned, or win over later changes.
+OnConflict = Literal["refuse", "skip", "override"]
+
+#: How many rows of a table, and conflicts of a kind, a plan tells one by one; it counts all of them.
+DETAILS: Final = 1000
+LISTED: Final = 100
+
+
+@dataclass(frozen=True)
+class Change:
+    """A column of a row that changes: its field, if the model has one, and both values."""
+
+    column: str
+    old: Any
+    new: Any
+    field: models.Field[Any, Any] | None = None
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """A row: what happens to it ("I" insert, "U" update, "D" delete), its key, and what changes in it."""
+
+    action: str
+    key: tuple[Any, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """What happens to the rows of one table; `rows` are the first of them, and all if `complete`."""
+
+    table: str
+    model: type[models.Model] | None
+    inserted: int
+    updated: int
+    deleted: int
+    rows: tuple[RowPlan, ...] = field(repr=False)
+
+    @property
+    def total(self) -> int:
+        """How many rows are concerned."""
+        return self.inserted + self.updated + self.deleted
+
+    @property
+    def complete(self) -> bool:
+        """Whether `rows` has all of them."""
+        return len(self.rows) == self.total
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Something that stands in the way, and the row that it concerns.
+
+    `kind` is one of "missing reference", "unique", "exclusion", "check", "protected", "missing value", "changed since" and
+    "not tracked then"; `message` says it in words, `columns` names the columns concerned. `rows` counts how many rows have the same
+    conflict, for the last one listed of many.
+    """
+
+    kind: str
+    table: str
+    model: type[models.Model] | None
+    key: tuple[Any, ...]
+    columns: tuple[str, ...]
+    message: str
+    rows: int = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to know that stands in nobody's way, and how many rows of which table it concerns."""
+
+    kind: str
+    table: str
+    rows: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a restoring call would do (`dry_run=True`), or has done.
+
+    Two plans with the same `digest` do the same to the same rows: it tells whether anything has moved since.
+    """
+
+    kind: str
+    database: str
+    #: Whose state is brought back, or what is undone: a revision's number, and None for the last state of deleted rows.
+    revision: int | None
+    tables: tuple[TablePlan, ...]
+    conflicts: tuple[Conflict, ...]
+    notes: tuple[Note, ...]
+    digest: str
+    carried_out: bool = False
+    #: What a rollback erases, or has erased: numbers of revisions and versions.
+    erased: tuple[int, int] | None = None
+    repeat: Callable[..., Plan] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def inserted(self) -> int:
+        """How many rows are inserted, in all tables."""
+        return sum(table.inserted for table in self.tables)
+
+    @property
+    def updated(self) -> int:
+        """How many rows are updated, in all tables."""
+        return sum(table.updated for table in self.tables)
+
+    @property
+    def deleted(self) -> int:
+        """How many rows are deleted, in all tables."""
+        return sum(table.deleted for table in self.tables)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of rows in all tables by what happens to them."""
+        return {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not any(table.total for table in self.tables) and not self.erased
+
+    def carry_out(self, on_conflict: OnConflict | None = None) -> Plan:
+        """Do what the plan says, in one transaction, and return the plan of what was done.
+
+        Takes what to do about conflicts, by default what the plan was made with.
+
+        Raises `StalePlanError` if anything has changed since the plan was made so that it would do something else now,
+        `RestoreConflictError` for conflicts; then nothing is changed.
+        """
+        assert self.repeat is not None
+        return self.repeat(dry_run=False, digest=self.digest, on_conflict=on_conflict)
+
+    def __str__(self) -> str:
+        """Return the plan in words, as the commands print it."""
+        done = "carried out" if self.carried_out else "planned"
+        lines = [
+            f"{self.kind.capitalize()} {done}: {self.inserted} to insert, {self.updated} to update, {self.deleted} to delete"
+        ]
+        lines += [
+            f"  {table.table}: +{table.inserted} ~{table.updated} -{table.deleted}"
+            for table in self.tables
+        ]
+        lines += [f"  Conflict: {conflict.message}" for conflict in self.conflicts]
+        lines += [f"  Note: {note.message}" for note in self.notes]
+        return "\n".join(lines)

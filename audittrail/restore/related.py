@@ -1,0 +1,61 @@
+"""Bring back what staged rows refer to and what is not there any more, and what that refers to, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from audittrail.exceptions import TrackedLaterError
+from audittrail.restore import constraints
+from audittrail.restore.catalog import Table
+from audittrail.restore.constraints import ForeignKey
+from audittrail.restore.staging import Staging, columns_of, final
+from audittrail.restore.statements import column, composed, joined, listed, name_of, raw, run, same
+from audittrail.timetravel import rows
+from audittrail.timetravel.moment import Moment
+
+
+def bring_back(staging: Staging, then: Callable[[Table], str], moment: Moment) -> None:
+    """Stage the missing targets of the foreign keys of all staged rows, until none is missing that history knows.
+
+    Takes the query for the rows of a table as they were.
+    """
+    while True:
+        bound = constraints.load(staging.cursor, [table.relation for table in staging])
+        # Not `any`: each of them is followed.
+        if not sum(_targets(staging, key, then, moment) for key in bound.foreign_keys):
+            return
+
+
+def _targets(
+    staging: Staging, key: ForeignKey, then: Callable[[Table], str], moment: Moment
+) -> int:
+    source, target = staging.staged.get(key.relation), staging.tables.get(key.target)
+    if source is None or target is None:
+        return 0
+    try:
+        query = then(target)
+    except TrackedLaterError:
+        return 0  # what is missing is told as a conflict
+    stage = staging.stage(target)
+    count = run(
+        staging.cursor,
+        "INSERT INTO {stage} (audittrail_action, {columns}) WITH {open} SELECT 'I', {final} FROM ({then}) w LEFT JOIN {live} l ON {now}"
+        " WHERE {gone} AND EXISTS (SELECT FROM {source} s WHERE s.audittrail_action <> 'D' AND {refers})"
+        " AND NOT EXISTS (SELECT FROM {stage} d WHERE {staged})",
+        stage=stage,
+        columns=listed(columns_of(target)),
+        open=raw(rows.open_revisions(moment)),
+        final=final(target, target.restorable),
+        then=raw(query),
+        live=name_of(target),
+        now=same(target.key, "l", "w"),
+        gone=composed("{key} IS NULL", key=column(target.key[0], "l")),
+        source=staging.name(source),
+        refers=joined(
+            [same(key.columns, "s", "w", key.target_columns)],
+        ),
+        staged=same(target.key, "d", "w"),
+    ).rowcount
+    if count:
+        staging.finish(target, target.restorable)
+    return int(count)

@@ -1,0 +1,287 @@
+"""Restore the objects of a past queryset: what has changed of them since goes back, what was deleted comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from audittrail.exceptions import MomentError, RestoreError, TrackedLaterError
+from audittrail.restore import fields, related, selection
+from audittrail.restore.catalog import Table, table_of
+from audittrail.restore.plan import Conflict, Note, OnConflict
+from audittrail.restore.running import Recipe
+from audittrail.restore.staging import Staging, columns_of, differs, final, require
+from audittrail.restore.statements import (
+    column,
+    composed,
+    joined,
+    listed,
+    name_of,
+    raw,
+    run,
+    same,
+)
+from audittrail.timetravel import rows
+from audittrail.timetravel.moment import Moment
+
+
+class Restoring(Recipe):
+    """Bring back the objects of a past queryset, or some of their fields."""
+
+    kind = "restore"
+
+    def __init__(self, queryset: Any, names: Sequence[str] | None, *, with_related: bool) -> None:
+        selection.require_rows(queryset, "restore")
+        self.queryset = queryset
+        self.model = queryset.model._meta.concrete_model
+        self.moment: Moment = queryset.moment
+        self.using = self.moment.using
+        self.names = names
+        self.chosen = fields.chosen(self.model, names)
+        self.with_related = with_related
+        self._keys: dict[Any, str] = {}
+
+    def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
+        """Stage the rows of the objects, of what they inherit from, and of their many-to-many relations."""
+        self._keys = {}
+        self.revision, self.committed_at = revision_at(staging, self.moment)
+        table = require(
+            table_of(staging.tables.values(), self.model), self.model._meta.label, self.using
+        )
+        self._stage_model(staging, table, selection.select_keys(staging, table, self.queryset))
+        for relation in self.chosen.relations:
+            self._stage_relation(staging, relation)
+        if self.with_related:
+            related.bring_back(
+                staging,
+                lambda found: rows.rows_as_of(staging.cursor, found.id, self.moment),
+                self.moment,
+            )
+        return []
+
+    def _stage_model(self, staging: Staging, table: Table, keys: str) -> None:
+        """Stage the rows of a table by their keys, then those of the tables that it inherits from."""
+        assert table.model is not None
+        self._keys[table.model] = keys
+        named = self.chosen.columns[table.model]
+        restored = table.restorable if named is None else sorted(named)
+        if refused := [name for name in restored if table.column(name).identity == "a"]:
+            raise RestoreError(
+                f"{table}.{refused[0]} can't be restored: it is GENERATED ALWAYS AS IDENTITY, which PostgreSQL lets nobody set."
+            )
+        which = composed("SELECT * FROM {keys}", keys=keys)
+        staging.lock(table, which)
+        stage_by_keys(
+            staging,
+            table,
+            which,
+            rows.rows_as_of(staging.cursor, table.id, self.moment),
+            restored,
+            self.moment,
+        )
+        parents: Any = table.model._meta.parents
+        for parent, link in parents.items():
+            if link is None or link.model is not table.model:
+                continue
+            above = require(
+                table_of(staging.tables.values(), parent), parent._meta.label, self.using
+            )
+            self._stage_model(staging, above, self._linked_keys(staging, table, above, link, keys))
+
+    def _linked_keys(
+        self, staging: Staging, table: Table, above: Table, link: Any, keys: str
+    ) -> str:
+        name = staging.keys(above)
+        run(
+            staging.cursor,
+            "INSERT INTO {name} WITH {open} SELECT DISTINCT {link} FROM ({rows}) w JOIN {keys} k ON {same}",
+            name=name,
+            open=raw(rows.open_revisions(self.moment)),
+            link=column(link.column, "w"),
+            rows=raw(rows.rows_as_of(staging.cursor, table.id, self.moment)),
+            keys=keys,
+            same=same(table.key, "w", "k"),
+        )
+        run(staging.cursor, "ANALYZE {name}", name=name)
+        return name
+
+    def _stage_relation(self, staging: Staging, relation: Any) -> None:
+        """Stage the rows of a many-to-many field: its objects get the relations that they had."""
+        through = relation.remote_field.through
+        label = f"{relation.model._meta.label}.{relation.name}"
+        table = table_of(staging.tables.values(), through)
+        owner = table_of(staging.tables.values(), relation.model)
+        assert owner is not None
+        problem = None
+        if table is None:
+            problem = (
+                f"{label} is not restored: its table {through._meta.db_table!r} is not tracked."
+            )
+        elif (
+            tuple(owner.key) != (relation.m2m_target_field_name(),)
+            and owner.field(owner.key[0]).name != relation.m2m_target_field_name()
+        ):
+            problem = f"{label} is not restored: it refers to another column than the primary key."
+        else:
+            try:
+                then = rows.rows_as_of(staging.cursor, table.id, self.moment)
+            except TrackedLaterError as error:
+                problem = f"{label} is not restored: {error}"
+        if problem is not None or table is None:
+            if self.chosen.named:
+                raise RestoreError(f"{problem} Nothing was changed.")
+            staging.notes.append(Note("not restored", label, 0, problem or ""))
+            return
+        sources = [relation.m2m_column_name()]
+        if getattr(relation.remote_field, "symmetrical", False):
+            sources.append(relation.m2m_reverse_name())
+        keys = self._keys[relation.model]
+        if through._meta.auto_created:
+            match = [relation.m2m_column_name(), relation.m2m_reverse_name()]
+        else:
+            match = list(table.key)
+        stage_relation(staging, table, then, (owner.key[0], keys), sources, match, self.moment)
+
+    def described(self) -> dict[str, Any]:
+        """Return what was restored, from which revision."""
+        told: dict[str, Any] = {
+            "kind": self.kind,
+            "model": self.model._meta.label,
+            "revision": self.revision,
+            "as_of": self.committed_at.isoformat(),
+        }
+        return told if self.names is None else told | {"fields": sorted(self.names)}
+
+    def more_notes(self, staging: Staging) -> list[Note]:
+        """Return which later revisions changed the rows that go back."""
+        return [note for table in staging if (note := changed_since(staging, table, self.moment))]
+
+
+def stage_by_keys(
+    staging: Staging,
+    table: Table,
+    which: Any,
+    then: str,
+    restored: Sequence[str],
+    moment: Moment,
+    revision: bool = False,
+) -> int:
+    """Stage the rows of some keys as a query has them, where they are not as they are; return how many.
+
+    Takes the query for the keys, the one for the rows, and the columns to bring back. With `revision` the second gives that too.
+    """
+    stage = staging.stage(table)
+    changed = differs(table, restored)
+    count = run(
+        staging.cursor,
+        "INSERT INTO {stage} ({action}, audittrail_revision, {columns}) WITH {open} SELECT CASE WHEN {gone} THEN 'I' ELSE 'U' END, {revision}, {final}"
+        " FROM ({then}) w JOIN ({which}) k ON {same} LEFT JOIN {live} l ON {now}"
+        " WHERE ({gone} OR {changed}) AND NOT EXISTS (SELECT FROM {stage} s WHERE {staged})",
+        stage=stage,
+        action=raw("audittrail_action"),
+        columns=listed(columns_of(table)),
+        open=raw(rows.open_revisions(moment)),
+        gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
+        revision=raw("w.audittrail_revision" if revision else "NULL::bigint"),
+        final=final(table, restored),
+        then=raw(then),
+        which=which,
+        same=same(table.key, "w", "k"),
+        live=name_of(table),
+        now=same(table.key, "l", "w"),
+        changed=changed,
+        staged=same(table.key, "s", "w"),
+    ).rowcount
+    staging.finish(table, restored)
+    return int(count)
+
+
+def stage_relation(
+    staging: Staging,
+    table: Table,
+    then: str,
+    owner: tuple[str, str],
+    sources: Sequence[str],
+    match: Sequence[str],
+    moment: Moment,
+) -> None:
+    """Stage the rows of a many-to-many table that belong to some objects: those of then come, those of now go.
+
+    Takes the query for the rows as they were, the owner's key column with the temporary table of its keys, the columns that refer to the
+    owner, and the columns by which a row of then is known now.
+    """
+    of_owner = joined(
+        (
+            composed(
+                "{source} IN (SELECT {key} FROM {keys})", source=source, key=owner[0], keys=owner[1]
+            )
+            for source in sources
+        ),
+        " OR ",
+    )
+    staging.lock(
+        table,
+        composed(
+            "SELECT {key} FROM {live} WHERE {of_owner}",
+            key=listed(table.key),
+            live=name_of(table),
+            of_owner=of_owner,
+        ),
+    )
+    restored = [name for name in table.restorable if name not in match]
+    run(
+        staging.cursor,
+        "INSERT INTO {stage} (audittrail_action, {columns}) WITH {open}"
+        " SELECT CASE WHEN {gone} THEN 'I' WHEN {new} THEN 'D' ELSE 'U' END, {final}"
+        " FROM (SELECT * FROM ({then}) w WHERE {of_owner}) w FULL JOIN (SELECT * FROM {live} WHERE {of_owner}) l ON {same}"
+        " WHERE {gone} OR {new} OR {changed}",
+        stage=staging.stage(table),
+        columns=listed(columns_of(table)),
+        open=raw(rows.open_revisions(moment)),
+        gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
+        new=composed("{key} IS NULL", key=column(table.key[0], "w")),
+        final=final(table, restored, deleting=True),
+        then=raw(then),
+        of_owner=of_owner,
+        live=name_of(table),
+        same=same(match, "w", "l"),
+        changed=differs(table, restored),
+    )
+    staging.finish(table, restored)
+
+
+def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:
+    """Return the number and the time of the revision that left a moment."""
+    staging.cursor.execute(
+        "SELECT id, committed_at FROM audittrail.revision WHERE id < %s AND committed = %s ORDER BY id DESC LIMIT 1",
+        [moment.tick, moment.tick],
+    )
+    found = staging.cursor.fetchone()
+    if found is None:
+        raise MomentError(f"No revision was committed at {moment}; it may have been erased.")
+    return int(found[0]), found[1]
+
+
+def changed_since(staging: Staging, table: Table, moment: Moment) -> Note | None:
+    """Return which revisions since a moment changed the staged rows of a table."""
+    key = [table.column(name).history or name for name in table.key]
+    run(
+        staging.cursor,
+        "SELECT count(DISTINCT ROW({key})), (array_agg(DISTINCT h.revision_id ORDER BY h.revision_id DESC))[:20]"
+        " FROM {stage} s JOIN audittrail.{history} h ON {same} AND h.version > {tick} AND h.operation <> 'B'",
+        key=listed(table.key, "s"),
+        stage=staging.name(table),
+        history=table.history,
+        same=same(key, "h", "s", table.key),
+        tick=raw(str(moment.tick)),
+    )
+    count, revisions = staging.cursor.fetchone()
+    if not count:
+        return None
+    named = ", ".join(str(number) for number in revisions)
+    return Note(
+        "changed since",
+        str(table),
+        count,
+        f"{count} row(s) of {table} were changed since, by revision {named}",
+    )

@@ -1,0 +1,162 @@
+"""Run a restoring call: stage its rows, look for conflicts, tell the plan, and, unless that was all, carry it out in one transaction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    connections,
+    transaction,
+)
+
+from audittrail import conf
+from audittrail.capture.locking import patiently, sqlstate
+from audittrail.exceptions import RestoreConflictError, RestoreError, StalePlanError
+from audittrail.restore import carrying_out, conflicts, telling
+from audittrail.restore.constraints import Constraints
+from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
+from audittrail.restore.staging import Staging
+from audittrail.revisions.context import context
+
+#: How often a restore that others keep from a lock is tried.
+ATTEMPTS: Final = 3
+
+#: The key of a revision's context that says what was restored.
+CONTEXT: Final = "restored"
+
+
+class Recipe(ABC):
+    """One kind of restoring call, with what it was asked for."""
+
+    kind: ClassVar[str]
+    #: What may be said about conflicts.
+    allowed: ClassVar[tuple[str, ...]] = ("refuse", "skip")
+
+    #: The present database, and the number of the revision that the call is about.
+    using: str
+    revision: int | None = None
+
+    @abstractmethod
+    def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
+        """Stage the rows; return the conflicts that are known already."""
+
+    @abstractmethod
+    def described(self) -> dict[str, Any]:
+        """Return what the new revision's context is to say about it."""
+
+    def erased(self, staging: Staging) -> tuple[int, int] | None:
+        """Return how many revisions and versions are erased, if any are to be."""
+        return None
+
+    def finish(self, staging: Staging) -> None:  # noqa: B027 (most have nothing left to do)
+        """Do what is left to do after the rows are written."""
+
+    def run(
+        self, *, dry_run: bool, on_conflict: OnConflict | None, digest: str | None = None
+    ) -> Plan:
+        """Make the plan, and carry it out unless `dry_run`.
+
+        Takes the digest that the plan has to have, if it was made before.
+
+        Raises `RestoreConflictError`, `StalePlanError`, `LockedError`, and `RestoreError` for what the database refuses.
+        """
+        chosen: OnConflict = on_conflict or "refuse"
+        if chosen not in self.allowed:
+            allowed = ", ".join(repr(name) for name in self.allowed)
+            raise RestoreError(f"on_conflict is {on_conflict!r}; {self.kind} knows {allowed}.")
+        live: Any = connections[self.using]
+        if dry_run:
+            with transaction.atomic(using=self.using):
+                with live.cursor() as cursor:
+                    plan: Plan = self._prepare(
+                        Staging(live, cursor, locking=False), chosen, tell=True
+                    )[0]
+                # Nothing was written but temporary tables, and they go as well.
+                transaction.set_rollback(True, using=self.using)
+            return plan
+        return patiently(
+            live,
+            lambda cursor: self._carried_out(live, cursor, chosen, digest),
+            timeout=conf.lock_timeout(),
+            attempts=ATTEMPTS,
+            refusal="The rows, or a table, stayed locked by other transactions; nothing was restored. Try again, or raise "
+            "AUDITTRAIL_LOCK_TIMEOUT.",
+        )
+
+    def _prepare(
+        self, staging: Staging, chosen: OnConflict, *, tell: bool
+    ) -> tuple[Plan, Constraints]:
+        known = self.stage(staging, chosen)
+        bound, found = conflicts.find(staging, chosen)
+        plan = Plan(
+            self.kind,
+            self.using,
+            self.revision,
+            telling.table_plans(staging),
+            (*known, *found),
+            (*staging.notes, *(self.more_notes(staging) if tell else ())),
+            telling.digest(staging) if tell else "",
+            erased=self.erased(staging),
+            repeat=self._repeating(chosen),
+        )
+        return plan, bound
+
+    def more_notes(self, staging: Staging) -> list[Note]:
+        """Return further notes for a preview, which cost queries."""
+        return []
+
+    def _repeating(self, chosen: OnConflict) -> Any:
+        def repeat(
+            *, dry_run: bool, digest: str | None = None, on_conflict: OnConflict | None = None
+        ) -> Plan:
+            return self.run(dry_run=dry_run, on_conflict=on_conflict or chosen, digest=digest)
+
+        return repeat
+
+    def _carried_out(self, live: Any, cursor: Any, chosen: OnConflict, digest: str | None) -> Plan:
+        staging = Staging(live, cursor, locking=True)
+        plan, bound = self._prepare(staging, chosen, tell=digest is not None)
+        if digest is not None and plan.digest != digest:
+            raise StalePlanError(
+                "Something has changed since the plan was made, so it would do something else now. Look at the new plan; nothing was changed.",
+                plan,
+            )
+        if plan.conflicts and chosen != "skip":
+            raise RestoreConflictError(_refusal(plan), plan)
+        if not plan.is_empty:
+            with context(**{CONTEXT: self.described() | plan.counts}):
+                try:
+                    carrying_out.carry_out(staging, bound)
+                    self.finish(staging)
+                except DatabaseError as error:
+                    if not _is_refusal(error):
+                        raise
+                    raise RestoreError(
+                        f"The database refused the restore: {str(error).strip()}. Nothing was changed."
+                    ) from error
+        staging.close()
+        return replace(plan, carried_out=True)
+
+
+def _is_refusal(error: DatabaseError) -> bool:
+    """Return whether constraints, triggers or privileges said no: what passes by itself, and our own faults, are other errors."""
+    if isinstance(error, IntegrityError | DataError | InternalError | NotSupportedError):
+        return True
+    return sqlstate(error) == "42501"
+
+
+def _refusal(plan: Plan) -> str:
+    count = sum(conflict.rows for conflict in plan.conflicts)
+    first = plan.conflicts[0].message
+    more = f" (and {count - 1} more, see the plan)" if count > 1 else ""
+    return (
+        f"Nothing was changed, because {first}{more}. Look at it with dry_run=True, put it right, or leave out what is in the way with "
+        "on_conflict='skip'."
+    )

@@ -1,0 +1,192 @@
+"""Bring back deleted objects, and, if wanted, what was deleted along with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from audittrail.restore import constraints, related, selection
+from audittrail.restore.catalog import Table, table_of
+from audittrail.restore.plan import Conflict, OnConflict
+from audittrail.restore.restoring import stage_by_keys
+from audittrail.restore.running import Recipe
+from audittrail.restore.staging import Staging, columns_of, final, require
+from audittrail.restore.statements import column, composed, listed, literal, name_of, raw, run, same
+from audittrail.timetravel import rows
+from audittrail.timetravel.moment import Moment
+
+
+class Undeleting(Recipe):
+    """Bring back the objects of a queryset of deleted ones, as they last were."""
+
+    kind = "undelete"
+
+    def __init__(self, queryset: Any, *, with_cascade: bool, with_related: bool) -> None:
+        selection.require_rows(queryset, "undelete")
+        self.queryset = queryset
+        self.model = queryset.model._meta.concrete_model
+        self.moment: Moment = queryset.moment
+        self.using = self.moment.using
+        self.with_cascade = with_cascade
+        self.with_related = with_related
+
+    def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
+        """Stage the objects, what they inherit from, and what is wanted with them."""
+        table = require(
+            table_of(staging.tables.values(), self.model), self.model._meta.label, self.using
+        )
+        keys = selection.select_keys(staging, table, self.queryset)
+        which = composed("SELECT * FROM {keys}", keys=keys)
+        then = rows.deleted_rows(staging.cursor, table.id, self.moment)
+        stage_by_keys(staging, table, which, then, (), self.moment, revision=True)
+        self._stage_parents(staging, table)
+        if self.with_cascade:
+            while sum(self._stage_along(staging, link) for link in _links(staging)):
+                pass
+        if self.with_related:
+            related.bring_back(
+                staging,
+                lambda found: rows.last_rows(staging.cursor, found.id, self.moment),
+                self.moment,
+            )
+        return []
+
+    def _stage_parents(self, staging: Staging, table: Table) -> None:
+        """Stage the rows of what a staged model inherits from, where they are gone too."""
+        parents: Any = table.model._meta.parents if table.model else {}
+        for parent, link in parents.items():
+            if link is None or link.model is not table.model:
+                continue
+            above = require(
+                table_of(staging.tables.values(), parent), parent._meta.label, self.using
+            )
+            which = composed(
+                "SELECT {link} AS {key} FROM {stage} s WHERE s.audittrail_action = 'I'",
+                link=column(link.column, "s"),
+                key=above.key[0],
+                stage=staging.name(table),
+            )
+            then = rows.last_rows(staging.cursor, above.id, self.moment)
+            stage_by_keys(staging, above, which, then, (), self.moment)
+            # They were deleted along with it.
+            run(
+                staging.cursor,
+                "UPDATE {above} a SET audittrail_revision = s.audittrail_revision FROM {stage} s"
+                " WHERE {link} = {key} AND a.audittrail_revision IS NULL",
+                above=staging.name(above),
+                stage=staging.name(table),
+                link=column(link.column, "s"),
+                key=column(above.key[0], "a"),
+            )
+            self._stage_parents(staging, above)
+
+    def _stage_along(self, staging: Staging, link: _Link) -> int:
+        """Stage the rows that the revision which deleted a staged row deleted as well, and that referred to it."""
+        stage = staging.name(link.target)
+        run(
+            staging.cursor,
+            "SELECT min(r.id), max(r.committed) FROM {stage} s JOIN audittrail.revision r ON r.id = s.audittrail_revision",
+            stage=stage,
+        )
+        first, last = staging.cursor.fetchone()
+        if first is None:
+            return 0
+        found = link.table
+        count = run(
+            staging.cursor,
+            "INSERT INTO {stage} (audittrail_action, audittrail_revision, {columns}) WITH {open}"
+            " SELECT 'I', w.audittrail_revision, {final} FROM ({then} AND h.version BETWEEN {first} AND {last}) w LEFT JOIN {live} l ON {now}"
+            " WHERE {gone} AND EXISTS (SELECT FROM {target} s WHERE s.audittrail_revision = w.audittrail_revision AND {refers})"
+            " AND NOT EXISTS (SELECT FROM {stage} d WHERE {staged})",
+            stage=staging.stage(found),
+            columns=listed(columns_of(found)),
+            open=raw(rows.open_revisions(self.moment)),
+            final=final(found, ()),
+            then=raw(rows.deleted_rows(staging.cursor, found.id, self.moment)),
+            first=literal(first),
+            last=literal(last),
+            live=name_of(found),
+            now=same(found.key, "l", "w"),
+            gone=composed("{key} IS NULL", key=column(found.key[0], "l")),
+            target=stage,
+            refers=link.condition,
+            staged=same(found.key, "d", "w"),
+        ).rowcount
+        if count:
+            staging.finish(found, ())
+            self._stage_parents(staging, found)
+        return int(count)
+
+    def described(self) -> dict[str, Any]:
+        """Return whose objects came back, and whether what was deleted along came too."""
+        return {
+            "kind": self.kind,
+            "model": self.model._meta.label,
+            "with_cascade": self.with_cascade,
+        }
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A way in which rows of a table refer to staged ones of another: the condition on `w` and `s`."""
+
+    table: Table
+    target: Table
+    condition: Any
+
+
+def _links(staging: Staging) -> list[_Link]:
+    """Return how tracked tables refer to the staged ones: foreign keys of database and models, and generic ones."""
+    targets = list(staging)
+    found = {}
+    bound = constraints.load(staging.cursor, [table.relation for table in targets])
+    for key in bound.foreign_keys:
+        table, target = staging.tables.get(key.relation), staging.staged.get(key.target)
+        if table is not None and target is not None:
+            link = (table.relation, key.columns, target.relation)
+            found[link] = _Link(table, target, same(key.columns, "w", "s", key.target_columns))
+    for table in staging.tables.values():
+        if table.model is None:
+            continue
+        for field in table.model._meta.local_concrete_fields:
+            if isinstance(field, models.ForeignKey):
+                target = table_of(targets, field.related_model)
+                theirs: Any = field.target_field
+                if target is not None and any(c.name == theirs.column for c in target.columns):
+                    condition = same((field.column,), "w", "s", (theirs.column,))
+                    link = (table.relation, (field.column,), target.relation)
+                    found.setdefault(link, _Link(table, target, condition))
+        found |= {
+            (table.relation, (str(number),), link.target.relation): link
+            for number, link in enumerate(_generic_links(staging, table, targets))
+        }
+    return list(found.values())
+
+
+def _generic_links(staging: Staging, table: Table, targets: list[Table]) -> Iterator[_Link]:
+    if not apps.is_installed("django.contrib.contenttypes") or table.model is None:
+        return
+    from django.contrib.contenttypes.fields import GenericForeignKey
+    from django.contrib.contenttypes.models import ContentType
+
+    for field in table.model._meta.private_fields:
+        if not isinstance(field, GenericForeignKey):
+            continue
+        kind: Any = table.model._meta.get_field(field.ct_field)
+        number: Any = table.model._meta.get_field(field.fk_field)
+        for target in targets:
+            if target.model is None or len(target.key) != 1:
+                continue
+            types = ContentType.objects.db_manager(staging.live.alias)
+            condition = composed(
+                "{type} = {expected} AND {number}::text = {key}::text",
+                type=column(kind.column, "w"),
+                expected=literal(types.get_for_model(target.model).pk),
+                number=column(number.column, "w"),
+                key=column(target.key[0], "s"),
+            )
+            yield _Link(table, target, condition)

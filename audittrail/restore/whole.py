@@ -1,0 +1,114 @@
+"""The whole database back to a revision: as a new revision, or with everything later erased."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from audittrail.exceptions import TrackedLaterError
+from audittrail.restore.catalog import Table
+from audittrail.restore.plan import Conflict, Note, OnConflict
+from audittrail.restore.restoring import revision_at
+from audittrail.restore.running import Recipe
+from audittrail.restore.staging import Staging, columns_of, differs, final
+from audittrail.restore.statements import column, composed, listed, name_of, raw, run, same
+from audittrail.revisions.models import BaseRevision
+from audittrail.timetravel import moment, rows
+
+
+class RestoringAll(Recipe):
+    """Bring every tracked table back to the state that a revision left."""
+
+    kind: ClassVar[str] = "restore all"
+
+    def __init__(self, revision: BaseRevision) -> None:
+        self.moment = moment.resolve(revision)
+        self.using = self.moment.using
+        self.revision = revision.pk
+
+    def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
+        """Stage the differences between each table then and now."""
+        _, self.committed_at = revision_at(staging, self.moment)
+        # Others that lock tables in the order of their names wait, and don't wait for us.
+        tables = sorted(staging.tables.values(), key=lambda table: (table.schema, table.name))
+        for table in tables:
+            staging.lock_table(table)
+        known = []
+        for table in tables:
+            try:
+                then = rows.rows_as_of(staging.cursor, table.id, self.moment)
+            except TrackedLaterError as error:
+                known.append(
+                    Conflict("not tracked then", table.name, table.model, (), (), str(error))
+                )
+                continue
+            self._stage_table(staging, table, then)
+        self._note_ended(staging)
+        return known
+
+    def _stage_table(self, staging: Staging, table: Table, then: str) -> None:
+        restored = table.restorable
+        count = run(
+            staging.cursor,
+            "INSERT INTO {stage} (audittrail_action, {columns}) WITH {open}"
+            " SELECT CASE WHEN {gone} THEN 'I' WHEN {new} THEN 'D' ELSE 'U' END, {final}"
+            " FROM ({then}) w FULL JOIN {live} l ON {same} WHERE {gone} OR {new} OR {changed}",
+            stage=staging.stage(table),
+            columns=listed(columns_of(table)),
+            open=raw(rows.open_revisions(self.moment)),
+            gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
+            new=composed("{key} IS NULL", key=column(table.key[0], "w")),
+            final=final(table, restored, deleting=True),
+            then=raw(then),
+            live=name_of(table),
+            same=same(table.key, "w", "l"),
+            changed=differs(table, restored),
+        ).rowcount
+        if count:
+            staging.finish(table, restored)
+        else:
+            staging.discard(table)
+
+    def _note_ended(self, staging: Staging) -> None:
+        staging.cursor.execute(
+            "SELECT t.table_name, t.until_at FROM audittrail.tracked_table t WHERE t.until_version > %s AND t.since_version <= %s",
+            [self.moment.tick, self.moment.tick],
+        )
+        for name, until_at in staging.cursor.fetchall():
+            text = f"Table {name!r} was tracked then and is not since {until_at:%Y-%m-%d %H:%M:%S %Z}; it stays as it is."
+            staging.notes.append(Note("not restored", name, 0, text))
+
+    def described(self) -> dict[str, Any]:
+        """Return to which revision the database went back."""
+        return {
+            "kind": self.kind,
+            "revision": self.revision,
+            "as_of": self.committed_at.isoformat(),
+        }
+
+
+class RollingBack(RestoringAll):
+    """Bring everything back to a revision, and erase all later ones with their history."""
+
+    kind = "rollback"
+    _erased = (0, 0)
+
+    def erased(self, staging: Staging) -> tuple[int, int] | None:
+        """Return how many revisions and versions are erased."""
+        staging.cursor.execute(
+            "SELECT revisions, versions FROM audittrail.later_history(%s)", [self.moment.tick]
+        )
+        revisions, versions = staging.cursor.fetchone()
+        self._erased = (revisions, versions)
+        return self._erased if revisions or versions else None
+
+    def finish(self, staging: Staging) -> None:
+        """Erase the later history, that of the restoring itself included."""
+        staging.cursor.execute("SELECT audittrail.erase_later(%s)", [self.moment.tick])
+
+    def described(self) -> dict[str, Any]:
+        """Return to which revision everything went back, and how much was erased."""
+        revisions, versions = self._erased
+        return super().described() | {
+            "erased_revisions": revisions,
+            "erased_versions": versions,
+        }
