@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ import django
 from django.core.management import call_command
 
 ROOT = Path(__file__).resolve().parent.parent
-LOGIN = ("admin", "admin")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,7 +84,7 @@ def database(*, existing: bool) -> Iterator[str]:
 
 def run(*, check: bool, port: int) -> int:
     """Build the database and serve it, or check both; return the exit code."""
-    from demo import web
+    from demo import building, web
 
     with ExitStack() as stack:
         try:
@@ -94,45 +92,21 @@ def run(*, check: bool, port: int) -> int:
             address = stack.enter_context(web.serving(port))
         except OSError as error:
             fail(f"Port {port} cannot be served: {error}. Choose another with --port.")
-        build()
+        building.build(address)
         return check_all(address) if check else serve(address)
-
-
-def build() -> None:
-    """Fill the database and print what was recorded."""
-    from django.db import connection
-
-    from demo import report
-    from demo.registry import importing
-    from demo.registry.releases import releases
-
-    if tables := connection.introspection.table_names():
-        name = connection.settings_dict["NAME"]
-        fail(f"The database {name!r} is not empty, it has {tables[0]!r}: give an empty one.")
-    call_command("migrate", verbosity=0)
-    register = list(releases())
-    administrator = importing.create_users(register, LOGIN[1])
-    for release in register:
-        begin = time.perf_counter()
-        importing.import_release(release)
-        seconds = time.perf_counter() - begin
-        print(f"Imported release {release.name} in {seconds:.1f} s", flush=True)
-    importing.date_revisions(register, administrator)
-    print(f"\n{report.table(report.changes())}")
-    print(
-        "\n+ inserted, - deleted, ~ updated: every release was imported whole, unchanged rows too.\n"
-    )
 
 
 def check_all(address: str) -> int:
     """Compare history with the data's README and with the tables, ask for the pages; return the exit code."""
     from demo import report, web
+    from demo.accounts import ADMINISTRATOR
     from demo.promises import differences, promised
     from demo.registry.releases import DATA
 
     expected = promised(DATA / "README.md")
-    wrong = differences(((line.day, line.counts) for line in report.changes()), expected)
-    wrong += web.unanswered(address, *LOGIN)
+    imports = [line for line in report.changes() if "release" in line.revision.context]
+    wrong = differences(((line.day, line.counts) for line in imports), expected)
+    wrong += web.unanswered(address, ADMINISTRATOR.username)
     if wrong:
         print("\n".join(f"WRONG: {line}" for line in wrong), file=sys.stderr)
         return 1
@@ -144,12 +118,17 @@ def check_all(address: str) -> int:
 
 def serve(address: str) -> int:
     """Say where the demo is to be found, and wait for Ctrl-C."""
+    from demo.accounts import ROLES
+
     variables = (
         f"{name}={os.environ.get(name, '')}" for name in ("PGHOST", "PGUSER", "PGDATABASE")
     )
     shell = shlex.join([*variables, sys.executable, str(ROOT / "demo/manage.py"), "shell"])
     print(f"A Python shell in it: {shell}")
-    print(f"The admin:            {address}  (log in as {LOGIN[0]}, password {LOGIN[1]})")
+    print(f"The admin:            {address}")
+    print("Log in as one of these, with the name as password:")
+    for role in ROLES:
+        print(f"  {role.username:10}{role.about}")
     print("Ctrl-C ends the demo and removes its database.", flush=True)
     threading.Event().wait()
     return 0

@@ -57,20 +57,21 @@ def changes() -> list[Line]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """Return the lines as text: who, when, what (inserted, deleted, updated) and why."""
-    heads = ["revision", "committed (UTC)", "by", *MODELS, "reason"]
+    """Return the lines as text: who, when, from where, what (inserted, deleted, updated) and why."""
+    heads = ["revision", "committed (UTC)", "by", "from", *MODELS, "reason"]
     rows = [
         [
             str(line.revision.pk),
             f"{line.revision.committed_at:%Y-%m-%d %H:%M}",
             line.revision.committed_by.username if line.revision.committed_by else "",
+            _origin(line.revision),
             *(_spelled(line.counts[name]) for name in MODELS),
             line.revision.reason,
         ]
         for line in lines
     ]
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    to_the_right = {0, *range(3, 3 + len(MODELS))}
+    to_the_right = {0, *range(4, 4 + len(MODELS))}
 
     def text(cells: Sequence[str]) -> str:
         padded = (
@@ -81,6 +82,13 @@ def table(lines: Sequence[Line]) -> str:
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([text(heads), rule, *map(text, rows)])
+
+
+def _origin(revision: Revision) -> str:
+    context = revision.context
+    if "path" in context:
+        return "the admin"
+    return context.get("command") or revision.application_name
 
 
 def _spelled(counts: Counts) -> str:

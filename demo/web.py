@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.cookiejar import CookieJar
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
 
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
+
+from demo.visitor import Visitor
 
 HOST = "127.0.0.1"
 PAGES = {
@@ -50,31 +49,21 @@ def serving(port: int) -> Iterator[str]:
         server.server_close()
 
 
-def unanswered(address: str, username: str, password: str) -> list[str]:
+def unanswered(address: str, username: str) -> list[str]:
     """Log in to the admin at `address` and return in words which of its pages do not answer as they should."""
-    site = address.removesuffix("/admin/")
-    opener = build_opener(HTTPCookieProcessor(CookieJar()))
-
-    def read(path: str, form: dict[str, str] | None = None) -> str:
-        data = None if form is None else urlencode(form).encode()
-        with opener.open(site + path, data, timeout=30) as response:
-            text: str = response.read().decode()
-        return text
-
+    visitor = Visitor(address.removesuffix("/admin/"))
     wrong = []
     path = "/admin/login/"
     try:
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', read(path))
-        stylesheet = re.search(r'href="(/static/[^"]+\.css)"', read(path))
-        if token is None or stylesheet is None:
-            return [f"{path}: no form or no stylesheet"]
-        form = {"username": username, "password": password, "next": "/admin/"}
-        read(path, {**form, "csrfmiddlewaretoken": token[1]})
-        read(stylesheet[1])
+        stylesheet = re.search(r'href="(/static/[^"]+\.css)"', visitor.read(path))
+        if stylesheet is None:
+            return [f"{path}: no stylesheet"]
+        visitor.log_in(username, username)
+        visitor.read(path := stylesheet[1])
         for path, shown in PAGES.items():
-            text = read(path)
+            text = visitor.read(path)
             if "Log out" not in text or shown not in text:
                 wrong.append(f"{path}: does not show {shown!r} to a user who has logged in")
-    except (HTTPError, URLError) as error:
+    except (HTTPError, URLError, ValueError) as error:
         wrong.append(f"{path}: {error}")
     return wrong

@@ -1,4 +1,4 @@
-"""The register in the admin, and a plain list of the revisions beside it."""
+"""The register and its proposals in the admin, and a plain list of the revisions beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
 from audittrail.models import Revision
-from demo.registry.models import Country, Currency, Subdivision
+from demo.registry.models import Comment, Country, Currency, Proposal, Subdivision
 
 TYPES_OFFERED = 20
 
@@ -73,6 +73,29 @@ class CurrencyAdmin(RegisterAdmin):
 
     list_display = ("alpha_3", "name", "numeric")
     search_fields = ("name", "=alpha_3", "=numeric")
+
+
+class CommentInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Comments with the proposal that they are about."""
+
+    model = Comment
+    extra = 1
+
+
+@admin.register(Proposal)
+class ProposalAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Proposals with their comments."""
+
+    list_display = ("title", "country", "status", "urgent", "decided_on")
+    list_filter = ("status", "urgent")
+    search_fields = ("title", "text")
+    autocomplete_fields = ("country", "subdivisions")
+    fieldsets = (
+        (None, {"fields": ("title", "text")}),
+        ("What it is about", {"fields": ("country", "subdivisions", "sources")}),
+        ("What became of it", {"fields": (("status", "urgent"), "decided_on")}),
+    )
+    inlines = (CommentInline,)
 
 
 @admin.register(Revision)

@@ -1,5 +1,6 @@
-"""Countries, subdivisions and currencies, with their codes as primary keys; nothing here knows of history."""
+"""The register, with its codes as primary keys, and what is proposed to change in it; nothing here knows of history."""
 
+from django.conf import settings
 from django.db import models
 
 
@@ -56,3 +57,48 @@ class Currency(models.Model):
     def __str__(self) -> str:
         """Return name and code."""
         return f"{self.name} ({self.alpha_3})"
+
+
+class Proposal(models.Model):
+    """A change of the register that somebody proposes, and what became of it."""
+
+    class Status(models.TextChoices):
+        """How far it has come."""
+
+        DRAFT = "draft", "Draft"
+        REVIEW = "review", "Under review"
+        ACCEPTED = "accepted", "Accepted"
+        DECLINED = "declined", "Declined"
+
+    title = models.CharField(max_length=200)
+    country = models.ForeignKey(Country, models.CASCADE, related_name="proposals")
+    subdivisions = models.ManyToManyField(Subdivision, blank=True, related_name="proposals")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    urgent = models.BooleanField(default=False)
+    text = models.TextField()
+    sources = models.JSONField(default=dict, blank=True)
+    decided_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        """Return the title."""
+        return self.title
+
+
+class Comment(models.Model):
+    """What somebody says of a proposal."""
+
+    proposal = models.ForeignKey(Proposal, models.CASCADE, related_name="comments")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        """Return the beginning of the text."""
+        return self.text[:50]
