@@ -69,8 +69,9 @@ class History:
     ) -> Any:
         """Return the objects that were deleted, as they last were: a queryset, by default as of now.
 
-        Each has its `history_operation` and `history_revision`, the number of the revision that deleted it. They are all that
-        were deleted, whatever the model's default manager leaves out. From an object, that object alone, if it was deleted.
+        Each has its `history_operation`, `history_revision`, the number of the revision that deleted it, and `history_version`, the
+        tick at which that was. They are all that were deleted, whatever the model's default manager leaves out. From an object, that
+        object alone, if it was deleted.
 
         Raises `NotTrackedError` if the model is not tracked.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from audittrail.restore import constraints, uniqueness
@@ -121,7 +122,7 @@ def _missing_reference(staging: Staging, table: Table, key: ForeignKey) -> Finde
     )
     to = staging.tables.get(key.target)
     text = f"{table} {{key}} refers to {to or 'a row'} {{detail}} by {', '.join(key.columns)}, which is not there any more"
-    return Finder("missing reference", table, key.columns, text, places)
+    return Finder("missing reference", table, key.columns, text, places, to.model if to else None)
 
 
 def target_name(staging: Staging, key: ForeignKey) -> Any:
@@ -152,7 +153,7 @@ def _protected(staging: Staging, table: Table, key: ForeignKey) -> Finder:
     )
     by = staging.tables.get(key.relation)
     text = f"{table} {{key}} would be deleted, but rows of {by or key.table} refer to it by {', '.join(key.columns)}"
-    return Finder("protected", table, key.target_columns, text, places)
+    return Finder("protected", table, key.target_columns, text, places, by.model if by else None)
 
 
 def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
@@ -175,6 +176,8 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
             finder.text.replace("{key}", ", ".join(key)).replace(
                 "{detail}", detail.replace(_SEPARATOR, ", ")
             ),
+            other=finder.other,
+            detail=detail.replace(_SEPARATOR, ", "),
         )
         for *key, detail in rows
     ]
@@ -183,9 +186,7 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
         last = conflicts[LISTED - 1]
         more = f"{last.message}, and {total - LISTED} more rows like it"
         rows_left = total - LISTED + 1
-        conflicts[LISTED - 1 :] = [
-            Conflict(last.kind, last.table, last.model, last.key, last.columns, more, rows_left)
-        ]
+        conflicts[LISTED - 1 :] = [replace(last, message=more, rows=rows_left)]
     return conflicts
 
 

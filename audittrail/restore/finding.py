@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import models
+
 from audittrail.restore.catalog import Table
 from audittrail.restore.statements import raw
 
@@ -27,3 +29,5 @@ class Finder:
     columns: tuple[str, ...]
     text: str
     places: Any
+    #: The model of the rows on the other side, if it is about others.
+    other: type[models.Model] | None = None

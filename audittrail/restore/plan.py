@@ -74,16 +74,25 @@ class Conflict:
     columns: tuple[str, ...]
     message: str
     rows: int = 1
+    #: The model on the other side, of the missing target or of the rows that refer to this one, and the values concerned, as text.
+    other: type[models.Model] | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something to know that stands in nobody's way, and how many rows of which table it concerns."""
+    """Something to know that stands in nobody's way, and how many rows of which table it concerns.
+
+    `kind` is one of "default", "not restored" and "changed since"; `columns` and `revisions` are those that `message` names.
+    """
 
     kind: str
     table: str
     rows: int
     message: str
+    model: type[models.Model] | None = None
+    columns: tuple[str, ...] = ()
+    revisions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,8 @@ class Plan:
     notes: tuple[Note, ...]
     digest: str
     carried_out: bool = False
+    #: The number of the revision that carrying it out has made; None before, and if that changed nothing.
+    new_revision: int | None = None
     #: What a rollback erases, or has erased: numbers of revisions and versions.
     erased: tuple[int, int] | None = None
     repeat: Callable[..., Plan] | None = field(default=None, repr=False, compare=False)

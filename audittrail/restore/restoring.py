@@ -130,7 +130,7 @@ class Restoring(Recipe):
         if problem is not None or table is None:
             if self.chosen.named:
                 raise RestoreError(f"{problem} Nothing was changed.")
-            staging.notes.append(Note("not restored", label, 0, problem or ""))
+            staging.notes.append(Note("not restored", label, 0, problem or "", relation.model))
             return
         sources = [relation.m2m_column_name()]
         if getattr(relation.remote_field, "symmetrical", False):
@@ -284,4 +284,6 @@ def changed_since(staging: Staging, table: Table, moment: Moment) -> Note | None
         str(table),
         count,
         f"{count} row(s) of {table} were changed since, by revision {named}",
+        table.model,
+        revisions=tuple(revisions),
     )

@@ -95,6 +95,7 @@ class Recipe(ABC):
     ) -> tuple[Plan, Constraints]:
         known = self.stage(staging, chosen)
         bound, found = conflicts.find(staging, chosen)
+        erased = self.erased(staging)
         plan = Plan(
             self.kind,
             self.using,
@@ -102,8 +103,8 @@ class Recipe(ABC):
             telling.table_plans(staging),
             (*known, *found),
             (*staging.notes, *(self.more_notes(staging) if tell else ())),
-            telling.digest(staging) if tell else "",
-            erased=self.erased(staging),
+            telling.digest(staging, erased) if tell else "",
+            erased=erased,
             repeat=self._repeating(chosen),
         )
         return plan, bound
@@ -130,11 +131,13 @@ class Recipe(ABC):
             )
         if plan.conflicts and chosen != "skip":
             raise RestoreConflictError(_refusal(plan), plan)
+        made = None
         if not plan.is_empty:
             with context(**{CONTEXT: self.described() | plan.counts}):
                 try:
                     carrying_out.carry_out(staging, bound)
                     self.finish(staging)
+                    made = staging.open_revision()
                 except DatabaseError as error:
                     if not _is_refusal(error):
                         raise
@@ -142,7 +145,7 @@ class Recipe(ABC):
                         f"The database refused the restore: {str(error).strip()}. Nothing was changed."
                     ) from error
         staging.close()
-        return replace(plan, carried_out=True)
+        return replace(plan, carried_out=True, new_revision=made)
 
 
 def _is_refusal(error: DatabaseError) -> bool:

@@ -102,6 +102,14 @@ class Staging:
         """Return the single value of a query."""
         return run(self.cursor, template, **parts).fetchone()[0]
 
+    def open_revision(self) -> int | None:
+        """Return the number of the revision that the transaction has opened, None if it has changed nothing that is tracked."""
+        self.cursor.execute(
+            "SELECT nullif(current_setting('audittrail.revision', true), '')::bigint"
+        )
+        found: int | None = self.cursor.fetchone()[0]
+        return found
+
     def lock(self, table: Table, which: Any) -> None:
         """Lock live rows against writers: those whose keys a query gives.
 
@@ -183,9 +191,8 @@ class Staging:
 
 def _default_taken(table: Table, found: Column, rows: int) -> Note:
     why = "has no value then" if found.stored else "is excluded from history"
-    return Note(
-        "default", str(table), rows, f"{table}.{found.name} {why}: {rows} row(s) get its default."
-    )
+    text = f"{table}.{found.name} {why}: {rows} row(s) get its default."
+    return Note("default", str(table), rows, text, table.model, (found.name,))
 
 
 def columns_of(table: Table) -> list[str]:

@@ -115,9 +115,9 @@ class Values:
         )
 
 
-def digest(staging: Staging) -> str:
-    """Return what tells two plans apart: what is to be done to which rows, from which images to which."""
-    parts = []
+def digest(staging: Staging, erased: tuple[int, int] | None) -> str:
+    """Return what tells two plans apart: what is to be done to which rows, from which images to which, and what is erased."""
+    parts = [] if erased is None else [f"erased:{erased[0]}:{erased[1]}"]
     for table in staging:
         run(
             staging.cursor,

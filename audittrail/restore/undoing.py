@@ -132,7 +132,7 @@ class Undoing(Recipe):
         ).rowcount
         if gone:
             text = f"{gone} row(s) of {table} that the revision changed are not there any more, and stay away."
-            staging.notes.append(Note("not restored", str(table), gone, text))
+            staging.notes.append(Note("not restored", str(table), gone, text, table.model))
 
     def described(self) -> dict[str, Any]:
         """Return which revision was undone."""

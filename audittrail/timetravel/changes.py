@@ -20,6 +20,9 @@ OPERATION: Final = "history_operation"
 #: The annotation that tells which revision deleted a row, by its number.
 REVISION: Final = "history_revision"
 
+#: The annotation that tells with which version a row was deleted: its tick, by which parts of a long history are found fast.
+VERSION: Final = "history_version"
+
 
 def changed_objects(revision: BaseRevision, model: type[models.Model]) -> Any:
     """Return the objects of a model that a revision changed, each annotated with its `history_operation`.
@@ -36,11 +39,12 @@ def changed_objects(revision: BaseRevision, model: type[models.Model]) -> Any:
 def deleted_objects(model: type[models.Model], moment: Moment) -> Any:
     """Return the objects of a model that were deleted before or at a moment and not there then, as they last were.
 
-    Each is annotated with its `history_operation`, and with the `history_revision` that deleted it.
+    Each is annotated with its `history_operation`, and with the `history_revision` and `history_version` that deleted it.
     """
     annotations: dict[str, models.Field[Any, Any]] = {
         OPERATION: models.CharField(max_length=1),
         REVISION: models.BigIntegerField(),
+        VERSION: models.BigIntegerField(),
     }
     return _annotated(scoped_queryset(model, moment, Scope(DELETED)), annotations)
 

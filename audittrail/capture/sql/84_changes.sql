@@ -37,10 +37,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         audittrail.same_key(tracked, 'h', true, 'b', false), tracked.since_version) END
 $$;
 
--- The rows that were gone by the moment, as they last were, with the revision that deleted them.
+-- The rows that were gone by the moment, as they last were, with the version and the revision that deleted them.
 CREATE OR REPLACE FUNCTION audittrail.deleted_query(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('SELECT %s, h.operation::text AS audittrail_operation, h.revision_id AS audittrail_revision %s AND h.operation IN (''D'', ''T'')',
+    SELECT format('SELECT %s, h.operation::text AS audittrail_operation, h.revision_id AS audittrail_revision, h.version AS audittrail_version %s AND h.operation IN (''D'', ''T'')',
                   audittrail.past_columns(tracked, 'h', true), audittrail.last_or_gone(tracked))
 $$;
 
