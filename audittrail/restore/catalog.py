@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
 
 from audittrail.capture import tracking
 
@@ -104,19 +104,24 @@ SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
 
 def load(cursor: Any, using: str) -> dict[int, Table]:
     """Return the tables that a database tracks now, by the oid of their relation."""
-    by_table = models_by_table(using)
+    by_relation = _models(cursor, using)
     cursor.execute(_TABLES)
     found: dict[int, Table] = {}
     for number, relation, schema, name, history, key, columns in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
-        model = by_table.get(name) or by_table.get(f'{schema}"."{name}')
+        model = by_relation.get(relation)
         found[relation] = Table(number, relation, schema, name, history, tuple(key), made, model)
     return found
 
 
-def models_by_table(using: str) -> dict[str, type[models.Model]]:
-    """Return the tracked models by the name of their table."""
-    return {table.table: table.model for table in tracking.tracked_tables(using)}
+def _models(cursor: Any, using: str) -> dict[int, type[models.Model]]:
+    """Return the tracked models by the oid of their table."""
+    quote = connections[using].ops.quote_name
+    tables = {quote(table.table): table.model for table in tracking.tracked_tables(using)}
+    cursor.execute(
+        "SELECT name, to_regclass(name)::oid::bigint FROM unnest(%s::text[]) name", [[*tables]]
+    )
+    return {oid: tables[name] for name, oid in cursor.fetchall() if oid is not None}
 
 
 def table_of(tables: Iterable[Table], model: type[models.Model]) -> Table | None:

@@ -27,12 +27,15 @@ def find(staging: Staging, on_conflict: OnConflict) -> tuple[Constraints, list[C
     finders = list(_finders(staging, bound))
     found: list[Conflict] = []
     for _ in range(_ROUNDS):
-        present = [conflict for finder in finders for conflict in _listed(staging, finder)]
-        found += [conflict for conflict in present if conflict not in found]
-        if not present or on_conflict != "skip":
-            break
+        left_out = False
         for finder in finders:
-            _leave_out(staging, finder)
+            present = _listed(staging, finder)
+            found += present
+            if present and on_conflict == "skip":
+                _leave_out(staging, finder)
+                left_out = True
+        if not left_out:
+            break
     return bound, found
 
 

@@ -142,7 +142,7 @@ class Recipe(ABC):
                     if not _is_refusal(error):
                         raise
                     raise RestoreError(
-                        f"The database refused the restore: {str(error).strip()}. Nothing was changed."
+                        f"The database refused the restore: {_said(error)}. Nothing was changed."
                     ) from error
         staging.close()
         return replace(plan, carried_out=True, new_revision=made)
@@ -155,11 +155,25 @@ def _is_refusal(error: DatabaseError) -> bool:
     return sqlstate(error) == "42501"
 
 
+def _said(error: DatabaseError) -> str:
+    """Return what the database said, without where in its functions it said so."""
+    return str(error).partition("\nCONTEXT:")[0].strip().rstrip(".")
+
+
 def _refusal(plan: Plan) -> str:
     count = sum(conflict.rows for conflict in plan.conflicts)
     first = plan.conflicts[0].message
     more = f" (and {count - 1} more, see the plan)" if count > 1 else ""
-    return (
-        f"Nothing was changed, because {first}{more}. Look at it with dry_run=True, put it right, or leave out what is in the way with "
-        "on_conflict='skip'."
+    missing = any(conflict.kind == "missing reference" for conflict in plan.conflicts)
+    related = (
+        ", bring it back too with with_related=True"
+        if missing and plan.kind in _WITH_RELATED
+        else ""
     )
+    return (
+        f"Nothing was changed, because {first}{more}. Look at it with dry_run=True, put it right{related}, or leave out what is in the "
+        "way with on_conflict='skip'."
+    )
+
+
+_WITH_RELATED: Final = ("restore", "undelete")

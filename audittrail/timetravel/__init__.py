@@ -5,10 +5,11 @@ def install() -> None:
     """Let Django find the connections of past moments, and keep objects of the past in the past."""
     from django.db.models.signals import post_migrate
 
-    from audittrail.timetravel import connection, registry, relations, router, settled
+    from audittrail.timetravel import connection, lookups, registry, relations, router, settled
 
     connection.install()
     router.install()
     relations.install()
+    lookups.install()
     post_migrate.connect(registry.forget, dispatch_uid="audittrail.registry")
     post_migrate.connect(settled.forget, dispatch_uid="audittrail.settled")

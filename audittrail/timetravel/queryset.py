@@ -85,7 +85,7 @@ class PastQuerySetMixin:
         name = self.model.__name__
         raise PastIsReadOnlyError(
             f"{what} is not possible as of {self.moment}: the past is read-only. Use it on the present, "
-            f"{name}.objects."
+            f"{name}.objects; to bring back what was, call restore() on this queryset."
         )
 
 

@@ -29,7 +29,8 @@ class PastRouter:
         name = type(instance).__name__
         raise PastIsReadOnlyError(
             f"{instance!r} is as of {moment}, and the past is read-only: neither it nor what belongs to it can be written. Change the "
-            f"present object, {name}.objects.get(pk={instance.pk!r})."
+            f"present object, {name}.objects.get(pk={instance.pk!r}), or bring this state back with "
+            f"{name}.history(revision=...).filter(pk={instance.pk!r}).restore()."
         )
 
     def allow_relation(

@@ -104,7 +104,7 @@ def _after_explain(tokens: list[Token]) -> int:
 
 _READ_ONLY = (
     "The past can only be read, and {} through a connection that reads it. Change the present, with objects "
-    "read from it, Model.objects."
+    "read from it, Model.objects, or bring the past back with Model.history(revision=...).restore()."
 )
 
 

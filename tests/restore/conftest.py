@@ -1,11 +1,14 @@
-"""A database with a world in it, and what its tables really hold."""
+"""A database with a world in it, and fresh databases for random plays."""
 
 from __future__ import annotations
 
 import pytest
 
 from audittrail.models import Revision
+from tests.histories.fresh import fresh_database, server, worker_id
 from tests.timetravel import world
+
+__all__ = ["fresh_database", "server", "worker_id"]
 
 
 @pytest.fixture
