@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,20 @@ def raw_connection(**parameters: Any) -> Any:
     import psycopg2
 
     return psycopg2.connect(**parameters)
+
+
+def libpq_environment(dbname: str) -> dict[str, str]:
+    """Return an environment for a program that shall use `dbname` on the run's server, by libpq's variables."""
+    database = connections["default"].settings_dict
+    variables = {
+        "PGHOST": database["HOST"],
+        "PGPORT": database["PORT"],
+        "PGUSER": database["USER"],
+        "PGPASSWORD": database["PASSWORD"],
+        "PGDATABASE": dbname,
+    }
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return inherited | {key: str(value) for key, value in variables.items() if value}
 
 
 class OwnServer(Server):

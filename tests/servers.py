@@ -132,7 +132,7 @@ class Run:
 
     def shared_server(self, wanted: str) -> Server:
         """Return the server that all processes of the run share, started by whoever asks first."""
-        with self._locked("shared"):
+        with self.locked("shared"):
             server = Server(self._reachable(find_binaries(wanted)), self.directory / "shared")
             if server.pid is None:
                 self._copy_cluster(server)
@@ -148,7 +148,7 @@ class Run:
 
     def _copy_cluster(self, server: Server) -> None:
         template = self.directory / f"cluster{server.binaries.major}"
-        with self._locked(template.name):
+        with self.locked(template.name):
             if not template.exists():
                 _initialise(server.binaries, template)
         server.directory.mkdir(exist_ok=True)
@@ -163,7 +163,7 @@ class Run:
         if SYSTEM_USER is None or others_may:
             return binaries
         copy = self.directory / f"programs{binaries.major}"
-        with self._locked(copy.name):
+        with self.locked(copy.name):
             if not copy.exists():
                 unfinished = copy.with_suffix(".part")
                 installation = binaries.directory.parent
@@ -178,7 +178,8 @@ class Run:
         return Binaries(binaries.major, copy / "package/postgresql/bin")
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def locked(self, name: str) -> Iterator[None]:
+        """Keep the other processes of the run out of blocks of the same name."""
         with (self.directory / f".{name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

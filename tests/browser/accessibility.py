@@ -6,19 +6,24 @@ from importlib.resources import files
 from itertools import count
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, ViewportSize
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LANGUAGE = "django_language"
+NARROW: ViewportSize = {"width": 360, "height": 740}
+
 #: What axe finds on Django's own pages already: a rule, and the elements that it is let go for.
 STOCK = {
     "aria-prohibited-attr": ".help-tooltip",
     "empty-table-header": "th.original",
     "label": ".form-row [name$='_0'], .form-row [name$='_1'], .select2-search__field",
     "link-in-text-block": ".breadcrumbs a",
-    "target-size": "#changelist-filter li a",
+    "target-size": "#changelist-filter li a, .paginator a",
 }
 
 AXE = """async ([options, stock]) => {
+    // Colours of a transition belong to no look.
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
     const { violations } = await axe.run(document, options);
     return violations.flatMap(({ id, help, nodes }) => nodes
         .filter(({ target: [selector] }) => !document.querySelector(selector)?.matches(stock[id] ?? "no"))
@@ -39,13 +44,41 @@ SEEN = """element => {
 }"""
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds on the page, each with its rule and the element, except what is Django's."""
+def faults(page: Page) -> list[str]:
+    """Return what is wrong with the page in any look: light and dark, wide and narrow, from right to left.
+
+    The page is loaded once more for the last, and stands there in English again at the end.
+    """
+    found = [f"light: {violation}" for violation in violations(page)]
+    found += [f"wide: {element} sticks out" for element in overflow(page)]
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark: {violation}" for violation in violations(page, "color-contrast")]
+    page.emulate_media(color_scheme="light")
+    wide = page.viewport_size or NARROW
+    page.set_viewport_size(NARROW)
+    found += [f"narrow: {element} sticks out" for element in overflow(page)]
+    page.context.add_cookies([{"url": page.url, "name": LANGUAGE, "value": "he"}])
+    page.reload()
+    assert page.locator("html").get_attribute("dir") == "rtl"
+    found += [f"narrow, right to left: {element} sticks out" for element in overflow(page)]
+    page.set_viewport_size(wide)
+    found += [f"right to left: {element} sticks out" for element in overflow(page)]
+    page.context.clear_cookies(name=LANGUAGE)
+    page.reload()
+    return found
+
+
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds on the page, each with its rule and the element, except what is Django's.
+
+    Asks for all rules of `TAGS` unless some are named.
+    """
     if not page.evaluate("'axe' in window"):
         # Evaluated from outside, so the page's policy does not concern it.
         page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
     # Loading the style sheets once more, axe would break the page's policy itself.
-    options = {"runOnly": {"type": "tag", "values": TAGS}, "preload": False}
+    wanted = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
+    options = {"runOnly": wanted, "preload": False}
     found: Any = page.evaluate(AXE, [options, STOCK])
     return [str(violation) for violation in found]
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.browser import roles
+from tests.browser import demo_site, roles
 from tests.browser.chromium import ChromiumMissingError, chromium, in_use
+from tests.browser.demo_site import DemoSite
 from tests.browser.visits import SECONDS, Visits
 
 expect.set_options(timeout=SECONDS * 1000)
@@ -50,6 +51,40 @@ def open_page(live_server: Any, visits: Visits) -> Callable[..., Page]:
         user = roles.make_user(visitor) if isinstance(visitor, str) else visitor
         cookie = roles.session_cookie(user) if user else None
         return visits.open(live_server.url, cookie, **options)
+
+    return open_one
+
+
+@pytest.fixture(scope="session")
+def served_demo(django_db_setup: None, worker_id: str) -> Iterator[DemoSite]:
+    """Serve the demo to all tests of this process."""
+    with demo_site.serving(f"demo_{worker_id}") as site:
+        yield site
+
+
+@pytest.fixture
+def demo(served_demo: DemoSite) -> DemoSite:
+    """Give the demo; a test that changes something there takes `changing_demo`."""
+    return served_demo
+
+
+@pytest.fixture
+def changing_demo(served_demo: DemoSite) -> Iterator[DemoSite]:
+    """Give the demo, whose database is renewed after the test."""
+    yield served_demo
+    served_demo.renew()
+
+
+@pytest.fixture
+def open_demo(served_demo: DemoSite, visits: Visits) -> Callable[..., Page]:
+    """Give a function that opens a page of the demo: `open_demo("support", color_scheme="dark")`.
+
+    The first argument is the name of one of the demo's accounts, who is logged in then, or nothing.
+    """
+
+    def open_one(username: str | None = None, **options: Any) -> Page:
+        cookie = served_demo.cookie(username) if username else None
+        return visits.open(served_demo.address, cookie, **options)
 
     return open_one
 

@@ -7,9 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import overflow, tab_to, violations
+from tests.browser.accessibility import faults, tab_to
 from tests.browser.roles import PASSWORD, make_user
-from tests.browser.visits import LOOKS
 from tests.testapp.models import Customer, Product
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,23 +28,19 @@ def test_logging_in_by_keyboard(open_page) -> None:
     expect(page).to_have_title("Select customer to change | Django site admin")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_pages_of_the_admin(open_page, look) -> None:
+def test_pages_of_the_admin(open_page) -> None:
     customer = Customer.objects.create(name="Corner Bakery", email="info@bakery.example")
     Product.objects.create(name="Bread")
     paths = [
         "",
-        "testapp/",
         "testapp/customer/",
         f"testapp/customer/{customer.pk}/change/",
-        f"testapp/customer/{customer.pk}/delete/",
-        "testapp/product/add/",
         "testapp/specimen/add/",
     ]
-    page = open_page("superuser", **LOOKS[look])
+    page = open_page("superuser")
     for path in paths:
         page.goto(f"/admin/{path}")
-        assert (path, overflow(page), violations(page)) == (path, [], [])
+        assert (path, faults(page)) == (path, [])
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,6 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 SECONDS = 20
 
-#: Options of a context for each look in which every page must work.
-LOOKS: Mapping[str, Mapping[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "narrow": {"viewport": {"width": 360, "height": 740}, "has_touch": True},
-    "right to left": {"locale": "he"},
-}
-
 #: Says in the console what the policy forbade; added from outside, so the policy does not concern it.
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -42,7 +34,7 @@ class Visits:
     def open(self, address: str, cookie: Mapping[str, str] | None = None, **options: Any) -> Page:
         """Return an empty page whose relative addresses are those of the site `address`.
 
-        `cookie` has `name` and `value`; `options` are those of playwright's `new_context`, such as one of `LOOKS`.
+        `cookie` has `name` and `value`; `options` are those of playwright's `new_context`.
         """
         context = self._browser.new_context(
             **{

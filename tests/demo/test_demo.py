@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from tests.databases import libpq_environment
 from tests.structure.tree import ROOT
 
 PYTHON = [sys.executable, "-m", "demo"]
@@ -22,19 +23,10 @@ PYTHON = [sys.executable, "-m", "demo"]
 @pytest.fixture
 def demo_environment(transactional_db) -> Iterator[dict[str, str]]:
     """Give an environment that names an empty database on the run's server."""
-    database = connection.settings_dict
     name = f"demo_{uuid4().hex[:8]}"
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
-    variables = {
-        "PGHOST": database["HOST"],
-        "PGPORT": database["PORT"],
-        "PGUSER": database["USER"],
-        "PGPASSWORD": database["PASSWORD"],
-        "PGDATABASE": name,
-    }
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
-    yield inherited | {key: str(value) for key, value in variables.items() if value}
+    yield libpq_environment(name)
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
