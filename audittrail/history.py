@@ -17,11 +17,14 @@ from audittrail.revisions.editing import editing
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import VersionQuerySet, versions_of, versions_of_object
 from audittrail.timetravel import changes, moment, present
+from audittrail.timetravel.machine import in_the_present, travelling
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.present import at_rev
 from audittrail.timetravel.queryset import past_manager_method, past_queryset
 
-__all__ = ["History", "at_rev", "context", "editing", "of", "register"]
+__all__ = [
+    "History", "at_rev", "context", "editing", "in_the_present", "of", "register", "travelling",
+]  # fmt: skip
 
 NAME: Final = "history"
 
@@ -93,7 +96,7 @@ class History:
         Raises `NotTrackedError` if the model is not tracked.
         """
         if self.instance is None:
-            return versions_of(self.model)
+            return versions_of(self.model, using=self._database(None))
         return versions_of_object(self.instance, using=self._database(None))
 
     def __getattr__(self, name: str) -> Any:
@@ -130,7 +133,7 @@ class History:
             return using
         if self.instance is not None and self.instance._state.db is not None:
             return moment.live_alias(self.instance._state.db)
-        return router.db_for_read(self.model)
+        return moment.live_alias(router.db_for_read(self.model))
 
     def _require_tracked(self) -> None:
         if not tracking.is_tracked(self.model):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.exceptions import AuditTrailError
 from audittrail.revisions import settling
+from audittrail.revisions.horizon import HistoryQuerySet
 
 if TYPE_CHECKING:
     from audittrail.revisions.versions import Version
@@ -45,7 +46,7 @@ class AuthorForeignKey(models.ForeignKey[Any, Any]):
         return name, "django.db.models.ForeignKey", args, options
 
 
-class RevisionQuerySet(models.QuerySet["BaseRevision"]):
+class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
     """Revisions, and the questions that people ask of them."""
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -155,6 +156,8 @@ class BaseRevision(models.Model):
     context = models.JSONField(_("context"), default=dict)
 
     objects = models.Manager.from_queryset(RevisionQuerySet)()
+
+    tick_paths = ("committed",)
 
     class Meta:
         abstract = True

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
 from audittrail.exceptions import AuditTrailError, NotTrackedError
+from audittrail.revisions.horizon import HistoryQuerySet
 from audittrail.revisions.models import revision_model
 
 #: Names that a version has of its own; a row's field of that name is called `row_<name>`.
@@ -53,7 +54,7 @@ class RevisionForeignKey(models.ForeignKey[Any, Any]):
     forward_related_accessor_class = RevisionDescriptor
 
 
-class VersionQuerySet(models.QuerySet[Any]):
+class VersionQuerySet(HistoryQuerySet[Any]):
     """Versions of the rows of one table; history is read here, never written."""
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -74,6 +75,7 @@ class Version(models.Model):
 
     tracked_model: type[models.Model]
     key_names: tuple[str, ...]
+    tick_paths = ("version", "revision__committed")
 
     objects = models.Manager.from_queryset(VersionQuerySet)()
 

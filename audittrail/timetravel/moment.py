@@ -87,5 +87,5 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
 
 def newest(using: str) -> Moment | None:
     """Return the moment of the newest revision of a database, or None if it has none."""
-    revision = revision_model().objects.using(using).newest()
+    revision = revision_model().objects.using(live_alias(using)).newest()
     return None if revision is None else resolve(revision)

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.scope import decorated
-from audittrail.timetravel import moment
+from audittrail.timetravel import machine, moment
 from audittrail.timetravel.moment import Moment
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -98,7 +98,10 @@ def at_rev(rev: BaseRevision | datetime, *, using: str | None = None) -> AtRevis
 
 
 def moment_for(using: str | None) -> Moment | None:
-    """Return the moment at which the present block reads a database; None outside of any, and for a database without one."""
+    """Return the moment at which the present block reads a database; None outside of any, and for a database without one.
+
+    That is the moment of `at_rev`, or else of the time machine.
+    """
     state = _state.get()
     database = moment.live_alias(using or DEFAULT_DB_ALIAS)
     while state is not None:
@@ -109,4 +112,5 @@ def moment_for(using: str | None) -> Moment | None:
                 state.others[database] = moment.resolve(state.time, database)
             return state.others[database]
         state = state.outer
-    return None
+    journey = machine.current()
+    return None if journey is None else journey.moment_in(database)

@@ -12,6 +12,7 @@ from django.db.models.query import QuerySet
 from django.db.models.sql import Query
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.timetravel import machine
 from audittrail.timetravel.compiler import without_excluded
 from audittrail.timetravel.moment import Moment, from_alias
 from audittrail.timetravel.query import adopt, live_class, mixed, past_query
@@ -129,7 +130,10 @@ def turn(queryset: Any, moment: Moment, scope: Scope | None = None) -> None:
 
 def moment_read(queryset: Any) -> Moment | None:
     """Return the moment that a queryset reads as of, or None for one of the present."""
-    return queryset.moment if isinstance(queryset, PastQuerySetMixin) else None
+    if isinstance(queryset, PastQuerySetMixin):
+        return queryset.moment
+    # While somebody travels, an ordinary queryset reads the past.
+    return from_alias(queryset.db) if machine.current() is not None else None
 
 
 @cache

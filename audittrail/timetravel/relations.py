@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db.models.query import QuerySet
 
 from audittrail.exceptions import MixedMomentsError
+from audittrail.timetravel import machine
 from audittrail.timetravel.moment import from_alias, moment_of
 from audittrail.timetravel.query import mixed
 from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, turn
@@ -53,6 +54,8 @@ def _with_past_hints(live: Any) -> Any:
 def _using_past(live: Any) -> Any:
     @wraps(live)
     def using(self: Any, alias: Any) -> Any:
+        if isinstance(alias, str) and machine.current() is not None and from_alias(alias) is None:
+            alias = machine.alias_for(self.model, self._hints, alias) or alias
         queryset = live(self, alias)
         moment = from_alias(alias) if isinstance(alias, str) else None
         if moment is not None and not isinstance(self, PastQuerySetMixin):
@@ -67,13 +70,15 @@ def _merging_one_moment(live: Any) -> Any:
     @wraps(live)
     def merge_sanity_check(self: Any, other: Any) -> None:
         moments = (moment_read(self), moment_read(other))
-        if moments != (None, None) and (
-            moments[0] != moments[1] or self.query.scope != other.query.scope
-        ):
+        if moments != (None, None) and (moments[0] != moments[1] or _scope(self) != _scope(other)):
             raise MixedMomentsError(mixed(moments[0] or moments[1]))
         live(self, other)
 
     return merge_sanity_check
+
+
+def _scope(queryset: Any) -> Any:
+    return getattr(queryset.query, "scope", None)
 
 
 def _prefetching_past(live: Any) -> Any:

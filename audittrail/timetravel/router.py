@@ -9,22 +9,29 @@ from django.db.utils import ConnectionRouter
 from django.utils.functional import cached_property
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.timetravel import machine
 from audittrail.timetravel.moment import moment_of
 
 
 class PastRouter:
-    """Read what belongs to an object of the past as of the same moment, and write nothing there."""
+    """Read what belongs to an object of the past as of the same moment, and write nothing there; so for who travels."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
-        """Return the alias of the moment that the hinted object was read at."""
+        """Return the alias of the moment that the hinted object was read at, or at which somebody travels."""
         moment = moment_of(hints.get("instance"))
-        return None if moment is None else moment.alias
+        return machine.alias_for(model, hints) if moment is None else moment.alias
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
-        """Raise `PastIsReadOnlyError` for what would be written because of an object of the past."""
+        """Raise `PastIsReadOnlyError` for what would be written because of an object of the past, or while somebody travels."""
         instance = hints.get("instance")
         moment = moment_of(instance)
         if instance is None or moment is None:
+            journey = machine.current()
+            if journey is not None and machine.travels(model):
+                raise PastIsReadOnlyError(
+                    f"{model._meta.label} can't be written in the time machine, which is at {journey.time:%Y-%m-%d %H:%M:%S %Z}: "
+                    "the past is read-only. Return to the present first."
+                )
             return None
         name = type(instance).__name__
         raise PastIsReadOnlyError(

@@ -70,7 +70,7 @@ def analyse(statement: str) -> Reading:
         return Reading()
     _refuse_writes(tokens)
     ctes = _own_ctes(tokens)
-    tables = _tables(tokens) - ctes
+    tables = tables_of(tokens) - ctes
     start = tokens[first]
     if start.says != "WITH":
         return Reading(tables, ctes, start.start)
@@ -168,7 +168,7 @@ def _opens_query(tokens: list[Token], index: int) -> bool:
     return inner == index + 1 or not is_call
 
 
-def _tables(tokens: list[Token]) -> frozenset[str]:
+def tables_of(tokens: list[Token]) -> frozenset[str]:
     """Return the names that stand where a table can stand."""
     tables: set[str] = set()
     # For each open parenthesis: is this a query, are we in the FROM of one or in a joined table, can a table come next?

@@ -1,0 +1,59 @@
+"""The horizon: while there is one, revisions that were committed later, and their versions, are not seen.
+
+Who reads a database as of a moment must not see in its history what happened after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.sql import Query
+
+M = TypeVar("M", bound=models.Model)
+
+#: Gives the tick of the last revision that is seen in the database of an alias.
+_horizon: ContextVar[Callable[[str], int] | None] = ContextVar("audittrail_horizon", default=None)
+
+
+@contextmanager
+def seen_until(tick_in: Callable[[str], int] | None) -> Iterator[None]:
+    """Let history end, inside a `with` block, at the tick that a function gives for each database; None for no end."""
+    token = _horizon.set(tick_in)
+    try:
+        yield
+    finally:
+        _horizon.reset(token)
+
+
+class HistoryQuery(Query):
+    """A query of revisions or versions: wherever it stands in a statement, it ends at the horizon."""
+
+    def get_compiler(
+        self, using: Any = None, connection: Any = None, elide_empty: bool = True
+    ) -> Any:
+        """Return the compiler of the query, as far as the horizon."""
+        tick_in = _horizon.get()
+        # The parts of a combined query are compiled one by one, and come here themselves.
+        if tick_in is None or self.combinator:
+            return super().get_compiler(using, connection, elide_empty)
+        tick = tick_in(using or connection.alias)
+        seen: Any = self.clone()
+        for path in seen.model.tick_paths:
+            seen.add_q(Q(**{f"{path}__lte": tick}))
+        return Query.get_compiler(seen, using, connection, elide_empty)
+
+
+class HistoryQuerySet(models.QuerySet[M]):
+    """A queryset of revisions or versions. Their models say in `tick_paths` which ticks the horizon is compared with."""
+
+    def __init__(
+        self, model: Any = None, query: Any = None, using: str | None = None, hints: Any = None
+    ) -> None:
+        if query is None and model is not None:
+            query = HistoryQuery(model)
+        super().__init__(model, query, using, hints)

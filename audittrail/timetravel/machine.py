@@ -1,0 +1,194 @@
+"""The time machine: while somebody travels, a block of code reads everything that is tracked as of one moment.
+
+`Model.history` reads the past where it is asked; the time machine is for code that knows nothing of history, such as the admin of
+a project. A context variable says where the traveller is. Who makes or evaluates querysets asks here (`router`, `routing`), and so
+does who sends statements (`guard`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import connections, models, router
+
+from audittrail import conf
+from audittrail.capture import install, tracking
+from audittrail.exceptions import TimeTravelError, TrackedLaterError
+from audittrail.revisions import horizon
+from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.timetravel.moment import Moment, live_alias, resolve
+
+#: What may be read as it is now with rows of the past, but is kept by processes beyond a block: its objects stay in the present.
+_KEPT_BY_PROCESSES: Final = ("contenttypes.*", "auth.Permission")
+
+
+@dataclass(frozen=True, eq=False)
+class Journey:
+    """Where somebody travels: the moment that a revision left, and the same time in other databases."""
+
+    revision: BaseRevision
+    moment: Moment
+    #: Whether nothing at all may be written, not even what is not tracked (sessions and the like excepted).
+    strict: bool = False
+    others: dict[str, Moment] = field(default_factory=dict)
+    #: The tables of the project's models that don't stay in the present, and whether each is tracked; filled by `guard`.
+    tables: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def time(self) -> datetime:
+        """When the revision was committed."""
+        found = self.revision.committed_at
+        assert found is not None
+        return found
+
+    def moment_in(self, using: str) -> Moment:
+        """Return the moment of a database.
+
+        Raises `TrackedLaterError` where nothing was recorded by then, `TimeTravelError` for a database without history.
+        """
+        database = live_alias(using)
+        if database == self.moment.using:
+            return self.moment
+        if database not in self.others:
+            with in_the_present():
+                self.others[database] = self._same_time_in(database)
+        return self.others[database]
+
+    def _same_time_in(self, database: str) -> Moment:
+        connection = connections[database]
+        if not install.is_supported(connection) or not install.is_installed(connection):
+            raise TimeTravelError(
+                f"Database {database!r} has no history: nothing in it is recorded."
+            )
+        revisions = revision_model().objects.using(database)
+        # A replica has the same revisions.
+        same = revisions.filter(pk=self.revision.pk, committed=self.moment.tick).first()
+        try:
+            return resolve(same or self.time, database)
+        except ObjectDoesNotExist:
+            raise TrackedLaterError(
+                f"Nothing was recorded in database {database!r} by {self.time:%Y-%m-%d %H:%M:%S %Z}; what it held then is not known."
+            ) from None
+
+
+_journey: ContextVar[Journey | None] = ContextVar("audittrail_journey", default=None)
+
+#: Return the journey of the present block of code, None in the present.
+current: Final = _journey.get
+
+
+@contextmanager
+def travelling(revision: BaseRevision, *, strict: bool = False) -> Iterator[Journey]:
+    """Read everything that is tracked as a revision left it, inside a `with` block.
+
+    Querysets of all tracked models, made before or inside, read as of that moment when they are evaluated, and raw SQL as well;
+    writing what is tracked raises `PastIsReadOnlyError`, with `strict` writing anything but sessions, content types and the
+    admin's log. Objects of the present, such as the user of a request, lead to objects of the present. Models that are not
+    tracked are read as they are now, though not in one statement with tracked ones, `AUDITTRAIL_READ_LIVE` excepted.
+
+    Holds for the thread or task that entered it, for the tasks that it starts, and for what `sync_to_async` runs; threads that the
+    block starts are in the present. Evaluate lazy querysets inside: outside they read the present.
+
+    Raises `MomentError` for a revision that is not committed.
+    """
+    with _at(Journey(revision, resolve(revision), strict)) as journey:
+        assert journey is not None
+        yield journey
+
+
+@contextmanager
+def in_the_present() -> Iterator[None]:
+    """Read and write the present, inside a `with` block, whoever travels: for permissions and other things that hold now."""
+    if _journey.get() is None:
+        yield
+        return
+    with _at(None):
+        yield
+
+
+def again(journey: Journey | None) -> Any:
+    """Return a context manager for another block of the same journey, or for one of the present."""
+    return _at(journey)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Send what is on its way to the right database already, inside a `with` block, past the `guard`."""
+    token = _journey.set(None)
+    try:
+        yield
+    finally:
+        _journey.reset(token)
+
+
+@contextmanager
+def _at(journey: Journey | None) -> Iterator[Journey | None]:
+    def tick_in(using: str) -> int:
+        assert journey is not None
+        return journey.moment_in(using).tick
+
+    token = _journey.set(journey)
+    try:
+        with horizon.seen_until(None if journey is None else tick_in):
+            yield journey
+    finally:
+        _journey.reset(token)
+
+
+def alias_for(model: type[models.Model], hints: Any, using: str | None = None) -> str | None:
+    """Return the alias of the moment as of which a model is to be read, None if it is to be read as ever.
+
+    Takes the hints that Django gives to routers, and the database if it is settled already.
+    """
+    journey = _journey.get()
+    if journey is None or belongs_to_the_present(hints) or not travels(model):
+        return None
+    if using is None:
+        with in_the_present():
+            using = router.db_for_read(model, **hints)
+    return journey.moment_in(using).alias
+
+
+def belongs_to_the_present(hints: Any) -> bool:
+    """Return whether a queryset is made for an object of the present, to which it is related."""
+    instance = hints.get("instance")
+    return instance is not None and instance._state.db is not None
+
+
+def is_at(moment: Moment) -> bool:
+    """Return whether somebody travels at this moment."""
+    journey = _journey.get()
+    return journey is not None and journey.moment_in(moment.using) == moment
+
+
+def travels(model: Any) -> bool:
+    """Return whether objects of a model are read as of a moment: if it is tracked, or may be read with what is."""
+    if not (isinstance(model, type) and issubclass(model, models.Model)) or stays(model):
+        return False
+    if tracking.is_tracked(model):
+        return True
+    concrete = model._meta.concrete_model or model
+    return not _matches(concrete, _KEPT_BY_PROCESSES) and _matches(concrete, conf.read_live())
+
+
+def stays(model: type[models.Model]) -> bool:
+    """Return whether a model stays in the present, tracked or not: sessions, content types, the admin's log, history itself."""
+    return issubclass(model, AbstractBaseSession) or _matches(
+        model._meta.concrete_model or model, conf.DEFAULT_EXCLUDE
+    )
+
+
+def is_bookkeeping(model: type[models.Model]) -> bool:
+    """Return whether a model stays in the present with all that it is joined with, such as the users of revisions."""
+    return stays(model) and not _matches(model, _KEPT_BY_PROCESSES)
+
+
+def _matches(model: type[models.Model], patterns: tuple[str, ...]) -> bool:
+    return any(tracking.matches(model, pattern) for pattern in patterns)
