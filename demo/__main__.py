@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         with database(existing=options.existing_database) as note:
             print(note, flush=True)
             django.setup()
-            return run(check=options.check, port=options.port)
+            return run(options)
     except KeyboardInterrupt:
         print("\nStopped: the pages, the database server, and all its data.")
         return 0
@@ -49,7 +49,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "with 1 if anything differs",
     )
     parser.add_argument(
-        "--port", type=int, help="the port to serve on (default: 8000; with --check any free one)"
+        "--screenshots",
+        nargs="?",
+        type=Path,
+        const=ROOT / "docs/images",
+        metavar="DIRECTORY",
+        help="take the pictures of the documentation in Chromium, by default into docs/images, and exit",
+    )
+    parser.add_argument(
+        "--port", type=int, help="the port to serve on (default: 8000; otherwise any free one)"
     )
     parser.add_argument(
         "--existing-database",
@@ -59,7 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     if options.port is None:
-        options.port = 0 if options.check else 8000
+        options.port = 0 if options.check or options.screenshots else 8000
     return options
 
 
@@ -82,18 +90,22 @@ def database(*, existing: bool) -> Iterator[str]:
         yield f"PostgreSQL {server.binaries.major} runs in {server.host}"
 
 
-def run(*, check: bool, port: int) -> int:
-    """Build the database and serve it, or check both; return the exit code."""
-    from demo import building, web
+def run(options: argparse.Namespace) -> int:
+    """Build the database and do with it what `options` say; return the exit code."""
+    from demo import building, screenshots, web
 
     with ExitStack() as stack:
         try:
             # Before the long work, since the port may be taken.
-            address = stack.enter_context(web.serving(port))
+            address = stack.enter_context(web.serving(options.port))
         except OSError as error:
-            fail(f"Port {port} cannot be served: {error}. Choose another with --port.")
+            fail(f"Port {options.port} cannot be served: {error}. Choose another with --port.")
         building.build(address)
-        return check_all(address) if check else serve(address)
+        if options.screenshots:
+            for file in screenshots.take(address.removesuffix("/admin/"), options.screenshots):
+                print(file)
+            return 0
+        return check_all(address) if options.check else serve(address)
 
 
 def check_all(address: str) -> int:

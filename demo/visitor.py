@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 #: What a form is sent with: values by name, several for a choice of several.
 Values = dict[str, list[str]]
@@ -20,6 +20,8 @@ class Visitor:
         """Visit `site`, such as http://127.0.0.1:8000."""
         self._site = site
         self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
+        self._name = "visitor"
+        self._requests = 0
 
     def read(self, path: str, values: Values | None = None) -> str:
         """Return the page at `path`, after sending `values` to it if there are any.
@@ -27,12 +29,17 @@ class Visitor:
         Raises `urllib.error.HTTPError` for a page that answers with an error.
         """
         data = None if values is None else urlencode(values, doseq=True).encode()
-        with self._opener.open(self._site + path, data, timeout=60) as response:
+        self._requests += 1
+        # As a proxy in front of the site would: so the demo is the same each time it is built.
+        request_id = f"{self._name}-{self._requests}"
+        request = Request(self._site + path, data, {"X-Request-ID": request_id})
+        with self._opener.open(request, timeout=60) as response:
             text: str = response.read().decode()
         return text
 
     def log_in(self, username: str, password: str) -> None:
         """Log in by the admin's page."""
+        self._name = username
         self.send("/admin/login/", username=[username], password=[password])
 
     def send(self, path: str, **changed: list[str]) -> str:
