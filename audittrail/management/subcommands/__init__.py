@@ -11,8 +11,11 @@ from audittrail.management.subcommands import (
     backfill,
     grant,
     maintain,
+    restore,
+    rollback,
     status,
     sync,
+    undo,
     uninstall,
     verify,
 )
@@ -23,6 +26,9 @@ SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
     backfill,
     maintain,
     verify,
+    restore,
+    undo,
+    rollback,
     grant,
     uninstall,
 )

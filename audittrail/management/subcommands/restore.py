@@ -1,0 +1,125 @@
+"""`manage.py audittrail restore`: bring objects, or everything, back to what they were."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any, Final
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.db import models
+
+from audittrail import history
+from audittrail.management.arguments import add_confirmation
+from audittrail.management.call import Call
+from audittrail.management.planning import add_planning, carry_out, point_in_time, revision_of
+from audittrail.restore.plan import OnConflict
+
+HELP: Final = "Brings objects, or everything, back to what they were as of a revision or a time; shows the plan first."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("model", nargs="?", help="a model, such as shop.Order")
+    what.add_argument("--all", action="store_true", help="every tracked table")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--revision", type=int, help="the number of a revision")
+    when.add_argument(
+        "--at", metavar="TIME", help="an ISO 8601 time, such as 2026-01-31T12:00+01:00"
+    )
+    when.add_argument(
+        "--deleted", action="store_true", help="objects that are deleted, as they last were"
+    )
+    parser.add_argument(
+        "--pk", action="append", help="the primary key of an object (repeat for more; default: all)"
+    )
+    parser.add_argument("--fields", help="names of fields with commas between (default: all)")
+    parser.add_argument(
+        "--with-related", action="store_true", help="bring back what the rows refer to as well"
+    )
+    parser.add_argument(
+        "--with-cascade",
+        action="store_true",
+        help="with --deleted: bring back what was deleted along with them",
+    )
+    add_planning(parser, ("refuse", "skip"))
+    add_confirmation(parser)
+
+
+def run(call: Call) -> None:
+    """Show the plan, ask, and carry it out."""
+    options = call.options
+    on_conflict: OnConflict = options["on_conflict"]
+    if options["all"]:
+        given = [name for name in ("pk", "fields", "with_related", "deleted") if options[name]]
+        if given:
+            raise CommandError(f"--{given[0].replace('_', '-')} goes with a model, not with --all.")
+        revision = _point(call)
+        carry_out(call, lambda: revision.restore_all(dry_run=True, on_conflict=on_conflict))
+        return
+    model = _model(options["model"])
+    if options["deleted"]:
+        if options["fields"]:
+            raise CommandError("Deleted objects come back whole; leave out --fields.")
+        deleted = _chosen(history.of(model).deleted(using=call.connection.alias), options["pk"])
+        carry_out(
+            call,
+            lambda: deleted.undelete(
+                dry_run=True,
+                with_cascade=options["with_cascade"],
+                with_related=options["with_related"],
+                on_conflict=on_conflict,
+            ),
+        )
+        return
+    if options["with_cascade"]:
+        raise CommandError("--with-cascade goes with --deleted.")
+    past = _chosen(history.of(model)(_point(call)), options["pk"])
+    fields = options["fields"].split(",") if options["fields"] else None
+    carry_out(
+        call,
+        lambda: past.restore(
+            fields, dry_run=True, with_related=options["with_related"], on_conflict=on_conflict
+        ),
+    )
+
+
+def _point(call: Call) -> Any:
+    if call.options["revision"] is not None:
+        return revision_of(call, call.options["revision"])
+    if call.options["at"] is not None:
+        return point_in_time(call, call.options["at"])
+    raise CommandError("Say which state: --revision NUMBER or --at TIME.")
+
+
+def _model(label: str) -> type[models.Model]:
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError) as error:
+        raise CommandError(
+            f"{label!r} is no model: {error} Give a label such as shop.Order."
+        ) from None
+
+
+def _chosen(queryset: Any, keys: list[str] | None) -> Any:
+    if keys is None:
+        return queryset
+    try:
+        return queryset.filter(pk__in=[_key(queryset.model, key) for key in keys])
+    except (ValidationError, ValueError) as error:
+        raise CommandError(
+            f"--pk {', '.join(keys)}: not a primary key of {queryset.model._meta.label} ({error})."
+        ) from None
+
+
+def _key(model: type[models.Model], key: str) -> Any:
+    fields = model._meta.pk_fields
+    if len(fields) == 1:
+        return fields[0].to_python(key)
+    parts = key.split(",")
+    if len(parts) != len(fields):
+        names = ",".join(field.name for field in fields)
+        raise ValueError(f"it has {len(fields)} parts, give them as {names}")
+    return tuple(field.to_python(part) for field, part in zip(fields, parts, strict=True))
