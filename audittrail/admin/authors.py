@@ -8,7 +8,9 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import models, router
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -17,6 +19,9 @@ from audittrail.admin.links import object_url
 from audittrail.capture import tracking
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import changes, moment
+
+#: Users that a part of a name stands for, at most.
+MOST_USERS = 200
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,46 @@ def authors_by_key(
     for key in missing - found.keys():
         found[key] = Author(key, _("user %(key)s") % {"key": key}, is_deleted=True)
     return found
+
+
+def find_keys(text: str) -> list[Any]:
+    """Return the keys of the users that a text means: the user with that key, or that name, or else all whose name has it.
+
+    Deleted users are found by the names that history remembers, of very many users only the first. Takes three queries at most.
+    """
+    model: Any = get_user_model()
+    field = model._meta.get_field(model.USERNAME_FIELD)
+    key = _as_key(model, text)
+    named = Q(**{f"{field.name}__icontains": text}) if _is_text(field) else Q()
+    wanted = named if key is None else named | Q(pk=key)
+    database = router.db_for_read(model)
+    names: dict[Any, str] = {}
+    if wanted:
+        present = model._base_manager.using(database)
+        newest = moment.newest(database) if tracking.is_tracked(model) else None
+        sources = [present, changes.deleted_objects(model, newest)] if newest else [present]
+        for source in sources:
+            found = source.filter(wanted).order_by("pk").values_list("pk", field.name)
+            names.update(found[:MOST_USERS])
+    if key is not None and (key in names or not names):
+        return [key]
+    return [pk for pk, name in names.items() if str(name).lower() == text.lower()] or [*names]
+
+
+def _as_key(model: Any, text: str) -> Any:
+    target = model._meta.pk
+    while target.remote_field is not None:
+        target = target.target_field
+    try:
+        key = target.to_python(text)
+        target.run_validators(key)
+    except (ValidationError, ValueError, OverflowError):
+        return None
+    return key
+
+
+def _is_text(field: Any) -> bool:
+    return isinstance(field, models.CharField | models.TextField)
 
 
 def _model_admin(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:

@@ -16,10 +16,17 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from audittrail.admin import permissions
-from audittrail.admin.links import Link, model_url, site_url
+from audittrail.admin.authors import authors
+from audittrail.admin.links import Link, model_url, revision_url, site_url
+from audittrail.admin.moments import When
+from audittrail.admin.readers import reader
+from audittrail.admin.searching import Search
 from audittrail.capture import tracking
 
 PARENT = "audittrail_parent"
+
+#: Revisions in the panel of recent changes.
+RECENT = 5
 
 
 def extend(
@@ -70,5 +77,25 @@ def extend_change_form(
 
 
 def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
-    """Add the recent activity."""
-    return response
+    """Add the recent changes that the user may see."""
+    url = site_url(site, "audittrail_revisions")
+    if url is None or not permissions.visible_models(site, request):
+        return response
+    reading = reader(site, request)
+    if reading is None or not reading.is_installed or not reading.visible:
+        return response
+    revisions = reading.revisions
+    entries = Search(reading, revisions, revisions).recent(RECENT)
+    known = authors(site, request, [entry.revision for entry in entries])
+    recent = [
+        {
+            "url": revision_url(site, entry.revision),
+            "when": When(entry.revision.committed_at),
+            "author": known.get(entry.revision.committed_by_id),
+            "reason": entry.revision.reason,
+            "touches": entry.touches,
+        }
+        for entry in entries
+    ]
+    context = {"audittrail_recent": recent, "audittrail_revisions_url": url}
+    return extend(response, "audittrail/admin/index.html", context)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 
-from audittrail.admin import extensions, pages
+from audittrail.admin import extensions, pages, row_permissions
 
 _MARK = "_shows_history"
 
@@ -26,6 +26,7 @@ def install() -> None:
         (ModelAdmin, "history_view", _history_view),
         (ModelAdmin, "changelist_view", _changelist_view),
         (ModelAdmin, "change_view", _change_view),
+        (ModelAdmin, "get_queryset", row_permissions.extended_get_queryset),
     ):
         original = getattr(owner, name)
         if not getattr(original, _MARK, False):

@@ -27,6 +27,8 @@ class Badge:
 
     operation: str
     count: int | None = None
+    #: Whether there are more than `count`.
+    is_more: bool = False
 
     @property
     def sign(self) -> str:

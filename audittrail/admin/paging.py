@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +40,8 @@ class Keyset:
     """The order of a list: names of its columns, all descending and unique together, with fields that read their values."""
 
     columns: tuple[tuple[str, models.Field[Any, Any]], ...]
+    #: What has the columns, where it isn't the row itself.
+    of: Callable[[Any], Any] | None = None
 
     def page(self, queryset: Any, size: int, parameters: QueryDict) -> Page[Any]:
         """Return the page of a queryset that the parameters of a request ask for, with one query.
@@ -76,8 +78,8 @@ class Keyset:
         has_older = after is not None or more
         return Page(
             rows,
-            _query(parameters, AFTER, self.encoded(rows[0])) if rows and has_newer else None,
-            _query(parameters, BEFORE, self.encoded(rows[-1])) if rows and has_older else None,
+            query(parameters, AFTER, self.encoded(rows[0])) if rows and has_newer else None,
+            query(parameters, BEFORE, self.encoded(rows[-1])) if rows and has_older else None,
         )
 
     def position(self, text: str | None) -> Position | None:
@@ -96,8 +98,12 @@ class Keyset:
 
     def encoded(self, row: Any) -> str:
         """Return the position of a row as a parameter."""
-        values = [getattr(row, name) for name, _field in self.columns]
-        return json.dumps(values, cls=_Encoder, separators=(",", ":"))
+        found = self.of(row) if self.of else row
+        return self.text([getattr(found, name) for name, _field in self.columns])
+
+    def text(self, position: Sequence[Any]) -> str:
+        """Return a position as a parameter."""
+        return json.dumps([*position], cls=_Encoder, separators=(",", ":"))
 
     def _beyond(self, position: Position, way: str) -> Q:
         # PostgreSQL finds the beginning in an index by the first condition alone.
@@ -115,7 +121,8 @@ class _Encoder(DjangoJSONEncoder):
         return o.isoformat() if hasattr(o, "isoformat") else super().default(o)
 
 
-def _query(parameters: QueryDict, name: str, value: str) -> str:
+def query(parameters: QueryDict, name: str, value: str) -> str:
+    """Return the query string of a page of the list that a request shows: the same but for its position."""
     changed = parameters.copy()
     for other in (BEFORE, AFTER):
         changed.pop(other, None)

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def extra_pages(monkeypatch: Any) -> None:
     """Add a page to models, one to sites, and a History page, in place of those that there are."""
+    pages.load()
     for name in ("_model_pages", "_site_pages", "_history_views"):
         monkeypatch.setattr(pages, name, [])
     pages.model_page("<path:object_id>/history/probe/", "audittrail_probe")(
