@@ -6,15 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from django.db import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InternalError,
-    NotSupportedError,
-    connections,
-    transaction,
-)
+from django.db import DatabaseError, connections, transaction
 
 from audittrail import conf
 from audittrail.capture.locking import patiently, sqlstate
@@ -148,11 +140,14 @@ class Recipe(ABC):
         return replace(plan, carried_out=True, new_revision=made)
 
 
+#: Classes of SQLSTATEs that no constraint, trigger or policy raises: connection, transaction, our own mistakes, resources, the operator.
+_NO_REFUSAL: Final = ("08", "40", "42", "53", "54", "55", "57", "58", "XX", "AT")
+
+
 def _is_refusal(error: DatabaseError) -> bool:
-    """Return whether constraints, triggers or privileges said no: what passes by itself, and our own faults, are other errors."""
-    if isinstance(error, IntegrityError | DataError | InternalError | NotSupportedError):
-        return True
-    return sqlstate(error) == "42501"
+    """Return whether a constraint, a trigger or the lack of a privilege said no: what passes by itself is another error."""
+    code = sqlstate(error) or "XX"
+    return code == "42501" or not code.startswith(_NO_REFUSAL)
 
 
 def _said(error: DatabaseError) -> str:
