@@ -14,9 +14,6 @@ from audittrail.restore.plan import LISTED, Conflict, OnConflict
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import composed, joined, listed, name_of, raw, run, same
 
-#: Between the names of fields, where a query gives several as one text.
-_SEPARATOR: Final = "\x1f"
-
 #: How often rows are left out, and the rest is asked again, before it is given up: each time some row goes.
 _ROUNDS: Final = 1_000
 
@@ -58,9 +55,13 @@ def _finders(staging: Staging, bound: Constraints) -> Iterator[Finder]:
 
 def _changed_since(staging: Staging, table: Table) -> Iterator[Finder]:
     """Ask for what a later revision has changed, which undoing notes while it stages: the names of fields."""
+    key = [table.column(name).history or name for name in table.key]
     places = composed(
-        "SELECT s.ctid AS place, array_to_string(s.audittrail_fields, E'\\x1f') AS detail FROM {stage} s"
-        " WHERE s.audittrail_fields IS NOT NULL",
+        "SELECT s.ctid AS place, concat(array_to_string(s.audittrail_fields, ', '), ' (revision ', (SELECT h.revision_id"
+        " FROM audittrail.{history} h WHERE {same} ORDER BY h.version DESC LIMIT 1), ')') AS detail"
+        " FROM {stage} s WHERE s.audittrail_fields IS NOT NULL",
+        history=table.history,
+        same=same(key, "h", "s", table.key),
         stage=staging.name(table),
     )
     text = f"{table} {{key}} was changed again by a later revision: {{detail}}"
@@ -163,7 +164,7 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
     table = finder.table
     rows = run(
         staging.cursor,
-        "SELECT {key}, f.detail FROM ({places}) f JOIN {stage} k ON k.ctid = f.place LIMIT {limit}",
+        "SELECT {key}, f.detail, k.audittrail_fields FROM ({places}) f JOIN {stage} k ON k.ctid = f.place LIMIT {limit}",
         key=joined(composed("k.{name}::text", name=name) for name in table.key),
         places=finder.places,
         stage=staging.name(table),
@@ -175,14 +176,12 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
             table.name,
             table.model,
             tuple(key),
-            tuple(detail.split(_SEPARATOR)) if finder.kind == "changed since" else finder.columns,
-            finder.text.replace("{key}", ", ".join(key)).replace(
-                "{detail}", detail.replace(_SEPARATOR, ", ")
-            ),
+            tuple(fields or finder.columns),
+            finder.text.replace("{key}", ", ".join(key)).replace("{detail}", detail),
             other=finder.other,
-            detail=detail.replace(_SEPARATOR, ", "),
+            detail=detail,
         )
-        for *key, detail in rows
+        for *key, detail, fields in rows
     ]
     if len(conflicts) > LISTED:
         total = staging.value("SELECT count(*) FROM ({places}) f", places=finder.places)

@@ -115,7 +115,7 @@ class Plan:
     new_revision: int | None = None
     #: What a rollback erases, or has erased: numbers of revisions and versions.
     erased: tuple[int, int] | None = None
-    repeat: Callable[..., Plan] | None = field(default=None, repr=False, compare=False)
+    repeat: Callable[[str], Plan] | None = field(default=None, repr=False, compare=False)
 
     @property
     def inserted(self) -> int:
@@ -142,16 +142,14 @@ class Plan:
         """Whether nothing is to be done."""
         return not any(table.total for table in self.tables) and not self.erased
 
-    def carry_out(self, on_conflict: OnConflict | None = None) -> Plan:
+    def carry_out(self) -> Plan:
         """Do what the plan says, in one transaction, and return the plan of what was done.
-
-        Takes what to do about conflicts, by default what the plan was made with.
 
         Raises `StalePlanError` if anything has changed since the plan was made so that it would do something else now,
         `RestoreConflictError` for conflicts; then nothing is changed.
         """
         assert self.repeat is not None
-        return self.repeat(dry_run=False, digest=self.digest, on_conflict=on_conflict)
+        return self.repeat(self.digest)
 
     def __str__(self) -> str:
         """Return the plan in words, as the commands print it."""

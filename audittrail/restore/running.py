@@ -50,16 +50,14 @@ class Recipe(ABC):
     def finish(self, staging: Staging) -> None:  # noqa: B027 (most have nothing left to do)
         """Do what is left to do after the rows are written."""
 
-    def run(
-        self, *, dry_run: bool, on_conflict: OnConflict | None, digest: str | None = None
-    ) -> Plan:
+    def run(self, *, dry_run: bool, on_conflict: OnConflict, digest: str | None = None) -> Plan:
         """Make the plan, and carry it out unless `dry_run`.
 
         Takes the digest that the plan has to have, if it was made before.
 
         Raises `RestoreConflictError`, `StalePlanError`, `LockedError`, and `RestoreError` for what the database refuses.
         """
-        chosen: OnConflict = on_conflict or "refuse"
+        chosen = on_conflict
         if chosen not in self.allowed:
             allowed = ", ".join(repr(name) for name in self.allowed)
             raise RestoreError(f"on_conflict is {on_conflict!r}; {self.kind} knows {allowed}.")
@@ -97,21 +95,13 @@ class Recipe(ABC):
             (*staging.notes, *(self.more_notes(staging) if tell else ())),
             telling.digest(staging, erased) if tell else "",
             erased=erased,
-            repeat=self._repeating(chosen),
+            repeat=lambda digest: self.run(dry_run=False, on_conflict=chosen, digest=digest),
         )
         return plan, bound
 
     def more_notes(self, staging: Staging) -> list[Note]:
         """Return further notes for a preview, which cost queries."""
         return []
-
-    def _repeating(self, chosen: OnConflict) -> Any:
-        def repeat(
-            *, dry_run: bool, digest: str | None = None, on_conflict: OnConflict | None = None
-        ) -> Plan:
-            return self.run(dry_run=dry_run, on_conflict=on_conflict or chosen, digest=digest)
-
-        return repeat
 
     def _carried_out(self, live: Any, cursor: Any, chosen: OnConflict, digest: str | None) -> Plan:
         staging = Staging(live, cursor, locking=True)
