@@ -75,3 +75,7 @@ class StalePlanError(RestoreError):
     def __init__(self, message: str, plan: Any) -> None:
         super().__init__(message)
         self.plan = plan
+
+
+class UnknownFieldError(AuditTrailError, ValueError):
+    """Something was asked of a field that the model doesn't have, or of whose past nothing is recorded."""

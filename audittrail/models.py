@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
+from audittrail.diff.database import DatabaseComparison, compare_database
 from audittrail.restore.plan import OnConflict, Plan
 from audittrail.restore.undoing import Undoing
 from audittrail.restore.whole import RestoringAll, RollingBack
 from audittrail.revisions.models import BaseRevision
-from audittrail.timetravel import changes
+from audittrail.timetravel import changes, moment
 
 __all__ = ["Revision"]
 
@@ -20,6 +22,14 @@ class Revision(BaseRevision):
 
     class Meta(BaseRevision.Meta):
         pass
+
+    def compare(self, other: BaseRevision | datetime | None = None) -> DatabaseComparison:
+        """Return how the whole database differs between this revision and a later one, or a datetime, by default now.
+
+        Raises `MomentError` if the other comes first, or is of another database.
+        """
+        using = moment.live_alias(self._state.db or DEFAULT_DB_ALIAS)
+        return compare_database(self, other, using)
 
     def get_changed_objects(self, clss: type[models.Model]) -> Any:
         """Return the objects of a model that this revision changed, as a queryset.

@@ -23,7 +23,7 @@ from audittrail.admin.operations import Badge
 from audittrail.admin.permissions import VisibleModel
 from audittrail.admin.readers import Reader
 from audittrail.capture import tracking
-from audittrail.diff.loading import fetch
+from audittrail.diff.statements import fetch
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, version_model
 

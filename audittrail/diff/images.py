@@ -25,6 +25,12 @@ class RowImage:
     #: By the names of columns.
     texts: Mapping[str, str | None] = field(default_factory=dict)
 
+    def holds(self, column: RowColumn) -> bool:
+        """Return whether a column is not NULL; null is a value in JSON."""
+        if column.is_exact:
+            return self.value(column) is not None
+        return self.texts.get(column.name) is not None
+
     def value(self, column: RowColumn) -> Any:
         """Return the value of a column as the model's field gives it; None for NULL."""
         # A file field makes an object of NULL, which nobody could tell from an empty name.
@@ -38,8 +44,10 @@ def is_gone(version: Version) -> bool:
     return version.operation in GONE  # type: ignore[attr-defined]
 
 
-def differs(column: RowColumn, old: RowImage, new: RowImage) -> bool:
-    """Return whether a column differs between two images, as the database compares them (`*<>`)."""
+def differs(column: RowColumn, old: RowImage | None, new: RowImage | None) -> bool:
+    """Return whether a column differs between two images, as the database compares them (`*<>`); None is no row, without values."""
+    if old is None or new is None:
+        return any(image is not None and image.holds(column) for image in (old, new))
     if column.is_exact:
         return bool(old.value(column) != new.value(column))
     return old.texts.get(column.name) != new.texts.get(column.name)
@@ -54,12 +62,11 @@ def changes_between(
     """Return the changes of a row from one image to another; None stands for a row that is not there."""
     changes = []
     for column in columns:
-        before = None if old is None else old.value(column)
-        after = None if new is None else new.value(column)
-        if differs(column, old, new) if old and new else before is not None or after is not None:
-            if column.masked:
-                before = after = None
-            name = column.field.name
-            change = FieldChange(name, before, after, revision, column.field, masked=column.masked)
-            changes.append(change)
+        if not differs(column, old, new):
+            continue
+        before = None if old is None or column.masked else old.value(column)
+        after = None if new is None or column.masked else new.value(column)
+        name = column.field.name
+        change = FieldChange(name, before, after, revision, column.field, masked=column.masked)
+        changes.append(change)
     return tuple(changes)

@@ -1,20 +1,16 @@
-"""Loading row images from history tables, in statements that Django's ORM has no words for (LATERAL, comparison of images)."""
+"""Loading row images: typed values as Django's ORM gives them, from statements that are not its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db import connections
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import tracking
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
+from audittrail.diff.statements import Fragment
 from audittrail.revisions.versions import Version
-
-#: A part of a statement: `sql.Composable` of either driver.
-Fragment: TypeAlias = Any
 
 
 class Images:
@@ -30,9 +26,9 @@ class Images:
         self.fields = model._meta.concrete_fields
         self.inexact = [column for column in columns_of(model.tracked_model) if not column.is_exact]
         self.width = len(self.fields) + len(self.inexact)
-        self._compiler = model._base_manager.using(alias).query.get_compiler(alias)
-        columns = [field.get_col(model._meta.db_table) for field in self.fields]
-        self._converters = self._compiler.get_converters(columns)
+        self._names = [field.attname for field in self.fields]
+        self._version = self._names.index("version")
+        self._compiler, self._converters = _converters(model, alias, self.fields)
 
     def columns(self) -> Fragment:
         """Return the columns to select: those of a version, then the texts."""
@@ -47,15 +43,16 @@ class Images:
         """Return the columns to select for `texts`, beginning with a comma; nothing if there are none."""
         return sql.SQL("").join(sql.SQL(", ") + text for text in self._texts())
 
+    def stored(self, name: str) -> Fragment:
+        """Return the columns that are read, as a list for SQL of another source."""
+        return sql.SQL(", ").join(sql.Identifier(name, field.column) for field in self.fields)
+
     def image(self, values: Sequence[Any]) -> RowImage | None:
         """Return the image in a row of `columns`; None if there is none, as an outer join leaves it."""
-        if values[0] is None:
+        if values[self._version] is None:
             return None
-        (converted,) = self._compiler.apply_converters(
-            [values[: len(self.fields)]], self._converters
-        )
-        names = [field.attname for field in self.fields]
-        row = self.model.from_db(self.alias, names, converted)
+        (found,) = self._compiler.apply_converters([values[: len(self.fields)]], self._converters)
+        row = self.model.from_db(self.alias, self._names, found)
         return RowImage(row, self.texts(values[len(self.fields) :]))
 
     def texts(self, values: Sequence[Any]) -> dict[str, str | None]:
@@ -69,61 +66,15 @@ class Images:
         ]
 
 
-def history_table(model: type[Version]) -> Fragment:
-    """Return the history table that a version model reads."""
-    return sql.Identifier("audittrail", tracking.history_name(model.tracked_model._meta.db_table))
+def converted(
+    model: Any, alias: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]]
+) -> list[list[Any]]:
+    """Return rows with the values of some fields of a version model as the fields give them."""
+    compiler, converters = _converters(model, alias, fields)
+    return [list(row) for row in compiler.apply_converters(rows, converters)]
 
 
-def since_version(model: type[Version]) -> Fragment:
-    """Return the query for the version at which the tracking of a table began, if need be anew."""
-    name = tracking.history_name(model.tracked_model._meta.db_table)
-    return sql.SQL(
-        "coalesce((SELECT since_version FROM audittrail.tracked_table WHERE history_name = {}), 0)"
-    ).format(sql.Literal(name))
-
-
-def key_fields(model: type[Version]) -> list[Any]:
-    """Return the fields of a version model that are the key of the row."""
-    return [model._meta.get_field(name) for name in model.key_names]
-
-
-def same_key(model: type[Version], one: str, other: str) -> Fragment:
-    """Return the condition that two sources in a statement have the same key, both with a history table's columns."""
-    return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(
-            sql.Identifier(one, field.column), sql.Identifier(other, field.column)
-        )
-        for field in key_fields(model)
-    )
-
-
-def rows_of_keys(
-    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
-) -> Fragment:
-    """Return the source "w" with a row for each key and tick, numbered by "position": to join history tables with.
-
-    Its key has the columns of the history table.
-    """
-    connection = connections[alias]
-    fields = key_fields(model)
-    types = [sql.SQL("CAST({} AS " + str(field.db_type(connection)) + ")") for field in fields]
-    rows = []
-    for position, (key, tick) in enumerate(zip(keys, ticks, strict=True)):
-        values = [
-            cast.format(sql.Literal(field.get_db_prep_value(value, connection)))
-            for cast, field, value in zip(types, fields, key, strict=True)
-        ]
-        number = sql.SQL("{}, {}::bigint").format(sql.Literal(position), sql.Literal(tick))
-        rows.append(sql.SQL("({})").format(sql.SQL(", ").join([number, *values])))
-    names = [sql.Identifier(field.column) for field in fields]
-    return sql.SQL("(VALUES {}) w (position, audittrail_tick, {})").format(
-        sql.SQL(", ").join(rows), sql.SQL(", ").join(names)
-    )
-
-
-def fetch(alias: str, statement: Fragment) -> list[Any]:
-    """Send a statement whose values are all in it, and return its rows."""
-    with connections[alias].cursor() as cursor:
-        # As text and without parameters, so that a % in a name is one.
-        cursor.execute(statement.as_string(cursor.cursor))
-        return list(cursor.fetchall())
+def _converters(model: Any, alias: str, fields: Sequence[Any]) -> tuple[Any, Any]:
+    compiler = model._base_manager.using(alias).query.get_compiler(alias)
+    columns = [field.get_col(model._meta.db_table) for field in fields]
+    return compiler, compiler.get_converters(columns)

@@ -12,14 +12,8 @@ from django.db.models import prefetch_related_objects
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage, changes_between, is_gone
-from audittrail.diff.loading import (
-    Images,
-    fetch,
-    history_table,
-    rows_of_keys,
-    same_key,
-    since_version,
-)
+from audittrail.diff.loading import Images
+from audittrail.diff.statements import fetch, history_table, rows_of_keys, same_key, since_version
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
 

@@ -1,0 +1,155 @@
+"""Parts of SQL statements about history tables, in words that Django's ORM does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
+
+from django.db import connections, models
+from django.db.backends.postgresql.psycopg_any import sql
+
+from audittrail.capture import tracking
+from audittrail.revisions.versions import Version, version_name
+from audittrail.timetravel.scope import SCHEMA_TRICK
+
+T = TypeVar("T")
+
+#: A part of a statement: `sql.Composable` of either driver.
+Fragment: TypeAlias = Any
+
+
+def history_table(model: type[Version]) -> Fragment:
+    """Return the history table that a version model reads."""
+    return sql.Identifier("audittrail", tracking.history_name(model.tracked_model._meta.db_table))
+
+
+def live_table(model: type[models.Model]) -> Fragment:
+    """Return the live table of a model."""
+    return sql.Identifier(*table_names(model))
+
+
+def table_names(model: type[models.Model]) -> list[str]:
+    """Return the name of a model's table, which may come with its quotes, after that of a schema if it names one."""
+    name = model._meta.db_table
+    if name.startswith('"') and name.endswith('"'):
+        name = name[1:-1]
+    return [part.replace('""', '"') for part in name.split(SCHEMA_TRICK)]
+
+
+def live_rows(model: type[Version], name: str, since: int) -> Fragment:
+    """Return a source with the rows of the live table as their baseline has them: under the columns of the history table."""
+    live = {
+        version_name(field.attname): field.column
+        for field in model.tracked_model._meta.local_concrete_fields
+    }
+    columns = [
+        sql.SQL("{} AS {}").format(
+            sql.Identifier(live[field.attname]), sql.Identifier(field.column)
+        )
+        for field in model._meta.concrete_fields
+        if field.attname in live
+    ]
+    return sql.SQL(
+        "(SELECT {}::bigint AS version, 0::bigint AS revision_id, 'B'::\"char\" AS operation, {} FROM {}) {}"
+    ).format(
+        sql.Literal(since),
+        sql.SQL(", ").join(columns),
+        live_table(model.tracked_model),
+        sql.Identifier(name),
+    )
+
+
+def since_version(model: type[Version]) -> Fragment:
+    """Return the query for the version at which the tracking of a table began, if need be anew."""
+    name = tracking.history_name(model.tracked_model._meta.db_table)
+    return sql.SQL(
+        "coalesce((SELECT since_version FROM audittrail.tracked_table WHERE history_name = {}), 0)"
+    ).format(sql.Literal(name))
+
+
+def key_fields(model: type[Version]) -> list[Any]:
+    """Return the fields of a version model that are the key of the row."""
+    return [model._meta.get_field(name) for name in model.key_names]
+
+
+def keys_of(model: type[Version], name: str) -> Fragment:
+    """Return the key of a source in a statement, as a list for SQL."""
+    return sql.SQL(", ").join(sql.Identifier(name, field.column) for field in key_fields(model))
+
+
+def same_key(model: type[Version], one: str, other: str) -> Fragment:
+    """Return the condition that two sources in a statement have the same key, both with a history table's columns."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(
+            sql.Identifier(one, field.column), sql.Identifier(other, field.column)
+        )
+        for field in key_fields(model)
+    )
+
+
+def key_in(model: type[Version], name: str, keys: Iterable[Sequence[Any]], alias: str) -> Fragment:
+    """Return the condition that a source in a statement has one of some keys, at least one."""
+    rows = [
+        sql.SQL("({})").format(
+            sql.SQL(", ").join(
+                literals(field, [value], alias)
+                for field, value in zip(key_fields(model), key, strict=True)
+            )
+        )
+        for key in keys
+    ]
+    return sql.SQL("({}) IN ({})").format(keys_of(model, name), sql.SQL(", ").join(rows))
+
+
+def literals(field: Any, values: Iterable[Any], alias: str) -> Fragment:
+    """Return values of a field as a list for SQL."""
+    connection = connections[alias]
+    found = [sql.Literal(field.get_db_prep_value(value, connection)) for value in values]
+    return sql.SQL(", ").join(found)
+
+
+def rows_of_keys(
+    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
+) -> Fragment:
+    """Return the source "w" with a row for each key and tick, numbered by "position": to join history tables with.
+
+    Its key has the columns of the history table.
+    """
+    fields = key_fields(model)
+    types = [
+        sql.SQL("CAST({} AS " + str(field.db_type(connections[alias])) + ")") for field in fields
+    ]
+    rows = []
+    for position, (key, tick) in enumerate(zip(keys, ticks, strict=True)):
+        values = [
+            cast.format(literals(field, [value], alias))
+            for cast, field, value in zip(types, fields, key, strict=True)
+        ]
+        number = sql.SQL("{}, {}::bigint").format(sql.Literal(position), sql.Literal(tick))
+        rows.append(sql.SQL("({})").format(sql.SQL(", ").join([number, *values])))
+    names = [sql.Identifier(field.column) for field in fields]
+    return sql.SQL("(VALUES {}) w (position, audittrail_tick, {})").format(
+        sql.SQL(", ").join(rows), sql.SQL(", ").join(names)
+    )
+
+
+def fetch(alias: str, statement: Fragment) -> list[Any]:
+    """Send a statement whose values are all in it, and return its rows."""
+    with connections[alias].cursor() as cursor:
+        # Without parameters, so that a % in a name is one.
+        cursor.execute(as_text(alias, statement))
+        return list(cursor.fetchall())
+
+
+def as_text(alias: str, statement: Fragment) -> str:
+    """Return a statement as text."""
+    with connections[alias].cursor() as cursor:
+        return str(statement.as_string(cursor.cursor))
+
+
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of at most so many items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,232 @@
+"""The history of one object, revision by revision: what each of them changed of it on the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import models
+from django.db.backends.postgresql.psycopg_any import sql
+from django.db.models.expressions import RawSQL
+
+from audittrail.diff.changes import FieldChange
+from audittrail.diff.loading import converted
+from audittrail.diff.memberships import Story, ever, membership_change, targets_of
+from audittrail.diff.parts import (
+    Part,
+    Relation,
+    chosen_fields,
+    parts_of,
+    relations_of,
+    tables_of,
+)
+from audittrail.diff.span import Span
+from audittrail.diff.statements import (
+    Fragment,
+    as_text,
+    fetch,
+    history_table,
+    in_chunks,
+    key_in,
+    live_rows,
+    same_key,
+)
+from audittrail.diff.states import (
+    Key,
+    ObjectState,
+    changes_of_state,
+    key_of,
+    operation_of,
+    states_at,
+)
+from audittrail.diff.tracked import require_tracked
+from audittrail.revisions.models import BaseRevision, RevisionQuerySet, revision_model
+from audittrail.revisions.versions import version_model, version_name
+
+#: How many revisions are looked at together.
+CHUNK: Final = 100
+
+
+@dataclass(frozen=True)
+class RevisionChanges:
+    """What one revision changed of an object on the whole: intermediate states within the transaction don't count.
+
+    The operation is "I", "U" or "D" for an object that it inserted, updated or deleted, "" for one that it left as it was.
+    Inherited fields and many-to-many fields are among the changes.
+    """
+
+    revision: BaseRevision
+    operation: str
+    changes: tuple[FieldChange, ...]
+
+
+class ObjectHistory:
+    """The history of the object of a model with a primary key, in one database, whether it is there now or not.
+
+    Takes the names of the fields to look at, by default all. Raises `NotTrackedError` and `TimeTravelError` for what isn't
+    tracked, `Model.DoesNotExist` for a key that neither the table nor its history has, `ValueError` for what is no key.
+    """
+
+    def __init__(
+        self,
+        model: type[models.Model],
+        pk: Any,
+        using: str,
+        fields: Iterable[str] | None = None,
+    ) -> None:
+        self.model = model
+        self.using = using
+        self.key = key_of(model, pk)
+        self._names = chosen_fields(model, fields)
+        self._relations = relations_of(model, self._names)
+        self.tables = require_tracked(tables_of(model, self._relations), using)
+        self._known: dict[tuple[Part, str], list[Any]] = {}
+        if not self._is_known():
+            raise model.DoesNotExist(  # type: ignore[attr-defined]
+                f"There is no {model._meta.label} with primary key {pk!r}, and there was none: neither the table nor its history has it."
+            )
+
+    def revisions(self) -> RevisionQuerySet:
+        """Return the revisions that changed the object, its inherited parts or its many-to-many relations, as a queryset.
+
+        Those that are committed; a baseline is no change.
+        """
+        queries = [self._of_part(part) for part in parts_of(self.model)]
+        queries += [self._of_relation(relation) for relation in self._relations]
+        # Django puts parameters into what it becomes a part of.
+        text = as_text(self.using, sql.SQL(" UNION ").join(queries)).replace("%", "%%")
+        found: Any = revision_model().objects.using(self.using).committed()
+        return found.filter(pk__in=RawSQL(text, ()))  # type: ignore[no-any-return]
+
+    def between(self, span: Span) -> Iterator[RevisionChanges]:
+        """Yield what each revision of a span changed, in the order of their commits.
+
+        Memory is bounded: the revisions come from a server-side cursor, and are looked at in chunks.
+        """
+        found = self.revisions().filter(committed__gt=span.start, committed__lte=span.end)
+        for chunk in in_chunks(found.order_by("committed").iterator(chunk_size=CHUNK), CHUNK):
+            for changes in self.changes(chunk):
+                if changes.operation:
+                    yield changes
+
+    def changes(self, revisions: Iterable[BaseRevision]) -> list[RevisionChanges]:
+        """Return what each of some committed revisions changed, a page of them, in their order.
+
+        Sends one query for each table of the object's parts, three for each many-to-many field, however many they are.
+        """
+        wanted: Any = list(revisions)
+        in_order = sorted(wanted, key=lambda revision: revision.committed)
+        points = [
+            (self.key, tick)
+            for revision in in_order
+            for tick in (revision.committed - 1, revision.committed)
+        ]
+        states = states_at(self.model, self.using, points, self.tables)
+        found: dict[int, list[FieldChange]] = {}
+        pairs = {}
+        for revision, old, new in zip(in_order, states[::2], states[1::2], strict=True):
+            pairs[revision.pk] = old, new
+            found[revision.pk] = list(changes_of_state(self.model, old, new, revision))
+        for relation in self._relations:
+            for revision, change in self._relation_changes(relation, in_order, pairs):
+                found[revision.pk].append(change)
+        result = []
+        for revision in wanted:
+            changes = tuple(
+                change
+                for change in found[revision.pk]
+                if self._names is None or change.attribute in self._names
+            )
+            operation = operation_of(*pairs[revision.pk], changes)
+            result.append(RevisionChanges(revision, operation, changes))
+        return result
+
+    def _relation_changes(
+        self,
+        relation: Relation,
+        revisions: list[Any],
+        pairs: dict[int, tuple[ObjectState | None, ObjectState | None]],
+    ) -> Iterator[tuple[Any, FieldChange]]:
+        sources = self._values(relation.part, relation.key)
+        if not revisions or not sources:
+            return
+        ticks = revisions[0].committed - 1, revisions[-1].committed
+        story = Story(relation, sources, self.using, ticks, self.tables[relation.through])
+        memberships, events = story.at_start(), story.events()
+        position = 0
+        for revision in revisions:
+            # What comes before is of revisions that were not asked for.
+            while position < len(events) and events[position].committed < revision.committed:
+                memberships.apply(events[position])
+                position += 1
+            old, new = pairs[revision.pk]
+            before = targets_of(relation, old, memberships, self.model)
+            while position < len(events) and events[position].committed == revision.committed:
+                memberships.apply(events[position])
+                position += 1
+            after = targets_of(relation, new, memberships, self.model)
+            change = membership_change(relation, before, after, revision)
+            if change is not None:
+                yield revision, change
+
+    def _of_part(self, part: Part) -> Fragment:
+        keys = self._keys(part)
+        model = part.version_model
+        return sql.SQL("SELECT h.revision_id FROM {} h WHERE {} AND {}").format(
+            history_table(model),
+            key_in(model, "h", keys, self.using) if keys else sql.SQL("false"),
+            self.tables[part.model].change("h"),
+        )
+
+    def _of_relation(self, relation: Relation) -> Fragment:
+        table = self.tables[relation.through]
+        sources = self._values(relation.part, relation.key)
+        if not sources:
+            return sql.SQL("SELECT NULL::bigint WHERE false")
+        model = version_model(relation.through)
+        return sql.SQL("SELECT h.revision_id FROM {} JOIN {} h ON {} WHERE {}").format(
+            ever(relation, sources, self.using, table),
+            history_table(model),
+            same_key(model, "h", "e"),
+            table.change("h"),
+        )
+
+    def _keys(self, part: Part) -> list[Key]:
+        """Return the keys that the object's row of a part ever had: the object's own key, as a rule."""
+        if part.child is None:
+            return [self.key]
+        return [(value,) for value in self._values(part.child, part.link)]
+
+    def _values(self, part: Part, field: Any) -> list[Any]:
+        """Return the values that a field of the object's row of a part ever had; the key's are known without a query."""
+        keys = self._keys(part)
+        if part.model._meta.pk_fields == [field] or not keys:
+            return [value for (value,) in keys]
+        if (part, field.name) not in self._known:
+            model = part.version_model
+            stored = model._meta.get_field(version_name(field.attname))
+            statement = sql.SQL(
+                "SELECT {0} FROM {1} h WHERE {2} UNION SELECT {0} FROM {3} WHERE {4}"
+            ).format(
+                sql.Identifier(stored.column),
+                history_table(model),
+                key_in(model, "h", keys, self.using),
+                live_rows(model, "b", 0),
+                key_in(model, "b", keys, self.using),
+            )
+            rows = converted(model, self.using, [stored], fetch(self.using, statement))
+            self._known[part, field.name] = [value for (value,) in rows if value is not None]
+        return self._known[part, field.name]
+
+    def _is_known(self) -> bool:
+        model = parts_of(self.model)[0].version_model
+        statement = sql.SQL(
+            "SELECT EXISTS (SELECT FROM {} h WHERE {}) OR EXISTS (SELECT FROM {} WHERE {})"
+        ).format(
+            history_table(model),
+            key_in(model, "h", [self.key], self.using),
+            live_rows(model, "b", 0),
+            key_in(model, "b", [self.key], self.using),
+        )
+        return bool(fetch(self.using, statement)[0][0])

@@ -1,0 +1,82 @@
+"""Since when the tables are tracked whose versions are compared: before that nothing is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connections, models
+from django.db.backends.postgresql.psycopg_any import sql
+
+from audittrail.capture import tracking
+from audittrail.exceptions import TrackedLaterError
+from audittrail.timetravel import tables
+
+
+@dataclass(frozen=True)
+class TrackedTable:
+    """A tracked table of one database: the ticks between which its history is complete."""
+
+    #: Its number in the registry of the database.
+    id: int
+    table: str
+    #: The moment from which on its rows are known, and the version that its baseline has.
+    since: int
+    since_version: int
+    since_at: datetime
+    #: Whether there were no rows when tracking began.
+    began_empty: bool
+    until: int | None
+    until_at: datetime | None
+    baseline_complete: bool
+
+    def require(self, tick: int) -> None:
+        """Raise `TrackedLaterError` for a tick at which the table was not tracked."""
+        if tick < self.since:
+            raise TrackedLaterError(
+                f"Table {self.table!r} is tracked only since {self.since_at:%Y-%m-%d %H:%M:%S %Z} (tick {self.since}); what it held "
+                f"before, at tick {tick}, is not known. Compare from a later revision on."
+            )
+        if self.until is not None and self.until_at is not None and tick > self.until:
+            raise TrackedLaterError(
+                f"Table {self.table!r} is not tracked any more since {self.until_at:%Y-%m-%d %H:%M:%S %Z}, which was before tick {tick}."
+            )
+
+    def change(self, source: str) -> Any:
+        """Return the condition that a version in a statement tells a change since tracking began: a baseline doesn't."""
+        condition = (
+            "({v}.version >= {since} AND NOT ({v}.version = {since} AND {v}.operation = 'B'))"
+        )
+        return sql.SQL(condition).format(
+            v=sql.Identifier(source), since=sql.Literal(self.since_version)
+        )
+
+
+def tracked_tables(
+    models_: Iterable[type[models.Model]], using: str
+) -> dict[type[models.Model], TrackedTable]:
+    """Return what a database knows of the tables of some models; those are missing that it never tracked."""
+    names = {tracking.history_name(model._meta.db_table): model for model in models_}
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT t.history_name, t.id, t.table_name,"
+            " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
+            " t.since_version, t.since_at, t.since_revision IS NULL, t.until_version, t.until_at, t.baseline_complete"
+            " FROM audittrail.tracked_table t WHERE t.history_name = ANY (%s)",
+            [list(names)],
+        )
+        return {names[history]: TrackedTable(*row) for history, *row in cursor.fetchall()}
+
+
+def require_tracked(
+    models_: Iterable[type[models.Model]], using: str
+) -> dict[type[models.Model], TrackedTable]:
+    """Return the same; raise `TimeTravelError` for a table that the database never tracked."""
+    models_ = list(models_)
+    found = tracked_tables(models_, using)
+    for model in models_:
+        if model not in found:
+            tables.refuse_untracked(model._meta.db_table)
+    return found
