@@ -35,7 +35,7 @@ def test_pages_of_the_admin(open_page) -> None:
         "",
         "testapp/customer/",
         f"testapp/customer/{customer.pk}/change/",
-        "testapp/specimen/add/",
+        "testapp/order/add/",
     ]
     page = open_page("superuser")
     for path in paths:
