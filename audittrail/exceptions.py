@@ -44,7 +44,7 @@ class MomentError(TimeTravelError, ValueError):
 
 
 class TrackedLaterError(TimeTravelError):
-    """A moment is before the tracking of a table began, or after it ended."""
+    """A moment is before the tracking of a table began or its history was pruned, or after its tracking ended."""
 
 
 class MixedMomentsError(TimeTravelError, ValueError):

@@ -3,7 +3,7 @@
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.exceptions import ConfigurationError
+from audittrail.exceptions import ConfigurationError, EditingError, NotInstalledError
 
 
 def reading_grants(connection: BaseDatabaseWrapper, role: str) -> list[str]:
@@ -27,3 +27,23 @@ def reading_grants(connection: BaseDatabaseWrapper, role: str) -> list[str]:
                 "ALTER DEFAULT PRIVILEGES IN SCHEMA audittrail GRANT SELECT ON TABLES TO {}",
             )
         ]
+
+
+def require_owner(connection: BaseDatabaseWrapper) -> None:
+    """Raise `EditingError` unless the present role owns history: nobody else may correct it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user, nspowner::regrole::text, pg_has_role(nspowner, 'USAGE')"
+            " FROM pg_catalog.pg_namespace WHERE nspname = 'audittrail'"
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotInstalledError(
+            f"Database {connection.alias!r} does not hold audittrail's tables; run manage.py migrate."
+        )
+    role, owner, is_owner = row
+    if not is_owner:
+        raise EditingError(
+            f"Role {role!r} may not correct history, which belongs to role {owner!r}: "
+            "connect as that one, or as a member of it."
+        )

@@ -47,18 +47,20 @@ def close(
     *,
     batch_size: int = 10_000,
     tables: frozenset[str] = frozenset(),
+    through: int | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Close the versions of tables as far as the database is settled, in batches that are transactions of their own.
 
-    Takes the database, about how many versions a batch has, the names of tables (all by default), and a function that
-    is told the progress. Writers don't wait for it. Can be stopped at any time, and goes on where it was.
+    Takes the database, about how many versions a batch has, the names of tables (all by default), a tick through which it is
+    enough to close them, and a function that is told the progress. Writers don't wait for it. Can be stopped at any time, and
+    goes on where it was.
 
     Raises `LockedError` if others stand in the way of one batch for too long.
     """
     for recorded in registry(connections[using]):
         if not tables or recorded.table in tables:
-            _close(using, recorded, batch_size, report)
+            _close(using, recorded, batch_size, through, report)
 
 
 def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()) -> None:
@@ -81,12 +83,17 @@ def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset(
 
 
 def _close(
-    using: str, recorded: Recorded, batch_size: int, report: Callable[[Progress], None]
+    using: str,
+    recorded: Recorded,
+    batch_size: int,
+    limit: int | None,
+    report: Callable[[Progress], None],
 ) -> None:
     step = _step(using, recorded, 0)
     if step is None:
         return
-    ticks, versions, target = FIRST_TICKS, 0, step.settled
+    ticks, versions = FIRST_TICKS, 0
+    target = step.settled if limit is None else min(limit, step.settled)
     estimate = _estimate(using, recorded, step)
     while step.through < target:
         report(Progress(recorded.table, versions, estimate, complete=False))
@@ -97,7 +104,7 @@ def _close(
         elif step.looked > batch_size * 2:
             ticks = max(ticks * batch_size // step.looked, 1)
     deadline = time.monotonic() + LAST_WAIT
-    while step.tail <= step.through and time.monotonic() < deadline:
+    while limit is None and step.tail <= step.through and time.monotonic() < deadline:
         time.sleep(0.01)
         step = _step(using, recorded, 0) or step
     if versions:

@@ -26,14 +26,17 @@ def patiently(
 ) -> T:
     """Do `work` in a transaction of its own, again and again while others hold a lock that it needs.
 
-    `work` is called with a cursor; each attempt waits for a lock no longer than `timeout` milliseconds. Returns
-    what `work` returns.
+    `work` is called with a cursor; each attempt waits for a lock no longer than `timeout` milliseconds, and sees what others
+    commit meanwhile, whatever isolation level the connection has otherwise. Returns what `work` returns.
 
     Raises `LockedError` with the text `refusal` when the attempts are used up, and inside a transaction at once.
     """
     for attempt in range(attempts):
+        outermost = not connection.in_atomic_block
         try:
             with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                if outermost:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{timeout}ms"])
                 return work(cursor)
         except OperationalError as error:

@@ -13,6 +13,14 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    """Return a whole number of 0 or more; a type of arguments."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
 def add_confirmation(parser: ArgumentParser) -> None:
     """Declare `--noinput`, for `Call.confirm`."""
     parser.add_argument(

@@ -29,10 +29,10 @@ class Call:
         """Write a line to standard output, in the colour of errors if it is one."""
         self.command.stdout.write(self.command.style.ERROR(text) if error else text)
 
-    def progress_bar(self) -> ProgressBar:
-        """Return a progress bar, which moves if the output is a terminal."""
+    def progress_bar(self, ending: str = "rows, complete") -> ProgressBar:
+        """Return a progress bar, which moves if the output is a terminal; `ending` is said of a table's rows at their end."""
         stdout = self.command.stdout
-        return ProgressBar(stdout.write, interactive=stdout.isatty())
+        return ProgressBar(stdout.write, interactive=stdout.isatty(), ending=ending)
 
     def confirm(self, refusal: str) -> None:
         """Ask for a "yes", unless the option `interactive` is off.

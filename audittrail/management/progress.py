@@ -12,11 +12,17 @@ WIDTH = 30
 
 
 class ProgressBar:
-    """Show the progress of work on tables: a bar that moves on a terminal, a line a table elsewhere."""
+    """Show the progress of work on tables: a bar that moves on a terminal, a line a table elsewhere.
 
-    def __init__(self, write: Callable[..., Any], *, interactive: bool) -> None:
+    Takes what to write with, and what is said of the rows of a table at its end.
+    """
+
+    def __init__(
+        self, write: Callable[..., Any], *, interactive: bool, ending: str = "rows, complete"
+    ) -> None:
         self.write = write
         self.interactive = interactive
+        self.ending = ending
         self.shown = False
 
     def show(self, progress: baseline.Progress | closing.Progress) -> None:
@@ -24,7 +30,7 @@ class ProgressBar:
         self.shown = True
         if progress.complete:
             start = "\r" if self.interactive else ""
-            self.write(f"{start}{progress.table}: {progress.rows} rows, complete".ljust(WIDTH + 40))
+            self.write(f"{start}{progress.table}: {progress.rows} {self.ending}".ljust(WIDTH + 40))
         elif self.interactive:
             share = min(progress.rows / progress.estimate, 1.0) if progress.estimate else 0.0
             bar = ("#" * round(share * WIDTH)).ljust(WIDTH, ".")

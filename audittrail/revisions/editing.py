@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from audittrail.capture import access
 from audittrail.exceptions import EditingError
 from audittrail.revisions.context import context
 
@@ -21,12 +22,13 @@ def editing(
     Takes the reason, which is recorded, the database, and what `context` takes beside it. Inside, querysets of
     revisions and versions can be updated and deleted. All of the block is one transaction and one revision, whose context names the corrected tables.
 
-    Raises `EditingError` without a reason.
+    Raises `EditingError` without a reason, and for a role that does not own history.
     """
     if not isinstance(reason, str) or not reason.strip():  # type: ignore[redundant-expr]
         raise EditingError(
             f"history.editing() was given the reason {reason!r}; say in words why history is corrected."
         )
+    access.require_owner(connections[using])
     given = {} if user is None else {"user": user}
     with (
         context(reason=reason, **given, **metadata),

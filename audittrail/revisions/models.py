@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from audittrail.exceptions import AuditTrailError
 from audittrail.revisions import settling
 from audittrail.revisions.horizon import HistoryQuerySet
+from audittrail.revisions.kept import kept_since
 
 if TYPE_CHECKING:
     from audittrail.revisions.versions import Version
@@ -62,7 +63,11 @@ class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
         """
         found = self.filter(committed_at__lte=_aware(timestamp))._last_committed()
         if found is None:
-            raise self.model.DoesNotExist(f"No revision was committed at or before {timestamp}.")
+            kept = kept_since(self.db, moment=_aware(timestamp))
+            raise self.model.DoesNotExist(
+                f"No revision was committed at or before {timestamp}"
+                + (f": {kept}." if kept else ".")
+            )
         return found
 
     def newest(self) -> BaseRevision | None:

@@ -134,7 +134,7 @@ class PastConnectionMixin:
         if kind is not None:
             query = known.query_of(kind, self.live).replace(tables.TICK, str(self.moment.tick))
         quoted = '"' + name.replace('"', '""') + '"'
-        return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check()})"
+        return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check(self.moment.tick)})"
 
     @contextmanager
     def refusing_present(self) -> Iterator[None]:

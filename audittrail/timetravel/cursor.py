@@ -41,7 +41,7 @@ class PastCursor(CursorWrapper):
                 if not registry.is_outdated(error):
                     raise
                 raise TimeTravelError(
-                    "The schema was changed while this transaction was reading the past. Try the transaction again."
+                    "The schema was changed, or history pruned, while this transaction was reading the past. Try the transaction again."
                 ) from error
             renewed = self.db.to_past(sql, self.cursor, params is not None)
             if renewed == past:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, models
 from django.utils import timezone
 
-from audittrail.exceptions import MomentError
+from audittrail.exceptions import MomentError, TrackedLaterError
+from audittrail.revisions.kept import kept_since
 from audittrail.revisions.models import BaseRevision, revision_model
 
 SEPARATOR = "@"
@@ -57,7 +60,8 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
     Takes the database to read, by default that of the revision, or the default one. Only a datetime takes a query.
 
     Raises `MomentError` for a revision that is not committed, or of another database, for a naive datetime where the project
-    has time zones, and for anything else; `Revision.DoesNotExist` for a datetime before the first revision.
+    has time zones, and for anything else; `Revision.DoesNotExist` for a datetime before the first revision, and
+    `TrackedLaterError` if there were revisions then that have been pruned.
     """
     if isinstance(point, datetime):
         if settings.USE_TZ and timezone.is_naive(point):
@@ -65,7 +69,7 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
                 f"{point!r} does not say which time zone it is in. Make it aware, for example with "
                 "django.utils.timezone.make_aware()."
             )
-        point = revision_model().objects.using(using or DEFAULT_DB_ALIAS).get_by_timestamp(point)
+        point = _last_revision(point, using or DEFAULT_DB_ALIAS)
     if not isinstance(point, BaseRevision):
         raise MomentError(f"The past is read as of a Revision or a datetime, not {point!r}.")
     if point._state.db is None:
@@ -83,6 +87,17 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
             "in a test, close it with audittrail.testing.close_revision()."
         )
     return Moment(database, point.committed)
+
+
+def _last_revision(point: datetime, using: str) -> BaseRevision:
+    revisions: Any = revision_model().objects.using(using)
+    try:
+        found: BaseRevision = revisions.get_by_timestamp(point)
+    except ObjectDoesNotExist:
+        if kept := kept_since(using, moment=point):
+            raise TrackedLaterError(f"{point} can't be read any more: {kept}.") from None
+        raise
+    return found
 
 
 def newest(using: str) -> Moment | None:

@@ -31,7 +31,7 @@ _NOT_FOUND: Final = ("42703", "42P01", "42804", "42883")
 _KEPT: Final = 10_000
 
 _FIND = (
-    "SELECT DISTINCT ON (n.name) n.name, t.id, audittrail.reading(t), t.closed_through, t.tail_from FROM unnest(%s::text[]) n (name)"
+    "SELECT DISTINCT ON (n.name) n.name, t.id, audittrail.reading(t), t.closed_through, t.tail_from, t.kept_from FROM unnest(%s::text[]) n (name)"
     " JOIN audittrail.tracked_table t ON t.table_name = n.name OR t.schema_name || '.' || t.table_name = n.name"
     " ORDER BY n.name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
 )
@@ -52,10 +52,15 @@ class Known:
     table: PastTable | None
     scopes: dict[str, str] = field(default_factory=dict)
 
-    def check(self) -> str:
-        """Return the SQL condition that fails if the table has changed since, or is closed less far where it is read."""
-        closed = self.table.closing if self.table else (0, 0)
-        return f"audittrail.reads_as_before({self.id}, '{self.read}', {closed[0]}, {closed[1]})"
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """How far the table is closed, and pruned."""
+        return (*self.table.closing, self.table.kept_from) if self.table else (0, 0, 0)
+
+    def check(self, tick: int) -> str:
+        """Return the SQL condition that fails if the table has changed since, is closed less far where it is read, or pruned further."""
+        through, tail, _ = self.progress
+        return f"audittrail.reads_as_before({self.id}, '{self.read}', {through}, {tail}, {tick})"
 
     def query_of(self, scope: Scope, live: Any) -> str:
         """Return the query for the rows of a scope, with "{tick}" for the moment."""
@@ -134,14 +139,14 @@ def _load(
     with live.cursor() as cursor:
         cursor.execute(_FIND, [sorted(names)])
         found = {
-            name: (number, read, closing) for name, number, read, *closing in cursor.fetchall()
+            name: (number, read, progress) for name, number, read, *progress in cursor.fetchall()
         }
         changed = {
             name
-            for name, (number, read, closing) in found.items()
+            for name, (number, read, progress) in found.items()
             if (old := known.get(name)) is None
             or (old.id, old.read) != (number, read)
-            or (old.table is not None and old.table.closing != tuple(closing))
+            or (old.table is not None and old.progress != tuple(progress))
         }
         loaded = tables.load(cursor, frozenset(changed)) if changed else {}
     result: dict[str, Known | None] = {}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from audittrail.exceptions import MomentError, UnsettledError
+from audittrail.exceptions import MomentError, TrackedLaterError, UnsettledError
 from audittrail.revisions import settling
+from audittrail.revisions.kept import kept_since
 from audittrail.timetravel.moment import Moment
 
 #: How many seconds at most a commit takes to become visible, where the server doesn't show which ones are on their way.
@@ -39,12 +40,15 @@ def settle(live: Any, moment: Moment) -> None:
     """Wait until nothing can appear any more in the state as of a moment.
 
     Takes the present connection. Raises `UnsettledError` after a few seconds, and in a transaction whose snapshot may be too old to
-    tell; `MomentError` where no revision was committed at the moment, as on a standby that has not replayed it yet.
+    tell; `MomentError` where no revision was committed at the moment, as on a standby that has not replayed it yet;
+    `TrackedLaterError` where it has been pruned.
     """
     with live.cursor() as cursor:
         cursor.execute(_LOOK, [moment.tick, moment.tick])
         row = cursor.fetchone()
     if row is None:
+        if kept := kept_since(live.alias, tick=moment.tick):
+            raise TrackedLaterError(f"{moment} can't be read any more: {kept}.")
         raise MomentError(
             f"No revision was committed at {moment}, or this server has not heard of it yet. Take the revision from the database that "
             "is to be read."

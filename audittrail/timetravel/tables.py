@@ -33,6 +33,10 @@ class PastTable:
     query: str
     #: Through which tick the table is closed, and from which version on that says nothing (`tracked_table`).
     closing: tuple[int, int]
+    #: The tick before which the table has been pruned (0 if never), its time, and when that was done.
+    kept_from: int
+    kept_since: datetime | None
+    pruned_at: datetime | None
     #: The conditions with which it is read as of a later moment, as a join and as a subplan.
     not_followed: str
     not_followed_subplan: str
@@ -41,8 +45,13 @@ class PastTable:
     def as_of(self, moment: Moment, tables: int = 1) -> str:
         """Return the query for the rows as of a moment, for a statement that reads so many tables.
 
-        Raises `TrackedLaterError` for a moment at which the table was not tracked.
+        Raises `TrackedLaterError` for a moment at which the table was not tracked, or before which it has been pruned.
         """
+        if moment.tick < self.kept_from and self.kept_from > self.since:
+            raise TrackedLaterError(
+                f"The history of table {self.name!r} is kept only since {self.kept_since:%Y-%m-%d %H:%M:%S %Z}: what was before, "
+                f"at {moment}, was pruned on {self.pruned_at:%Y-%m-%d %H:%M:%S %Z}."
+            )
         if moment.tick < self.since:
             raise TrackedLaterError(
                 f"Table {self.name!r} is tracked only since {self.since_at:%Y-%m-%d %H:%M:%S %Z}; what it held before, "
@@ -90,15 +99,14 @@ def load_number(cursor: Any, number: int) -> PastTable:
 _COLUMNS: Final = (
     "t.table_name, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
     " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
-    " t.closed_through, t.tail_from, audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
+    " t.closed_through, t.tail_from, t.kept_from, t.kept_since, t.pruned_at,"
+    " audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
 )
 
 
 def _past_table(row: tuple[Any, ...]) -> PastTable:
-    name, since, since_at, until, until_at, query, through, tail, joined, subplan = row
-    return PastTable(
-        name, since, since_at, until, until_at, query, (through, tail), joined, subplan
-    )
+    name, since, since_at, until, until_at, query, through, tail, *rest = row
+    return PastTable(name, since, since_at, until, until_at, query, (through, tail), *rest)
 
 
 def refuse_untracked(name: str) -> None:

@@ -16,6 +16,7 @@ BEGIN
     ignored := set_config('audittrail.settling', 'on', true);
     ignored := set_config('audittrail.revision', '', true);
     DELETE FROM audittrail.revision;
+    UPDATE audittrail.tracked_table SET kept_from = 0, kept_since = NULL, pruned_at = NULL WHERE kept_from > 0;
     -- One query finds the few history tables that have rows: a test suite has hundreds of them, and resets hundreds of times.
     -- Without a version, a table has no rows either, or a baseline that has not begun.
     SELECT string_agg(format('SELECT %s WHERE EXISTS (SELECT FROM audittrail.%I)', id, history_name), ' UNION ALL ') INTO query

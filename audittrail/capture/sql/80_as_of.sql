@@ -100,7 +100,10 @@ BEGIN
     END IF;
     SELECT committed INTO tick FROM audittrail.revision WHERE committed_at <= at ORDER BY committed_at DESC, committed DESC LIMIT 1;
     SELECT coalesce((SELECT committed FROM audittrail.revision WHERE id = tracked.since_revision), tracked.since_version) INTO since;
-    IF tick IS NULL OR tick < since THEN
+    IF tracked.kept_from > greatest(coalesce(tick, 0), since) THEN
+        RAISE EXCEPTION 'audittrail: the history of % is kept only since %; what was before was pruned on %', pg_typeof(of_table), tracked.kept_since, tracked.pruned_at
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a later time.';
+    ELSIF tick IS NULL OR tick < since THEN
         RAISE EXCEPTION 'audittrail: % is tracked only since %', pg_typeof(of_table), tracked.since_at
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a later time.';
     END IF;

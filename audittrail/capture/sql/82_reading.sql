@@ -7,14 +7,16 @@ LANGUAGE sql STABLE AS $$
                                                tracked.until_version, tracked.fingerprint, tracked.excluded))
 $$;
 
--- Whether a tracked table still is as an application read it, and closed at least as far; fails if not, with an SQLSTATE of
--- its own. An old snapshot, or a replica that lags behind, may see it closed less far than the application has seen it elsewhere.
+-- Whether a tracked table still is as an application read it, closed at least as far, and not pruned through the tick that is
+-- to be read; fails if not, with an SQLSTATE of its own. An old snapshot, or a replica that lags behind, may see it closed less
+-- far than the application has seen it elsewhere.
 -- Not really immutable: declared so, it is asked when the statement is planned, and costs nothing afterwards. What it
 -- stands beside names the history table, so PostgreSQL plans the statement again when that table changes.
-CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint, tick bigint) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id = tracked_id AND t.closed_through >= through AND t.tail_from >= tail AND audittrail.reading(t) = read) THEN
+    IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id = tracked_id AND t.closed_through >= through AND t.tail_from >= tail
+                      AND t.kept_from <= tick AND audittrail.reading(t) = read) THEN
         RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
             USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
     END IF;

@@ -23,8 +23,8 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Erase all revisions committed after a tick, with their versions and those of this transaction, whose revision stays and is the
--- record of it. The tables must hold what they held at that tick, and be locked. A table that was not tracked then begins its
--- history anew, with what it holds as baseline.
+-- record of it. The tables must hold what they held at that tick, and be locked. A table that was not tracked then, or has been
+-- pruned since, begins its history anew, with what it holds as baseline.
 CREATE OR REPLACE FUNCTION audittrail.erase_later(tick bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -36,7 +36,7 @@ DECLARE
     ignored text := set_config('audittrail.settling', 'on', true);
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
-        later := coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version) > tick;
+        later := greatest(tracked.kept_from, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version)) > tick;
         EXECUTE format('DELETE FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick));
         EXECUTE format('UPDATE audittrail.%I h SET superseded = NULL WHERE h.superseded > %s', tracked.history_name, tick);
         CONTINUE WHEN NOT later OR tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation);

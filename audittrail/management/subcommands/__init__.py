@@ -11,6 +11,7 @@ from audittrail.management.subcommands import (
     backfill,
     grant,
     maintain,
+    prune,
     restore,
     rollback,
     status,
@@ -29,6 +30,7 @@ SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
     restore,
     undo,
     rollback,
+    prune,
     grant,
     uninstall,
 )

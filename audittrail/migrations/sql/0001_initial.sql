@@ -56,6 +56,10 @@ CREATE TABLE audittrail.tracked_table (
     tail_from         bigint NOT NULL DEFAULT 0,
     mark_tick         bigint NOT NULL DEFAULT 0,
     mark_xid          xid8,
+    -- What was pruned: moments before the tick "kept_from", which was committed at "kept_since", can't be read any more.
+    kept_from         bigint NOT NULL DEFAULT 0,
+    kept_since        timestamptz,
+    pruned_at         timestamptz,                -- when that was done
     until_version     bigint,                     -- tick at which tracking ended; NULL while it goes on
     until_at          timestamptz
 );

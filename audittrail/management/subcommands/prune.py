@@ -1,0 +1,124 @@
+"""`manage.py audittrail prune`: delete the history that is older than it is to be kept."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import is_naive, make_aware
+
+from audittrail.capture import closing
+from audittrail.management.arguments import add_confirmation, natural, positive
+from audittrail.management.call import Call
+from audittrail.revisions.pruning import Pruning, prune
+
+HELP: Final = (
+    "Deletes versions that no moment from a cutoff on needs, and revisions without versions."
+)
+
+_UNITS: Final = {
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
+
+
+def age(text: str) -> timedelta | datetime:
+    """Return an age such as 365d, or a moment such as 2026-01-31; a type of arguments."""
+    if found := re.fullmatch(r"(\d{1,6})([hdwy])", text):
+        return int(found[1]) * _UNITS[found[2]]
+    try:
+        day = parse_date(text)
+        moment = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise ArgumentTypeError(
+            f"{text!r} is neither an age such as 365d (h, d, w, y) nor a date or time such as 2026-01-31"
+        )
+    return make_aware(moment) if is_naive(moment) else moment
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "tables", nargs="*", help="tables (default: all, those no longer tracked included)"
+    )
+    parser.add_argument(
+        "--older-than",
+        type=age,
+        required=True,
+        metavar="AGE",
+        help="how much history to keep, such as 365d, 52w or 2026-01-31: every moment since then stays readable",
+    )
+    parser.add_argument(
+        "--keep-last",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="keep the last N versions of each row in any case (default: %(default)s)",
+    )
+    parser.add_argument("--reason", default="", help="what the revision that records it says")
+    parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=10_000,
+        help="versions a batch (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
+    )
+    add_confirmation(parser)
+
+
+def run(call: Call) -> None:
+    """Show what would be deleted, ask, and delete it."""
+    options = call.options
+
+    def carry_out(*, dry_run: bool) -> Pruning:
+        bar = call.progress_bar("versions deleted")
+        return prune(
+            options["older_than"],
+            keep_last=options["keep_last"],
+            tables=options["tables"],
+            using=call.connection.alias,
+            reason=options["reason"],
+            batch_size=options["batch_size"],
+            dry_run=dry_run,
+            report=bar.show,
+        )
+
+    if options["dry_run"] or options["interactive"]:
+        planned = carry_out(dry_run=True)
+        _show(call, planned)
+        if options["dry_run"] or planned.cutoff is None:
+            return
+        call.confirm("Nothing was deleted.")
+    done = carry_out(dry_run=False)
+    if done.cutoff is None:
+        _show(call, done)
+        return
+    call.write(f"{done.versions} versions and {done.revisions} revisions were deleted.")
+    if options["vacuum"]:
+        names = frozenset(table.table for table in done.tables if table.versions)
+        closing.vacuum(call.connection.alias, tables=names)
+
+
+def _show(call: Call, planned: Pruning) -> None:
+    if planned.cutoff is None:
+        call.write("No revision is as old as that: there is nothing to delete.")
+        return
+    for table in planned.tables:
+        if table.obstacle:
+            call.write(f"{table.table}: left alone, {table.obstacle}")
+        elif table.versions:
+            call.write(f"{table.table}: {table.versions} versions to delete")
+    call.write(
+        f"{planned.versions} versions and {planned.revisions} revisions to delete. Moments before "
+        f"{planned.cutoff.committed_at:%Y-%m-%d %H:%M:%S %Z} can't be read afterwards, and what was deleted by then can't be restored."
+    )

@@ -1,0 +1,87 @@
+"""Whatever happens beside it, pruning changes no answer about the moments that are kept, and refuses all others.
+
+Set AUDITTRAIL_TEST_HISTORIES to a number to play that many random histories, different ones each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+from pytest_django import DjangoDbBlocker
+
+from audittrail.exceptions import TrackedLaterError
+from audittrail.timetravel.moment import Moment
+from tests.closing import reading
+from tests.closing.test_random_histories import CLIENTS, random_plays
+from tests.correcting.playing import ALIAS, PruningPlay
+from tests.histories import record
+from tests.histories.schemas import Schema, schemas
+from tests.histories.writes import Step, steps
+
+
+@st.composite
+def plays(draw: st.DrawFn) -> tuple[Schema, list[Step]]:
+    """Draw a schema and what happens to it."""
+    schema = draw(schemas())
+    table = st.integers(0, len(schema.tables) - 1)
+    own = st.builds(
+        Step,
+        client=st.integers(0, CLIENTS - 1),
+        action=st.sampled_from(["close", "prune", "prune"]),
+        table=table,
+        key=st.integers(0, 5),
+        value=st.integers(0, 9),
+    )
+    step = st.one_of(*[steps(schema, CLIENTS)] * 7, own)
+    return schema, draw(st.lists(step, min_size=10, max_size=60))
+
+
+@random_plays
+@given(plays())
+def test_pruning_changes_no_answer_that_is_kept(
+    fresh_database: Callable[[], Any],
+    django_db_blocker: DjangoDbBlocker,
+    drawn: tuple[Schema, list[Step]],
+) -> None:
+    schema, chosen = drawn
+    with (
+        fresh_database() as database,
+        django_db_blocker.unblock(),
+        database.server.attached(ALIAS, database.name),
+    ):
+        play = PruningPlay(schema, database.connect, CLIENTS)
+        for text in schema.statements():
+            note(text)
+        try:
+            for step in chosen:
+                play.step(step)
+            play.finish()
+            play.ticks |= play.seen
+            check(play)
+        finally:
+            note("\n".join(play.script))
+
+
+def check(play: PruningPlay) -> None:
+    """Prune once more at the end, and compare with the truth of each moment."""
+    present = sorted((tick, number) for number, tick in record.commits(play.observer).items())
+    if present:
+        play.prune(*present[len(present) // 2], 0, [])
+    assert not play.complaints
+    for table in play.schema.tables:
+        past = reading.known(play.observer, [table.name])[table.name]
+        told = play.answers(table, 0)
+        for revision, truth in play.truth.items():
+            tick = play.ticks[revision]
+            if tick < max(past.since, past.kept_from):
+                with pytest.raises(TrackedLaterError, match=r"pruned on|only since"):
+                    past.as_of(Moment(ALIAS, tick))
+            elif not play.schema.changing:
+                held = sorted((list(row.values()) for row in truth[table.name].values()), key=repr)
+                assert told[tick] == held, f"{table.name} as of revision {revision}"
+        found = f"SELECT audittrail.verify(id) FROM audittrail.tracked_table WHERE table_name = '{table.name}'"
+        assert record.fetch(play.observer, found) == []
