@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -50,12 +51,8 @@ class Badge:
         if self.count is None:
             shown, spoken = self.label, ""
         else:
-            from django.utils.formats import number_format
-
-            shown, spoken = (
-                number_format(self.count, use_l10n=True, force_grouping=True),
-                self.label,
-            )
+            number = number_format(self.count, use_l10n=True, force_grouping=True)
+            shown, spoken = f"{number}+" if self.is_more else number, self.label
         return format_html(
             '<span class="audittrail-badge audittrail-badge--{}"{}><span class="audittrail-badge__sign" aria-hidden="true">{}</span>{}{}</span>',
             self.style,

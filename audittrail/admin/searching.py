@@ -89,17 +89,17 @@ class Search:
         entries: list[Entry] = []
         begin, rounds = monotonic(), 0
         for revisions, end in self._windows(position, is_newer):
+            size = want - len(entries)
             while True:
-                missing = want - len(entries)
-                rows = [*ordered(revisions, position, is_newer)[:missing]]
+                rows = [*ordered(revisions, position, is_newer)[:size]]
                 entries += self._entries(rows)
+                if len(entries) >= want:
+                    return Found(entries[:want], _position(entries[want - 1].revision), True)
                 if rows:
-                    position = (rows[-1].committed_at, rows[-1].committed)
-                if len(entries) == want:
-                    return Found(entries, position, True)
-                if len(rows) < missing:
+                    position = _position(rows[-1])
+                if len(rows) < size:
                     break
-                rounds += 1
+                size, rounds = min(2 * size, FEW), rounds + 1
                 if rounds > ROUNDS:
                     return Found(entries, position, False)
             if end is None:
@@ -208,6 +208,10 @@ class Search:
             and (not self.operation or any(kind in touch.counts for kind in kinds))
             for touch in seen
         )
+
+
+def _position(revision: Any) -> Position:
+    return revision.committed_at, revision.committed
 
 
 def _kinds(operation: str) -> tuple[str, ...]:

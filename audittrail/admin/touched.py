@@ -131,7 +131,11 @@ def touches(
                 found[number][visible.model][operation] += 1
     return {
         number: [
-            Touch(visible, dict(by_model[visible.model]), visible.model in more)
+            Touch(
+                visible,
+                dict(by_model[visible.model]),
+                visible.model in more and sum(by_model[visible.model].values()) >= MANY,
+            )
             for visible in shown
             if visible.model in by_model
         ]
