@@ -1,0 +1,143 @@
+"""Measure the pages of the admin: `python -m tests.benchmarks.admin_pages [--revisions N] [--rounds N] [--check]`.
+
+An office of 200,000 orders is changed by a million transactions, of which 10,000 change the same order. Every page is asked
+for by Django's test client as a superuser; printed are the number of its queries, its time, and the ratio to the changelist
+that Django itself makes. With `--check` the exit code is 1 if a page takes more queries than it may, or more than a second.
+A PostgreSQL cluster of its own, with default settings, is made for the run and removed after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from tests.benchmarks.time_travel import DEFAULT_SETTINGS
+from tests.servers import DEFAULT_VERSION, Run
+
+SECONDS = 1.0
+DATABASE = "office"
+
+
+def main() -> int:
+    """Run the benchmark as the command line asks; return 1 if `--check` is given and a limit is not kept."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.admin_pages", description=__doc__
+    )
+    parser.add_argument("--revisions", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", help="pages whose names contain a word"
+    )
+    parser.add_argument(
+        "--slowest", action="store_true", help="print the slowest query of each page"
+    )
+    parser.add_argument("--driver", choices=("psycopg2", "psycopg"), default="psycopg2")
+    parser.add_argument(
+        "--postgres",
+        default=DEFAULT_VERSION,
+        help='such as "18" or "15:/usr/lib/postgresql/15/bin"',
+    )
+    parser.add_argument(
+        "--host",
+        help="socket of a running server on which to make the database, or use it if it is there",
+    )
+    parser.add_argument("--database", default=DATABASE)
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is not kept")
+    arguments = parser.parse_args()
+    if arguments.host:
+        return run(arguments, arguments.host)
+    with Run.begin() as place:
+        server = place.own_server(arguments.postgres, DEFAULT_SETTINGS)
+        server.start()
+        return run(arguments, server.host)
+
+
+def run(arguments: argparse.Namespace, host: str) -> int:
+    """Make the office where there is none yet, and measure."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "tests.benchmarks.office.settings",
+        "AUDITTRAIL_BENCHMARK_HOST": host,
+        "AUDITTRAIL_BENCHMARK_DRIVER": arguments.driver,
+        "AUDITTRAIL_BENCHMARK_DATABASE": arguments.database,
+    }
+    made = subprocess.run(
+        ["psql", "-Xqh", host, "-U", "postgres", "-d", "postgres", "-c", f"CREATE DATABASE {arguments.database}"],
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
+    import django
+
+    django.setup()
+    from tests.benchmarks.office import filling
+
+    if made.returncode == 0:
+        for done, seconds in filling.timed(filling.fill(arguments.revisions)):
+            print(f"{done}: {seconds:.1f} s", flush=True)
+    print(", ".join(f"{number:,} {name}" for name, number in filling.sizes().items()))
+    return measure(arguments)
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Ask for the pages and print what they take; return the exit code."""
+    from django.test import Client
+
+    from tests.benchmarks.office import pages
+
+    client = Client()
+    client.force_login(_superuser())
+    kept = True
+    stock = None
+    print(f"{'':30} {'queries':>8} {'first':>10} {'median':>10} {'ratio':>7} {'KiB':>6}")
+    for page in pages.pages():
+        if stock and arguments.only and not any(word in page.name for word in arguments.only):
+            continue
+        path = page.path()
+        if path is None:
+            print(f"{page.name:30} the admin has no such page")
+            continue
+        if stock is None:
+            ask(client, path)  # the templates of all pages are read here
+        times, statements, size = zip(
+            *(ask(client, path) for _ in range(arguments.rounds)), strict=True
+        )
+        seconds, number = median(times), max(map(len, statements)) - pages.LOGIN
+        stock = stock or seconds
+        wrong = seconds > SECONDS or number > page.queries
+        kept = kept and not wrong
+        figures = f"{number:8} {times[0] * 1000:7.0f} ms {seconds * 1000:7.0f} ms {seconds / stock:7.1f} {size[0] // 1024:6}"
+        print(f"{page.name:30} {figures}{' !' if wrong else ''}", flush=True)
+        if arguments.slowest:
+            slowest = max(statements[-1], key=lambda statement: float(statement["time"]))
+            print(f"    {slowest['time']} s: {' '.join(slowest['sql'].split())[:1000]}")
+    return 0 if kept or not arguments.check else 1
+
+
+def ask(client: Any, path: str) -> tuple[float, list[dict[str, str]], int]:
+    """Return the seconds that a page takes, its queries, and the bytes of its answer."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    clock = perf_counter()
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(path)
+        size = len(b"".join(response) if response.streaming else response.content)
+    seconds = perf_counter() - clock
+    if response.status_code != 200:
+        raise SystemExit(f"{path} answers with {response.status_code}.")
+    return seconds, captured.captured_queries, size
+
+
+def _superuser() -> Any:
+    from django.contrib.auth.models import User
+
+    found = User.objects.filter(is_superuser=True).first()
+    return found or User.objects.create_superuser("superuser")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

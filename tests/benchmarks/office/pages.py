@@ -1,0 +1,77 @@
+"""The pages that the benchmark asks for, each with the number of queries that it may take, whatever it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
+
+from audittrail.models import Revision
+from tests.benchmarks.office.models import Order
+
+#: What every page of the admin takes for the session, the user and, of others than superusers, the permissions.
+LOGIN = 2
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page by its address, which is found when it is asked for; at most so many queries beside the login's."""
+
+    name: str
+    address: Callable[[], str]
+    queries: int
+
+    def path(self) -> str | None:
+        """Return the address, None if the admin has no such page."""
+        try:
+            return self.address()
+        except NoReverseMatch:
+            return None
+
+
+def pages() -> Iterator[Page]:
+    """Yield the pages, the stock changelist first."""
+    newest = Revision.objects.newest()
+    oldest = Revision.objects.committed().order_by("committed_at").first()
+    assert newest and oldest and newest.committed_at and oldest.committed_at
+    half = oldest.committed_at + (newest.committed_at - oldest.committed_at) / 2
+    middle = Revision.objects.get_by_timestamp(half)
+    versions = Order.history.versions.filter(id=1)
+    first, last = versions.in_order().first(), versions.in_order().last()
+    between = versions.in_order()[versions.count() // 2]
+    big = Order.history.versions.filter(operation="I").first().revision_id
+
+    def order(name: str, *arguments: Any, **parameters: Any) -> Callable[[], str]:
+        return _to(f"office_order_{name}", *arguments, **parameters)
+
+    yield Page("changelist", order("changelist"), 10)
+    yield Page("index", _to("index"), 20)
+    yield Page("history of 10,000 versions", order("history", 1), 20)
+    yield Page("history, of one user", order("history", 1, user=1), 20)
+    yield Page("history of a few versions", order("history", 500), 20)
+    yield Page(
+        "compare, first with last",
+        order("audittrail_compare", 1, **{"from": first.version, "to": last.version}),
+        20,
+    )
+    yield Page("version", order("audittrail_version", 1, between.version), 20)
+    yield Page("restore a version", order("audittrail_restore", 1, between.version), 30)
+    yield Page("deleted objects", order("audittrail_deleted"), 20)
+    yield Page("revisions", _to("audittrail_revisions"), 20)
+    yield Page("revisions, of one user", _to("audittrail_revisions", user=7), 20)
+    yield Page("revisions, with a reason", _to("audittrail_revisions", reason="Reason 42"), 20)
+    yield Page("revision", _to("audittrail_revision", middle.pk), 20)
+    yield Page("revision of 600,000 rows", _to("audittrail_revision", big), 20)
+    yield Page("undo a revision", _to("audittrail_undo", middle.pk), 40)
+    yield Page("time machine", _to("audittrail_time_machine"), 20)
+
+
+def _to(name: str, *arguments: Any, **parameters: Any) -> Callable[[], str]:
+    def address() -> str:
+        path = reverse(f"admin:{name}", args=arguments)
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    return address
