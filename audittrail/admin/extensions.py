@@ -15,13 +15,14 @@ from django.template.backends.django import Template
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from audittrail.admin import permissions
+from audittrail.admin import pages, permissions
 from audittrail.admin.authors import authors
 from audittrail.admin.links import Link, model_url, revision_url, site_url
 from audittrail.admin.moments import When
 from audittrail.admin.readers import reader
 from audittrail.admin.searching import Search
 from audittrail.capture import tracking
+from audittrail.revisions.models import revision_model
 
 PARENT = "audittrail_parent"
 
@@ -74,6 +75,45 @@ def extend_change_form(
         return response
     links = [Link(_("Everything they changed"), url, "audittrail-revisionslink")]
     return extend(response, "audittrail/admin/change_form.html", {"audittrail_links": links})
+
+
+def extend_app_list(
+    site: AdminSite, request: HttpRequest, app_label: str | None, apps: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Add the pages of the menu to the list of apps, last, as one of them."""
+    revision = revision_model()
+    label = revision._meta.app_label
+    if app_label not in (None, label) or not permissions.visible_models(site, request):
+        return apps
+    entries = [
+        {
+            "model": revision,
+            "name": page.menu,
+            "object_name": page.name,
+            "perms": {"add": False, "change": False, "delete": False, "view": True},
+            "admin_url": url,
+            "add_url": None,
+            "view_only": True,
+        }
+        for page in pages.menu()
+        if (url := site_url(site, page.name)) is not None
+    ]
+    if not entries:
+        return apps
+    for app in apps:
+        if app["app_label"] == label:
+            app["models"] = [*entries, *app["models"]]
+            return apps
+    return [
+        *apps,
+        {
+            "name": revision._meta.app_config.verbose_name,
+            "app_label": label,
+            "app_url": entries[0]["admin_url"],
+            "has_module_perms": True,
+            "models": entries,
+        },
+    ]
 
 
 def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:

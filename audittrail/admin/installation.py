@@ -22,6 +22,7 @@ def install() -> None:
     for owner, name, extended in (
         (AdminSite, "get_urls", _site_urls),
         (AdminSite, "index", _index),
+        (AdminSite, "get_app_list", _app_list),
         (ModelAdmin, "get_urls", _model_urls),
         (ModelAdmin, "history_view", _history_view),
         (ModelAdmin, "changelist_view", _changelist_view),
@@ -62,6 +63,15 @@ def _history_view(original: Callable[..., Any]) -> Callable[..., Any]:
         return view(self, request, object_id, extra_context)
 
     return history_view
+
+
+def _app_list(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_app_list(self: AdminSite, request: Any, app_label: str | None = None) -> Any:
+        return extensions.extend_app_list(
+            self, request, app_label, original(self, request, app_label)
+        )
+
+    return get_app_list
 
 
 def _index(original: Callable[..., Any]) -> Callable[..., Any]:

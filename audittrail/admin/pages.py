@@ -34,6 +34,8 @@ class Page:
     name: str
     view: View
     methods: tuple[str, ...]
+    #: What the menu of the admin calls it, None for a page that is not in the menu.
+    menu: Any = None
 
     def pattern(self, name: str, site: AdminSite, owner: Any) -> URLPattern:
         """Return the URL pattern of this page for a site or one of its ModelAdmins."""
@@ -70,9 +72,12 @@ def model_page(route: str, name: str, *, writes: bool = False) -> Callable[[V], 
     return _adding_to(_model_pages, route, name, writes)
 
 
-def site_page(route: str, name: str, *, writes: bool = False) -> Callable[[V], V]:
-    """Add a page to every AdminSite: a decorator for `view(site, request, **captured)`; see `model_page`."""
-    return _adding_to(_site_pages, route, name, writes)
+def site_page(route: str, name: str, *, writes: bool = False, menu: Any = None) -> Callable[[V], V]:
+    """Add a page to every AdminSite: a decorator for `view(site, request, **captured)`; see `model_page`.
+
+    By `menu`, its name there, it stands in the menu of whoever may see the history of some model.
+    """
+    return _adding_to(_site_pages, route, name, writes, menu)
 
 
 def history_page(view: V) -> V:
@@ -101,6 +106,12 @@ def site_urls(site: AdminSite) -> list[URLPattern]:
     return [page.pattern(page.name, site, site) for page in _site_pages]
 
 
+def menu() -> list[Page]:
+    """Return the pages of a site that stand in its menu."""
+    load()
+    return [page for page in _site_pages if page.menu is not None]
+
+
 @cache
 def load() -> None:
     """Import every module of `audittrail.admin.views`, which adds their pages."""
@@ -109,11 +120,13 @@ def load() -> None:
         import_module(f"{package.__name__}.{module.name}")
 
 
-def _adding_to(pages: list[Page], route: str, name: str, writes: bool) -> Callable[[V], V]:
+def _adding_to(
+    pages: list[Page], route: str, name: str, writes: bool, menu: Any = None
+) -> Callable[[V], V]:
     methods = (*SAFE, "POST") if writes else SAFE
 
     def add(view: V) -> V:
-        pages.append(Page(route, name, view, methods))
+        pages.append(Page(route, name, view, methods, menu))
         return view
 
     return add

@@ -128,3 +128,13 @@ def test_a_project_without_autodiscover_has_the_pages_too() -> None:
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert run.stdout == "True\n"
+
+
+def test_the_menu_of_the_admin_has_the_pages(as_superuser: Any, staff: Any, log_in: Any) -> None:
+    for path in ("/admin/", "/support/", "/admin/testapp/tag/", "/support/testapp/customer/"):
+        page = as_superuser.get(path)
+        site = path.split("/")[1]
+        menu = {app["app_label"]: app for app in page.context["available_apps"]}["audittrail"]
+        assert f"/{site}/audittrail/revisions/" in [entry["admin_url"] for entry in menu["models"]]
+    page = log_in(staff("outsider")).get("/admin/")
+    assert "audittrail" not in {app["app_label"] for app in page.context["available_apps"]}

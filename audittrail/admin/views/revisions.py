@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audittrail.admin import exports, pages, permissions
 from audittrail.admin.activity import chart
@@ -23,7 +24,7 @@ from audittrail.admin.tables import RevisionTable
 PAGE_SIZE = 50
 
 
-@pages.site_page("audittrail/revisions/", "audittrail_revisions")
+@pages.site_page("audittrail/revisions/", "audittrail_revisions", menu=gettext_lazy("Revisions"))
 def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """List the revisions, the newest first."""
     reading = reader_of(site, request)
