@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 from django.http import QueryDict
+from django.utils import timezone
 
 T = TypeVar("T")
 
@@ -37,11 +40,13 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True)
 class Keyset:
-    """The order of a list: names of its columns, all descending and unique together, with fields that read their values."""
+    """The order of a list: names of its columns, unique together, with fields that read their values; the newest first."""
 
     columns: tuple[tuple[str, models.Field[Any, Any]], ...]
     #: What has the columns, where it isn't the row itself.
     of: Callable[[Any], Any] | None = None
+    #: Whether the list has the oldest first: then its pages go on with `after`, and `older` is the next page all the same.
+    is_ascending: bool = False
 
     def page(self, queryset: Any, size: int, parameters: QueryDict) -> Page[Any]:
         """Return the page of a queryset that the parameters of a request ask for, with one query.
@@ -54,8 +59,9 @@ class Keyset:
         return self.cut(rows, size, parameters, before, after)
 
     def slice(self, queryset: Any, before: Position | None, after: Position | None) -> Any:
-        """Return a queryset older than `before`, newest first, or newer than `after`, oldest first."""
-        sign = "" if after is not None else "-"
+        """Return a queryset older than `before`, newest first, or newer than `after`, oldest first; all in the list's order."""
+        is_ascending = after is not None or (self.is_ascending and before is None)
+        sign = "" if is_ascending else "-"
         ordered = queryset.order_by(*(f"{sign}{name}" for name, _field in self.columns))
         if before is not None:
             return ordered.filter(self._beyond(before, "lt"))
@@ -72,14 +78,17 @@ class Keyset:
         """Return the page of rows as `slice` gives them, one more than fit if there are further ones."""
         more = len(rows) > size
         rows = rows[:size]
-        if after is not None:
+        on, back, names = before, after, (BEFORE, AFTER)
+        if self.is_ascending:
+            on, back, names = after, before, (AFTER, BEFORE)
+        if back is not None:
             rows.reverse()
-        has_newer = before is not None or (after is not None and more)
-        has_older = after is not None or more
+        has_previous = on is not None or (back is not None and more)
+        has_next = back is not None or more
         return Page(
             rows,
-            query(parameters, AFTER, self.encoded(rows[0])) if rows and has_newer else None,
-            query(parameters, BEFORE, self.encoded(rows[-1])) if rows and has_older else None,
+            query(parameters, names[1], self.encoded(rows[0])) if rows and has_previous else None,
+            query(parameters, names[0], self.encoded(rows[-1])) if rows and has_next else None,
         )
 
     def position(self, text: str | None) -> Position | None:
@@ -89,10 +98,10 @@ class Keyset:
             if not isinstance(values, list) or len(values) != len(self.columns):
                 return None
             read = [
-                field.to_python(value)
+                _read(field, value)
                 for (_name, field), value in zip(self.columns, values, strict=True)
             ]
-        except (ValueError, TypeError, ValidationError):
+        except (ValueError, TypeError, OverflowError, RecursionError, ValidationError):
             return None
         return None if None in read else tuple(read)
 
@@ -113,6 +122,15 @@ class Keyset:
             beyond |= same & Q(**{f"{name}__{way}": value})
             same &= Q(**{name: value})
         return condition & beyond
+
+
+def _read(field: models.Field[Any, Any], value: Any) -> Any:
+    read = field.to_python(value)
+    if isinstance(read, str) and "\x00" in read:
+        raise ValueError("PostgreSQL has no text with a NUL")
+    if isinstance(read, datetime) and settings.USE_TZ and timezone.is_naive(read):
+        return timezone.make_aware(read)
+    return read
 
 
 class _Encoder(DjangoJSONEncoder):

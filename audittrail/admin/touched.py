@@ -57,6 +57,11 @@ class Touch:
         return str(capfirst(self.model._meta.verbose_name_plural))
 
     @property
+    def model_label(self) -> str:
+        """What an address calls the model."""
+        return self.model._meta.label_lower
+
+    @property
     def badges(self) -> list[Badge]:
         """A badge for each operation, with its number of rows."""
         return [

@@ -58,13 +58,20 @@ def test_the_newest_come_first_and_every_page_leads_on(as_superuser, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "position", ["x", "[]", "[1]", "[1,2]", "null", '["2020-01-01"]', "[null,null]"]
+    "position", ["x", "[]", "[1]", "[1,2]", "null", '["2020-01-01"]', "[null,null]", "[" * 9999]
 )
 def test_a_mistyped_position_gives_the_first_page(as_superuser, position) -> None:
     Tag.objects.create(name="a")
     assert listed(as_superuser.get(REVISIONS, {"before": position})) == listed(
         as_superuser.get(REVISIONS)
     )
+
+
+@pytest.mark.parametrize("position", ['["2020-01-01",5]', '["9999-12-31T23:59:59+00:00",1e30]'])
+def test_a_position_that_no_revision_has_is_one_all_the_same(as_superuser, position) -> None:
+    Tag.objects.create(name="a")
+    assert as_superuser.get(REVISIONS, {"before": position}).status_code == 200
+    assert as_superuser.get(REVISIONS, {"after": position}).status_code == 200
 
 
 def test_filter_by_user_takes_a_key_a_name_and_a_deleted_user(as_superuser) -> None:

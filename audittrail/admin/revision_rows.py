@@ -1,0 +1,93 @@
+"""What a revision changed, row by row: a section for each model, a page of rows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+from django.http import QueryDict
+from django.utils.text import capfirst
+
+from audittrail.admin import options, row_permissions
+from audittrail.admin.links import object_url
+from audittrail.admin.operations import Badge
+from audittrail.admin.paging import Keyset, Page
+from audittrail.admin.readers import Reader
+from audittrail.admin.touched import Touch
+from audittrail.diff.changes import FieldChange
+from audittrail.diff.versions import VersionChanges, version_changes
+from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.versions import Operation, version_model
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that the revision changed: which object it is, what happened to it, and each field that changed."""
+
+    badge: Badge
+    text: str
+    history_url: str | None
+    version_url: str | None
+    changes: Sequence[FieldChange]
+    is_update: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the revision did to one model, with a page of its rows."""
+
+    touch: Touch
+    page: Page[Row]
+
+
+def section(
+    reader: Reader, revision: BaseRevision, touch: Touch, size: int, parameters: QueryDict
+) -> Section:
+    """Return the page of rows of one model that a request asks for; a few queries, however many rows it has."""
+    model: Any = version_model(touch.model)
+    names = ("version", *model.key_names)
+    order = Keyset(tuple((name, model._meta.get_field(name)) for name in names), is_ascending=True)
+    versions = model.objects.using(reader.database).filter(
+        version__gte=revision.pk, version__lte=revision.committed, revision_id=revision.pk
+    )
+    page = order.page(versions, size, parameters)
+    rows = _seen(reader, touch, page.rows)
+    for version in rows:
+        version.revision = revision
+    changes = version_changes(rows)
+    return Section(touch, Page([_row(touch, found) for found in changes], page.newer, page.older))
+
+
+def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
+    if not reader.is_guarded(touch.visible):
+        return [*rows]
+    names = row_permissions.attributes(touch.visible)
+    seen = reader.may_see_rows(
+        touch.visible, [[getattr(row, name) for name in names] for row in rows]
+    )
+    return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
+
+
+def _row(touch: Touch, found: VersionChanges) -> Row:
+    version: Any = found.version
+    model_admin = touch.visible.model_admin
+    hidden = options.hidden_fields(model_admin)
+    key = [getattr(version, name) for name in version.key_names]
+    history_url = version_url = None
+    if model_admin is not None:
+        history_url = object_url(model_admin, "history", key[0])
+        version_url = object_url(model_admin, "audittrail_version", key[0], version.version)
+    return Row(
+        Badge(version.operation),
+        _text(touch.model, key),
+        history_url,
+        version_url,
+        [change for change in found.changes if change.attribute not in hidden],
+        version.operation == Operation.UPDATE,
+    )
+
+
+def _text(model: type[models.Model], key: Sequence[Any]) -> str:
+    return f"{capfirst(str(model._meta.verbose_name))} {', '.join(map(str, key))}"
