@@ -44,6 +44,8 @@ class Page:
             return self.answer(site, owner, request, **captured)
 
         update_wrapper(view, self.view)
+        # Who travels doesn't see it: what it shows and writes is the present (`audittrail.admin.travel`).
+        view.audittrail_writes = "POST" in self.methods  # type: ignore[attr-defined]
         return path(self.route, _protected(site, view), name=name)
 
     def answer(

@@ -31,7 +31,7 @@ def site_response(
     title) are optional.
     """
     return TemplateResponse(
-        request, f"{FOLDER}/{page}.html", _complete(site, request, context), status=status
+        request, f"{FOLDER}/{page}.html", complete(site, request, context), status=status
     )
 
 
@@ -48,8 +48,8 @@ def model_response(
     See `site_response` for the context; `opts` and `model_admin` are in it as well.
     """
     given = {"opts": model_admin.opts, "model_admin": model_admin, **context}
-    complete = _complete(model_admin.admin_site, request, given)
-    return TemplateResponse(request, templates(model_admin, page), complete, status=status)
+    whole = complete(model_admin.admin_site, request, given)
+    return TemplateResponse(request, templates(model_admin, page), whole, status=status)
 
 
 def templates(model_admin: ModelAdmin[Any], page: str) -> list[str]:
@@ -82,7 +82,8 @@ def object_breadcrumbs(
     return [*model_breadcrumbs(model_admin), Link(Truncator(str(text)).words(18), url)]
 
 
-def _complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context of a page with what every page of its site has."""
     return {
         **site.each_context(request),
         "subtitle": None,
