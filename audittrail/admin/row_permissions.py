@@ -16,9 +16,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from audittrail.admin.permissions import VisibleModel, may_view
-from audittrail.timetravel import changes, moment
-
-_HOOK = ModelAdmin.has_view_permission
+from audittrail.timetravel import changes, machine, moment
 
 #: What `ModelAdmin.get_queryset` begins with in place of the model's own manager.
 _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
@@ -55,10 +53,11 @@ def may_see_rows(
     )
     if not owners:
         return [True] * len(rows)
-    allowed = [
-        _allowed(request, owner, using, {row[position] for row in rows})
-        for position, owner in enumerate(owners)
-    ]
+    with machine.in_the_present():
+        allowed = [
+            _allowed(request, owner, using, {row[position] for row in rows})
+            for position, owner in enumerate(owners)
+        ]
     return [any(value in keys for value, keys in zip(row, allowed, strict=True)) for row in rows]
 
 
@@ -86,7 +85,9 @@ def extended_get_queryset(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_guarded(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
     hook = model_admin.has_view_permission
-    return getattr(hook, "__func__", hook) is not _HOOK or _leaves_rows_out(request, model_admin)
+    # Asked now: Django's own is extended when the time machine is installed.
+    own: Any = ModelAdmin.has_view_permission
+    return getattr(hook, "__func__", hook) is not own or _leaves_rows_out(request, model_admin)
 
 
 def _leaves_rows_out(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import filters
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from audittrail import history
@@ -65,7 +65,7 @@ def addresses() -> Iterator[str]:
         yield f"/zoo/testapp/{model._meta.model_name}/"
         for pk in model._default_manager.order_by("pk").values_list("pk", flat=True)[:2]:
             yield f"/zoo/testapp/{model._meta.model_name}/{pk}/change/"
-    yield from (f"/zoo/auth/group/{pk}/change/" for pk in (1, 2))
+    yield from (f"/zoo/auth/group/{group.pk}/change/" for group in Group.objects.all())
     yield from (f"/zoo/testapp/{query}" for query in QUERIES)
     for app, model_name, field in (
         ("testapp", "organization", "parent"),
@@ -139,7 +139,7 @@ def test_all_pages_show_what_they_showed(
     client = log_in(viewer)
     paths = list(addresses())
     before = {path: shown(client.get(path)) for path in paths}
-    assert {text[:3] for text in before.values()} == {"200"}
+    assert [path for path, text in before.items() if text[:3] != "200"] == []
     world.change()
     changed = {path for path in paths if shown(client.get(path)) != before[path]}
     assert len(changed) > len(paths) * 0.7
@@ -185,11 +185,9 @@ def test_actions_that_read_do_what_they_did(
             page = client.post("/zoo/testapp/order/", data)
             found.append(shown(page))
             if page.status_code == 302:
-                found.append(
-                    re.search(
-                        'messagelist".*?</ul>', shown(client.get("/zoo/testapp/order/")), re.DOTALL
-                    )[0]
-                )  # type: ignore[index]
+                found += re.findall(
+                    'class="(?:success|info)">.*', shown(client.get("/zoo/testapp/order/"))
+                )
         return found
 
     before = results()
@@ -249,13 +247,13 @@ def test_the_log_of_recent_actions_ends_then(
     LogEntry.objects.log_actions(viewer.pk, [m.Tag.objects.all()[0]], 2, "early change")
     m.Tag.objects.create(name="marks the moment")
     then = world.newest()
-    m.Tag.objects.create(name="later")
-    LogEntry.objects.log_actions(viewer.pk, m.Tag.objects.filter(name="later"), 2, "late change")
-    assert client.get("/zoo/").content.count(b'class="changelink"') >= 2
+    late = m.Tag.objects.create(name="later")
+    LogEntry.objects.log_actions(viewer.pk, [late], 2, "late change")
+    assert client.get("/zoo/").content.count(b'<li class="changelink">') == 2
     travel(client, then)
     page = client.get("/zoo/").content.decode()
-    recent = page[page.index("recent-actions-module") :]
-    assert "later" not in recent and recent.count("<li class=") == 1
+    assert page.count('<li class="changelink">') == 1
+    assert f"/zoo/testapp/tag/{late.pk}/change/" not in page
 
 
 def test_filters_by_date_count_from_then(created: Revision) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from asgiref.sync import iscoroutinefunction
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth import get_user_model
+from django.db.models import Model
 from django.utils.text import capfirst
 
 from audittrail.exceptions import TimeTravelError
@@ -80,13 +81,32 @@ def _viewing(method: Any) -> Any:
         if machine.current() is None:
             return method(self, request, *args, **kwargs)
         with machine.in_the_present():
+            asked, named = list(args), kwargs
+            if not _asks_as_django(type(self)):
+                asked = [_as_now(value) for value in args]
+                named = {name: _as_now(value) for name, value in kwargs.items()}
             # Django shows its pages to who may change as well.
-            may = method(self, request, *args, **kwargs) or self.has_change_permission(
-                request, *args, **kwargs
+            may = method(self, request, *asked, **named) or self.has_change_permission(
+                request, *asked, **named
             )
         return may and not (isinstance(self, InlineModelAdmin) and _is_missing(self, request))
 
     return has_view_permission
+
+
+def _asks_as_django(cls: type[Any]) -> bool:
+    """Return whether a class leaves the question to Django, which looks at no object."""
+    hooks = (cls.has_view_permission, cls.has_change_permission)
+    return all(hook.__module__.startswith("django.contrib.") for hook in hooks)
+
+
+def _as_now(value: Any) -> Any:
+    """Return an object as it is now, or as it was if it is gone: who has lost it may not see it in the past either."""
+    moment = moment_of(value) if isinstance(value, Model) else None
+    if moment is None:
+        return value
+    present = type(value)._base_manager.using(moment.using).filter(pk=value.pk).first()
+    return value if present is None else present
 
 
 def _is_missing(inline: Any, request: Any) -> bool:
