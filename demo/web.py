@@ -21,7 +21,6 @@ PAGES = {
     "/admin/registry/country/?q=rkiye": "Türkiye",
     "/admin/registry/subdivision/?q=Kenya": "Nairobi",
     "/admin/registry/currency/": "Currencies",
-    "/admin/audittrail/revision/": "First load of the register",
     "/admin/audittrail/revisions/": "Eswatini and North Macedonia take their new names",
 }
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Q
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -37,6 +41,12 @@ class Origin:
     def label(self) -> Any:
         """The kind as people read it."""
         return dict(KINDS)[self.kind]
+
+    @property
+    def breakable(self) -> SafeString:
+        """The text, not too long, with places where a path may break."""
+        parts = re.split(r"(?<=[^/]/)", Truncator(self.text).chars(80))
+        return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts))
 
 
 def origin(revision: BaseRevision) -> Origin:

@@ -90,8 +90,8 @@ def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> 
         "tools": (),
         **context,
         "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),
-        # What Django's own templates do from 6.1 on.
-        "audittrail_modern": django.VERSION >= (6, 1),
+        # As Django's own templates have them from 6.1 on.
+        "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
     }
 
 

@@ -1,14 +1,13 @@
-"""The register and its proposals in the admin, and a plain list of the revisions beside them."""
+"""The register and its proposals in the admin; nothing here knows of history."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
-from audittrail.models import Revision
 from demo.registry.models import Comment, Country, Currency, Proposal, Subdivision
 
 TYPES_OFFERED = 20
@@ -96,45 +95,3 @@ class ProposalAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("What became of it", {"fields": (("status", "urgent"), "decided_on")}),
     )
     inlines = (CommentInline,)
-
-
-@admin.register(Revision)
-class RevisionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who changed data, when and why: to be read, never written."""
-
-    list_display = ("id", "committed_at", "committed_by", "reason", "details")
-    list_filter = ("committed_at", ("committed_by", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("committed_by",)
-    search_fields = ("reason", "committed_by__username")
-    ordering = ("-committed",)
-    fields: ClassVar = (
-        "id",
-        "committed",
-        "committed_at",
-        "committed_by",
-        "reason",
-        "context",
-        "db_user",
-        "application_name",
-        "client_addr",
-    )
-
-    @admin.display(description="context")
-    def details(self, revision: Revision) -> str:
-        """Show the context without the marks of JSON."""
-        return ", ".join(
-            f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            for name, value in revision.context.items()
-        )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: the database alone makes revisions."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Refuse: revisions are history."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Refuse: revisions are history."""
-        return False
