@@ -26,6 +26,8 @@ from audittrail.revisions.models import revision_model
 
 PARENT = "audittrail_parent"
 
+RECENT_CHANGES = "audittrail_recent"
+
 #: Revisions in the panel of recent changes.
 RECENT = 5
 
@@ -119,7 +121,8 @@ def extend_app_list(
 def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
     """Add the recent changes that the user may see."""
     url = site_url(site, "audittrail_revisions")
-    if url is None or not permissions.visible_models(site, request):
+    is_extended = RECENT_CHANGES in (getattr(response, "context_data", None) or ())
+    if url is None or is_extended or not permissions.visible_models(site, request):
         return response
     reading = reader(site, request)
     if reading is None or not reading.is_installed or not reading.visible:
@@ -137,5 +140,5 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
         }
         for entry in entries
     ]
-    context = {"audittrail_recent": recent, "audittrail_revisions_url": url}
+    context = {RECENT_CHANGES: recent, "audittrail_revisions_url": url}
     return extend(response, "audittrail/admin/index.html", context)

@@ -75,9 +75,7 @@ class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
         label=_("Search"),
         method="filter_text",
         widget=forms.TextInput(attrs={"type": "search"}),
-        help_text=_(
-            "A word of the reason or the context, the name of a user, the number of a revision"
-        ),
+        help_text=_("Reason, context, user, or number of a revision"),
     )
     user = django_filters.CharFilter(
         label=_("User"),

@@ -29,15 +29,21 @@ def install() -> None:
         (ModelAdmin, "change_view", _change_view),
         (ModelAdmin, "get_queryset", row_permissions.extended_get_queryset),
     ):
-        original = getattr(owner, name)
-        if not getattr(original, _MARK, False):
-            method = wraps(original)(extended(original))
-            setattr(method, _MARK, True)
-            setattr(owner, name, method)
+        _extend(owner, name, extended)
+
+
+def _extend(owner: type[Any], name: str, extended: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+    if not getattr(original, _MARK, False):
+        method = wraps(original)(extended(original))
+        setattr(method, _MARK, True)
+        setattr(owner, name, method)
 
 
 def _site_urls(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_urls(self: AdminSite) -> list[Any]:
+        # A theme's site has an index of its own, which does not ask Django's.
+        _extend(type(self), "index", _index)
         # First: Django's last pattern of a site catches everything.
         return [*pages.site_urls(self), *original(self)]
 

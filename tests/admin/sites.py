@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import path
 
 from tests.testapp.models import Customer, Document, Order, Tag
@@ -22,6 +23,14 @@ class SupportSite(admin.AdminSite):
 
     def index(self, request: Any, extra_context: Any = None) -> Any:
         return super().index(request, {"greeting": "Welcome", **(extra_context or {})})
+
+
+class ThemedSite(admin.AdminSite):
+    """Have an index that does not ask Django's, as themes do."""
+
+    def index(self, request: Any, extra_context: Any = None) -> Any:
+        context = {**self.each_context(request), "title": "A theme", **(extra_context or {})}
+        return TemplateResponse(request, "admin/index.html", context)
 
 
 class OwnDocuments(admin.ModelAdmin):
@@ -55,4 +64,11 @@ support.register(Document, OwnDocuments)
 support.register(Order, OpenOrders)
 support.register(Tag, TagAdmin)
 
-urlpatterns = [path("admin/", admin.site.urls), path("support/", support.urls)]
+themed = ThemedSite(name="themed")
+themed.register(Tag)
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("support/", support.urls),
+    path("themed/", themed.urls),
+]

@@ -97,6 +97,13 @@ def test_a_custom_site_and_its_model_admins_keep_what_is_their_own(as_superuser:
     assert as_superuser.get("/support/testapp/tag/").context["title"] == "All the tags"
 
 
+@pytest.mark.parametrize("site", ["admin", "support", "themed"])
+def test_the_index_of_every_site_has_the_recent_changes_once(as_superuser: Any, site: str) -> None:
+    Tag.objects.create(name="a")
+    page = as_superuser.get(f"/{site}/").content.decode()
+    assert page.count('id="audittrail-recent-title"') == 1
+
+
 def test_installing_twice_extends_once() -> None:
     before = admin.AdminSite.get_urls, admin.ModelAdmin.change_view
     installation.install()
