@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from audittrail.capture import tracking
 from audittrail.restore import constraints, uniqueness
 from audittrail.restore.catalog import Table
 from audittrail.restore.constraints import Constraints, ForeignKey
@@ -13,6 +14,9 @@ from audittrail.restore.finding import WRITTEN, Finder
 from audittrail.restore.plan import LISTED, Conflict, OnConflict
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import composed, joined, listed, name_of, raw, run, same
+
+#: Stands for values of masked columns.
+MASKED: Final = "…"
 
 #: How often rows are left out, and the rest is asked again, before it is given up: each time some row goes.
 _ROUNDS: Final = 1_000
@@ -170,6 +174,8 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
         stage=staging.name(table),
         limit=raw(str(LISTED + 1)),
     ).fetchall()
+    if _tells_masked_values(finder):
+        rows = [(*key, MASKED, fields) for *key, _detail, fields in rows]
     conflicts = [
         Conflict(
             finder.kind,
@@ -190,6 +196,16 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
         rows_left = total - LISTED + 1
         conflicts[LISTED - 1 :] = [replace(last, message=more, rows=rows_left)]
     return conflicts
+
+
+def _tells_masked_values(finder: Finder) -> bool:
+    """Return whether the detail of what a finder finds may hold values of masked columns; of an expression it isn't known."""
+    model = finder.table.model
+    masked = set(tracking.options_of(model).mask) if model else set()
+    if not masked or finder.kind not in ("unique", "missing reference"):
+        return False
+    fields = {getattr(finder.table.field(name), "name", name) for name in finder.columns}
+    return finder.kind == "unique" or bool(fields & masked)
 
 
 def _leave_out(staging: Staging, finder: Finder) -> None:

@@ -40,11 +40,6 @@ class DemoSite:
             rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return rows
 
-    def revision(self, reason: str) -> int:
-        """Return the number of the revision that was made for `reason`."""
-        ((number,),) = self.query("SELECT id FROM audittrail.revision WHERE reason = %s", reason)
-        return int(number)
-
     def renew(self) -> None:
         """Make the database again what it was when the demo was built."""
         _copy(self.database)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from audittrail.capture import tracking
 from audittrail.exceptions import StalePlanError
 from audittrail.models import Revision
-from tests.testapp.models import Customer, Order, OrderLine, Product
+from tests.testapp.models import Customer, Order, OrderLine, Product, Tag
 from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,3 +87,15 @@ def test_deleted_objects_tell_at_which_version_they_went() -> None:
         version.revision_id,
     )
     assert Customer.history.deleted().filter(history_version__gt=version.version).count() == 0
+
+
+def test_conflicts_never_tell_values_of_masked_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = Tag.objects.create(name="secret-name")
+    tag.delete()
+    Tag.objects.create(name="secret-name")
+    (open_conflict,) = Tag.history.deleted().undelete(dry_run=True).conflicts
+    assert "secret-name" in open_conflict.message
+    monkeypatch.setitem(tracking._registered, Tag, tracking.Options(mask=("name",)))
+    plan = Tag.history.deleted().undelete(dry_run=True)
+    assert "secret-name" not in repr(plan)
+    assert plan.conflicts[0].kind == "unique"

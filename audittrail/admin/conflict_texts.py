@@ -1,0 +1,113 @@
+"""Conflicts and notes of a plan in the reader's language: the plan itself says them in English, for programs and logs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.formats import number_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from audittrail.restore.plan import Conflict, Note
+from audittrail.restore.undoing import ROW
+
+
+def conflict_text(conflict: Conflict, *, can_name_other: bool) -> str:
+    """Return what stands in the way of a row; takes whether the reader may know of the model on the other side."""
+    other = _other(conflict, can_name_other)
+    fields = _fields(conflict.model, conflict.columns)
+    match conflict.kind:
+        case "missing reference":
+            detail = conflict.detail if can_name_other else "…"
+            return _("%(fields)s refers to %(other)s %(key)s, which is not there any more.") % {
+                "fields": capfirst(fields),
+                "other": other,
+                "key": detail,
+            }
+        case "protected":
+            return _("It would be deleted, but %(others)s still refer to it.") % {"others": other}
+        case "unique":
+            return _(
+                "Another row has the same value by now, and it must be unique: %(fields)s."
+            ) % {"fields": fields or _("(an expression)")}
+        case "exclusion":
+            return _("It clashes with another row, which an exclusion constraint forbids.")
+        case "check":
+            return _("It would violate a check constraint of the table.")
+        case "missing value":
+            return _("%(fields)s must have a value, and history has none for it.") % {
+                "fields": capfirst(fields)
+            }
+        case "changed since" if conflict.columns == (ROW,):
+            return _("A later revision has changed, inserted or deleted it again.")
+        case "changed since":
+            return _("A later revision has changed it again: %(fields)s.") % {
+                "fields": _fields_by_name(conflict.model, conflict.columns)
+            }
+        case "not tracked then":
+            return _("It was not tracked then, so what it held is not known.")
+    return conflict.message
+
+
+def note_text(note: Note) -> str:
+    """Return what else there is to know."""
+    label = (
+        note.table if note.model is None else str(capfirst(note.model._meta.verbose_name_plural))
+    )
+    values = {
+        "table": label,
+        "fields": _fields(note.model, note.columns),
+        "number": number_format(note.rows, force_grouping=True),
+    }
+    match note.kind:
+        case "default":
+            return (
+                ngettext(
+                    "%(table)s: history has no value of %(fields)s, so %(number)s row gets the default.",
+                    "%(table)s: history has no value of %(fields)s, so %(number)s rows get the default.",
+                    note.rows,
+                )
+                % values
+            )
+        case "changed since":
+            return (
+                ngettext(
+                    "%(table)s: %(number)s row was changed since, by revision",
+                    "%(table)s: %(number)s rows were changed since, by revision",
+                    note.rows,
+                )
+                % values
+            )
+        case "not restored" if note.rows and note.model is not None:
+            return (
+                ngettext(
+                    "%(table)s: %(number)s row is not there any more, and stays away.",
+                    "%(table)s: %(number)s rows are not there any more, and stay away.",
+                    note.rows,
+                )
+                % values
+            )
+        case "not restored":
+            return _("Not restored: %(reason)s") % {"reason": note.message}
+    return note.message
+
+
+def _other(conflict: Conflict, can_name: bool) -> str:
+    if not can_name or conflict.other is None:
+        return _("other rows") if conflict.kind == "protected" else _("another row")
+    meta = conflict.other._meta
+    return str(meta.verbose_name_plural if conflict.kind == "protected" else meta.verbose_name)
+
+
+def _fields(model: type[models.Model] | None, columns: tuple[str, ...]) -> str:
+    if model is None:
+        return ", ".join(columns)
+    labels = {field.column: str(field.verbose_name) for field in model._meta.local_concrete_fields}
+    return ", ".join(labels.get(column, column) for column in columns)
+
+
+def _fields_by_name(model: type[models.Model] | None, names: tuple[str, ...]) -> str:
+    if model is None:
+        return ", ".join(names)
+    labels = {field.name: str(field.verbose_name) for field in model._meta.local_concrete_fields}
+    return ", ".join(labels.get(name, name) for name in names)
