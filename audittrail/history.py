@@ -21,6 +21,7 @@ from audittrail.revisions.context import context
 from audittrail.revisions.editing import editing
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.pruning import prune
+from audittrail.revisions.redacting import redact
 from audittrail.revisions.versions import VersionQuerySet, versions_of, versions_of_object
 from audittrail.timetravel import changes, moment, present
 from audittrail.timetravel.machine import in_the_present, travelling
@@ -29,7 +30,7 @@ from audittrail.timetravel.present import at_rev
 from audittrail.timetravel.queryset import past_manager_method, past_queryset
 
 __all__ = [
-    "History", "at_rev", "context", "editing", "in_the_present", "of", "prune", "register", "travelling",
+    "History", "at_rev", "context", "editing", "in_the_present", "of", "prune", "redact", "register", "travelling",
 ]  # fmt: skip
 
 NAME: Final = "history"

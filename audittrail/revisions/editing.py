@@ -24,10 +24,7 @@ def editing(
 
     Raises `EditingError` without a reason, and for a role that does not own history.
     """
-    if not isinstance(reason, str) or not reason.strip():  # type: ignore[redundant-expr]
-        raise EditingError(
-            f"history.editing() was given the reason {reason!r}; say in words why history is corrected."
-        )
+    require_reason("editing", reason)
     access.require_owner(connections[using])
     given = {} if user is None else {"user": user}
     with (
@@ -38,3 +35,11 @@ def editing(
         cursor.execute("SELECT set_config('audittrail.editing', 'on', true)")
         yield
         cursor.execute("SELECT set_config('audittrail.editing', '', true)")
+
+
+def require_reason(name: str, reason: Any) -> None:
+    """Raise `EditingError` unless a reason is given in words to the function of that name."""
+    if not isinstance(reason, str) or not reason.strip():
+        raise EditingError(
+            f"history.{name}() was given the reason {reason!r}; say in words why history is corrected."
+        )

@@ -6,19 +6,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
+from hypothesis import settings
+
 from audittrail.capture import closing, pruning
 from audittrail.exceptions import LockedError
 from audittrail.models import Revision
 from audittrail.revisions.pruning import prune
 from tests.closing import reading
-from tests.closing.test_random_histories import ClosingPlay
+from tests.closing.test_random_histories import EXAMPLES, ClosingPlay, random_plays
 from tests.histories import record
 from tests.histories.record import GONE, Version
 from tests.histories.schemas import Schema, Table
 from tests.histories.writes import Step
 
-#: The Django database in which plays are pruned.
-ALIAS = "pruned"
+#: The Django database in which plays are corrected.
+ALIAS = "corrected"
+
+random_corrections = settings(random_plays, max_examples=EXAMPLES or 20)
 
 
 class GaveUpError(Exception):

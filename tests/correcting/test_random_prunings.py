@@ -16,8 +16,8 @@ from pytest_django import DjangoDbBlocker
 from audittrail.exceptions import TrackedLaterError
 from audittrail.timetravel.moment import Moment
 from tests.closing import reading
-from tests.closing.test_random_histories import CLIENTS, random_plays
-from tests.correcting.playing import ALIAS, PruningPlay
+from tests.closing.test_random_histories import CLIENTS
+from tests.correcting.playing import ALIAS, PruningPlay, random_corrections
 from tests.histories import record
 from tests.histories.schemas import Schema, schemas
 from tests.histories.writes import Step, steps
@@ -40,7 +40,7 @@ def plays(draw: st.DrawFn) -> tuple[Schema, list[Step]]:
     return schema, draw(st.lists(step, min_size=10, max_size=60))
 
 
-@random_plays
+@random_corrections
 @given(plays())
 def test_pruning_changes_no_answer_that_is_kept(
     fresh_database: Callable[[], Any],

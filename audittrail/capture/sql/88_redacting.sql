@@ -1,0 +1,263 @@
+-- Redacting: what history holds of some columns is replaced, in every version of some rows or of all.
+--
+-- "columns" are names of the table's columns; one that was dropped, or is excluded from history by now, has the name that its
+-- column of the history table has. "replacements" are their new values as text, in the same order. "keys" are the rows: an
+-- array for each column of the primary key, of as many values as there are rows; NULL means all rows. As in psql:
+--   SELECT * FROM audittrail.redact_versions('shop_customer', '{email,phone}', '{NULL,NULL}', '{{17,18}}');
+--
+-- Copies go too: columns that made room when the column got another type (see retired_name()), and generated columns that are
+-- computed from it. The last version of a row agrees with the live one, so that must have been overwritten before
+-- (overwrite_live), and disagreeing() tells where it was not.
+
+-- What is done to the columns of a history table: its column, that of the live table if versions are compared by it, the new
+-- value as SQL to assign and to compare with, and whether it is computed from others.
+CREATE OR REPLACE FUNCTION audittrail.redaction(tracked audittrail.tracked_table, columns text[], replacements text[])
+RETURNS TABLE (stored text, live text, assigned text, compared text, computed boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH held AS (
+        SELECT a.attname::text AS name, format_type(a.atttypid, -1) AS base, format_type(a.atttypid, a.atttypmod) AS type
+          FROM pg_attribute a
+         WHERE a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attnum > 0 AND NOT a.attisdropped
+    ), known AS (
+        SELECT * FROM jsonb_to_recordset(tracked.columns) c (name text, history text, ignored boolean) WHERE c.history IS NOT NULL
+    ), wanted AS (
+        SELECT w.name, audittrail.stored_name(w.name) AS stored, w.replacement FROM unnest(columns, replacements) w (name, replacement)
+    )
+    SELECT h.name, k.name, format('%L::%s', w.replacement, h.base), format('%L::%s::%s', w.replacement, h.base, h.type), false
+      FROM wanted w JOIN held h ON h.name = w.stored LEFT JOIN known k ON k.history = h.name AND NOT k.ignored
+    UNION ALL
+    SELECT h.name, NULL, format('NULL::%s', h.base), format('NULL::%s', h.base), false
+      FROM wanted w JOIN held h ON starts_with(h.name, audittrail.shortened(w.stored, 50) || '_until_')
+     WHERE substr(h.name, length(audittrail.shortened(w.stored, 50)) + 8) ~ '^[0-9]+$'
+       AND h.name NOT IN (SELECT k.history FROM known k) AND h.name NOT IN (SELECT v.stored FROM wanted v)
+    UNION ALL
+    SELECT h.name, k.name, format('NULL::%s', h.base), format('NULL::%s', h.base), true
+      FROM pg_attribute a
+      JOIN known k ON k.name = a.attname
+      JOIN held h ON h.name = k.history
+      JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = tracked.relation AND a.attgenerated = 's'
+       -- PostgreSQL 15 and later note it at the expression, earlier ones at the column.
+       AND EXISTS (SELECT FROM pg_depend p JOIN pg_attribute b ON b.attrelid = a.attrelid AND b.attnum = p.refobjsubid JOIN wanted w ON w.name = b.attname
+                    WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = a.attrelid
+                      AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid OR p.classid = 'pg_class'::regclass AND p.objid = a.attrelid AND p.objsubid = a.attnum))
+$$;
+
+-- The query for the keys in the parameter $1, named as history has them.
+CREATE OR REPLACE FUNCTION audittrail.given_keys(tracked audittrail.tracked_table) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('SELECT %s FROM unnest(%s) k (%s)',
+                  string_agg(format('k%s::%s AS %I', k.position, c.type, audittrail.stored_name(k.name)), ', ' ORDER BY k.position),
+                  string_agg(format('$1[%1$s:%1$s]', k.position), ', ' ORDER BY k.position),
+                  string_agg(format('k%s', k.position), ', ' ORDER BY k.position))
+      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+      JOIN jsonb_to_recordset(tracked.columns) c (name text, type text) ON c.name = k.name
+$$;
+
+-- The registry row of a table by its name, with the table that it is by now. Fails with words if columns can't be redacted.
+CREATE OR REPLACE FUNCTION audittrail.redactable(tracked_id int, columns text[], keys text[]) RETURNS audittrail.tracked_table
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    name    text;
+BEGIN
+    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    tracked.relation := audittrail.tied_relation(tracked);
+    IF keys IS NOT NULL AND (tracked.key = '{}' OR array_length(keys, 1) <> cardinality(tracked.key)) THEN
+        RAISE EXCEPTION 'audittrail: rows of % are told apart by (%), and % given', quote_ident(tracked.table_name), array_to_string(tracked.key, ', '), array_length(keys, 1)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an array of values for each column of the primary key, or NULL for all rows.';
+    END IF;
+    FOREACH name IN ARRAY columns LOOP
+        IF name = ANY (tracked.key) THEN
+            RAISE EXCEPTION 'audittrail: % is part of the primary key of %, by which versions are found', quote_ident(name), quote_ident(tracked.table_name)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Redact other columns, or delete the versions inside history.editing().';
+        ELSIF EXISTS (SELECT FROM pg_attribute WHERE attrelid = tracked.relation AND attname = name AND attgenerated <> '') THEN
+            RAISE EXCEPTION 'audittrail: % is computed from other columns of %', quote_ident(name), quote_ident(tracked.table_name)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Redact those, and it goes with them.';
+        ELSIF audittrail.has_column(to_regclass(format('audittrail.%I', tracked.history_name)), audittrail.stored_name(name)) IS NOT TRUE THEN
+            RAISE EXCEPTION 'audittrail: history holds nothing of column % of %', quote_ident(name), quote_ident(tracked.table_name)
+                USING ERRCODE = 'undefined_column', HINT = 'Give names of columns of the table, or of its history table.';
+        END IF;
+    END LOOP;
+    RETURN tracked;
+END
+$$;
+
+-- The condition that a row of "alias" is one of those in the parameter $1, followed by AND; empty if all rows are meant.
+CREATE OR REPLACE FUNCTION audittrail.is_given(tracked audittrail.tracked_table, alias text, stored boolean, keys text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN keys IS NULL THEN '' ELSE format('EXISTS (SELECT FROM (%s) k WHERE %s) AND ',
+           audittrail.given_keys(tracked), audittrail.same_key(tracked, 'k', true, alias, stored)) END
+$$;
+
+-- The condition that h is a version of one of the rows and holds something else than the replacements.
+CREATE OR REPLACE FUNCTION audittrail.is_to_be_redacted(tracked audittrail.tracked_table, columns text[], replacements text[], keys text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%sROW(%s)::record *<> ROW(%s)::record', audittrail.is_given(tracked, 'h', true, keys),
+                  string_agg(format('h.%I', r.stored), ', ' ORDER BY r.stored), string_agg(r.compared, ', ' ORDER BY r.stored))
+      FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed
+$$;
+
+-- How many live rows hold something else than the replacements and, if "disagreeing", than the last of their versions too; with
+-- the key of one of them.
+CREATE OR REPLACE FUNCTION audittrail.live_holders(tracked_id int, columns text[], replacements text[], keys text[], disagreeing boolean,
+                                                   OUT rows bigint, OUT example text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
+    query   text;
+BEGIN
+    rows := 0;
+    IF tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) OR tracked.key = '{}' AND disagreeing THEN
+        RETURN;
+    END IF;
+    SELECT format('SELECT count(*), min(ROW(%s)::text) FROM %s b%s WHERE %sROW(%s)::record *<> ROW(%s)::record',
+                  coalesce((SELECT string_agg(format('b.%I', k.name), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)), ''),
+                  tracked.relation::regclass,
+                  CASE WHEN disagreeing THEN format(' LEFT JOIN LATERAL (SELECT * FROM audittrail.%I h WHERE %s AND h.version >= %s ORDER BY h.version DESC LIMIT 1) l ON true',
+                       tracked.history_name, audittrail.same_key(tracked, 'h', true, 'b', false), tracked.since_version) ELSE '' END,
+                  audittrail.is_given(tracked, 'b', false, keys),
+                  string_agg(format('b.%I::%s', r.live, t.type), ', ' ORDER BY r.stored), string_agg(r.compared, ', ' ORDER BY r.stored))
+        || CASE WHEN disagreeing THEN format(' AND (l.version IS NULL OR ROW(%s)::record *<> ROW(%s)::record)',
+           string_agg(format('b.%I::%s', r.live, t.type), ', ' ORDER BY r.stored), string_agg(format('l.%I', r.stored), ', ' ORDER BY r.stored)) ELSE '' END
+      INTO query
+      FROM audittrail.redaction(tracked, columns, replacements) r
+      JOIN jsonb_to_recordset(tracked.columns) t (name text, type text) ON t.name = r.live
+     WHERE NOT r.computed;
+    IF query IS NOT NULL THEN
+        EXECUTE query INTO rows, example USING keys;
+    END IF;
+END
+$$;
+
+-- How many rows and versions hold something else than the replacements, with the values of some.
+CREATE OR REPLACE FUNCTION audittrail.preview_redaction(tracked_id int, columns text[], replacements text[], keys text[], sample_size int,
+                                                        OUT rows bigint, OUT versions bigint, OUT samples jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
+    source  text := format('audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_to_be_redacted(tracked, columns, replacements, keys));
+    row_key text := coalesce(audittrail.stored_key(tracked, 'h'), 'h.version');
+BEGIN
+    EXECUTE format('SELECT count(*), count(DISTINCT ROW(%s)) FROM %s', row_key, source) INTO versions, rows USING keys;
+    EXECUTE format(
+        'SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(%s) AS key, h.operation,'
+        ' h.revision_id AS revision, jsonb_build_object(%s) AS values FROM %s ORDER BY h.version LIMIT %s) s', row_key,
+        (SELECT string_agg(format('%L, h.%I', r.stored, r.stored), ', ') FROM audittrail.redaction(tracked, columns, replacements) r), source, sample_size)
+       INTO samples USING keys;
+END
+$$;
+
+-- Give the live rows the replacements, as any other statement would: recorded, and with the triggers of the application, which
+-- is why this function has no search_path of its own. Returns how many rows it changed.
+CREATE OR REPLACE FUNCTION audittrail.overwrite_live(tracked_id int, columns text[], replacements text[], keys text[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    query   text := audittrail.overwriting(tracked_id, columns, replacements, keys);
+    written bigint := 0;
+BEGIN
+    IF query IS NOT NULL THEN
+        EXECUTE query USING keys;
+        GET DIAGNOSTICS written = ROW_COUNT;
+    END IF;
+    RETURN written;
+END
+$$;
+
+-- The statement for that; NULL if the table is gone, or has none of the columns any more.
+CREATE OR REPLACE FUNCTION audittrail.overwriting(tracked_id int, columns text[], replacements text[], keys text[]) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
+BEGIN
+    RETURN (
+        SELECT format('UPDATE %s b SET %s WHERE %sROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record', tracked.relation::regclass,
+                      string_agg(format('%I = %L::%s', a.attname, w.replacement, format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum), audittrail.is_given(tracked, 'b', false, keys),
+                      string_agg(format('b.%I', a.attname), ', ' ORDER BY a.attnum),
+                      string_agg(format('%L::%s::%s', w.replacement, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum))
+          FROM unnest(columns, replacements) w (name, replacement)
+          JOIN pg_attribute a ON a.attrelid = tracked.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
+        HAVING count(*) > 0);
+END
+$$;
+
+-- Replace what the versions of the rows hold. Returns how many rows and versions that concerned; records it if any.
+CREATE OR REPLACE FUNCTION audittrail.redact_versions(tracked_id int, columns text[], replacements text[], keys text[], OUT rows bigint, OUT versions bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    changed jsonb;
+    ignored text;
+BEGIN
+    -- One after the other: a correction, and the closing of versions.
+    PERFORM FROM audittrail.tracked_table t WHERE t.id = tracked_id FOR UPDATE;
+    tracked := audittrail.redactable(tracked_id, columns, keys);
+    ignored := set_config('audittrail.settling', 'on', true);
+    EXECUTE format(
+        'WITH done AS (UPDATE audittrail.%I h SET %s WHERE %s RETURNING %s AS key), of_rows AS (SELECT key, count(*) AS versions FROM done GROUP BY key)'
+        ' SELECT coalesce(sum(versions), 0), count(*), CASE WHEN count(*) <= 100 THEN jsonb_agg(key) END FROM of_rows',
+        tracked.history_name,
+        (SELECT string_agg(format('%I = %s', r.stored, r.assigned), ', ' ORDER BY r.stored) FROM audittrail.redaction(tracked, columns, replacements) r),
+        audittrail.is_to_be_redacted(tracked, columns, replacements, keys),
+        -- Without a key each version counts for itself.
+        coalesce((SELECT format('ARRAY[%s]', string_agg(format('h.%I::text', audittrail.stored_name(k.name)), ', ' ORDER BY k.position))
+                    FROM unnest(tracked.key) WITH ORDINALITY k (name, position) HAVING count(*) > 0), 'ARRAY[h.version::text]'))
+       INTO versions, rows, changed USING keys;
+    ignored := set_config('audittrail.settling', '', true);
+    IF versions > 0 THEN
+        PERFORM audittrail.record_redaction(tracked.history_name, jsonb_strip_nulls(jsonb_build_object(
+            'table', tracked.table_name, 'columns', to_jsonb(columns), 'rows', rows, 'versions', versions,
+            'keys', CASE WHEN tracked.key <> '{}' THEN changed END)));
+    END IF;
+END
+$$;
+
+-- Note in this transaction's revision what it redacted: never the values.
+CREATE OR REPLACE FUNCTION audittrail.record_redaction(corrected text, about jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    PERFORM audittrail.record_correction(corrected);
+    UPDATE audittrail.revision r
+       SET context = jsonb_set(r.context, '{redacted}', coalesce(r.context -> 'redacted', '[]') || about)
+     WHERE r.id = current_setting('audittrail.revision')::bigint;
+END
+$$;
+
+-- Replace what revisions say of people: reason, context, committed_by, client_addr, db_user, application_name, and of their
+-- context single keys, named as in "context.path". Replacements as above; without one a text is emptied, and the context too
+-- but for what revisions say of corrections. Returns how many revisions that concerns; carries it out and records it, unless
+-- they are only to be counted.
+CREATE OR REPLACE FUNCTION audittrail.redact_revisions(numbers bigint[], columns text[], replacements text[], only_count boolean DEFAULT false) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    names   text;
+    news    text;
+    source  text;
+    found   bigint;
+    ignored text;
+BEGIN
+    SELECT string_agg(format('%I', n.name), ', ' ORDER BY n.name), string_agg(n.new, ', ' ORDER BY n.name) INTO names, news
+      FROM (SELECT split_part(w.name, '.', 1) AS name, CASE
+                WHEN min(w.name) = 'context' THEN format(
+                    '%L::jsonb || coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(context) c'
+                    ' WHERE c.key IN (''corrected'', ''redacted'', ''pruned'', ''restored'')), ''{}'')', coalesce(min(w.replacement), '{}'))
+                WHEN min(w.name) LIKE 'context.%' THEN format('context - %L::text[]', array_agg(substr(w.name, 9)))
+                WHEN min(w.name) IN ('committed_by', 'client_addr') THEN format('%L::%s', min(w.replacement), (
+                    SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'audittrail.revision'::regclass AND attname = min(w.name)))
+                ELSE format('%L::text', coalesce(min(w.replacement), '')) END AS new
+              FROM unnest(columns, replacements) w (name, replacement) GROUP BY split_part(w.name, '.', 1)) n;
+    source := format('id = ANY ($1) AND committed IS NOT NULL AND ROW(%s) IS DISTINCT FROM ROW(%s)', names, news);
+    IF only_count THEN
+        EXECUTE format('SELECT count(*) FROM audittrail.revision WHERE %s', source) INTO found USING numbers;
+        RETURN found;
+    END IF;
+    ignored := set_config('audittrail.settling', 'on', true);
+    EXECUTE format('UPDATE audittrail.revision SET (%s) = ROW(%s) WHERE %s', names, news, source) USING numbers;
+    GET DIAGNOSTICS found = ROW_COUNT;
+    ignored := set_config('audittrail.settling', '', true);
+    IF found > 0 THEN
+        PERFORM audittrail.record_redaction('revision', jsonb_build_object('table', 'revision', 'columns', to_jsonb(columns), 'rows', found));
+    END IF;
+    RETURN found;
+END
+$$;
