@@ -69,7 +69,7 @@ class Differences:
         self._keys = key_fields(self._own.version_model)
         self._arms = [self._of_own()]
         self._arms += [self._of_parent(part) for part in parts_of(model)[1:]]
-        self._arms += [self._of_relation(relation) for relation in relations]
+        self._arms += [self._of_relation(1 << n, relation) for n, relation in enumerate(relations)]
 
     def counts(self) -> dict[str, int]:
         """Return how many there are, by operation: "I", "U", "D"."""
@@ -77,11 +77,14 @@ class Differences:
         found = fetch(self.span.using, statement.format(self._opening(), self._statement()))
         return {"I": 0, "U": 0, "D": 0, **dict(found)}
 
-    def keys(self) -> Iterator[tuple[Key, str]]:
-        """Yield their keys, in order, each with what became of the object; from a server-side cursor."""
+    def keys(self) -> Iterator[tuple[Key, int]]:
+        """Yield their keys, in order, from a server-side cursor.
+
+        Each comes with a number whose bits say which of the many-to-many fields may differ.
+        """
         live = connections[self.span.using]
-        statement = sql.SQL("{}{} ORDER BY {}").format(
-            self._opening(), self._statement(), self._numbered()
+        statement = sql.SQL("{}SELECT {}, related FROM ({}) c ORDER BY {}").format(
+            self._opening(), self._numbered(), self._statement(), self._numbered()
         )
         text = as_text(self.span.using, statement)
         named = not live.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
@@ -98,16 +101,18 @@ class Differences:
         return sql.SQL(f"WITH {open_revisions(self._end)} ")
 
     def _statement(self) -> Fragment:
-        return sql.SQL("SELECT {0}, min(operation) AS operation FROM ({1}) a GROUP BY {0}").format(
-            self._numbered(), sql.SQL(" UNION ALL ").join(self._arms)
-        )
+        return sql.SQL(
+            "SELECT {0}, min(operation) AS operation, bit_or(related) AS related FROM ({1}) a GROUP BY {0}"
+        ).format(self._numbered(), sql.SQL(" UNION ALL ").join(self._arms))
 
     def _numbered(self) -> Fragment:
         return sql.SQL(", ").join(map(sql.Identifier, _names(len(self._keys))))
 
     def _of_own(self) -> Fragment:
+        # Whatever a deleted object was related to, it isn't any more.
         return sql.SQL(
-            "SELECT {}, CASE WHEN NOT existed THEN 'I' WHEN NOT present THEN 'D' ELSE 'U' END AS operation FROM {}"
+            "SELECT {}, CASE WHEN NOT existed THEN 'I' WHEN NOT present THEN 'D' ELSE 'U' END AS operation,"
+            " CASE WHEN present THEN 0 ELSE -1 END AS related FROM {}"
         ).format(self._numbered(), self._changed(self._own, self._compared(self._own)))
 
     def _of_parent(self, part: Part) -> Fragment:
@@ -115,22 +120,22 @@ class Differences:
         assert part.child is not None
         (key,) = _names(1)
         joins, owner = self._up(part.child, part.link.column, sql.Identifier("d", key))
-        return sql.SQL("SELECT {}, 'U' FROM {} {} WHERE d.existed AND d.present").format(
+        return sql.SQL("SELECT {}, 'U', 0 FROM {} {} WHERE d.existed AND d.present").format(
             self._selected(owner), self._changed(part, self._compared(part)), joins
         )
 
-    def _of_relation(self, relation: Relation) -> Fragment:
+    def _of_relation(self, bit: int, relation: Relation) -> Fragment:
         """Return the objects from which other keys are related, or other numbers of them."""
         through = Part(relation.through)
         columns = [relation.column(field).column for field in (relation.source, relation.target)]
         compared = [column for column in through.columns if column.stored in columns]
         related = sql.SQL(
-            "(SELECT r.source FROM {} CROSS JOIN LATERAL (VALUES (old_0, old_1, -1, d.existed), (new_0, new_1, 1, d.present))"
+            "(SELECT DISTINCT r.source FROM {} CROSS JOIN LATERAL (VALUES (old_0, old_1, -1, d.existed), (new_0, new_1, 1, d.present))"
             " r (source, target, number, there) WHERE r.there GROUP BY r.source, r.target HAVING sum(r.number) <> 0) d"
         ).format(self._changed(through, compared, columns))
         joins, owner = self._up(relation.part, relation.key.column, sql.Identifier("d", "source"))
-        return sql.SQL("SELECT DISTINCT {}, 'U' FROM {} {}").format(
-            self._selected(owner), related, joins
+        return sql.SQL("SELECT {}, 'U', {} FROM {} {}").format(
+            self._selected(owner), sql.Literal(bit), related, joins
         )
 
     def _up(self, part: Part, column: Any, value: Fragment) -> tuple[Fragment, str]:

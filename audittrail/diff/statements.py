@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
@@ -14,6 +14,9 @@ from audittrail.revisions.versions import Version, version_name
 from audittrail.timetravel.scope import SCHEMA_TRICK
 
 T = TypeVar("T")
+
+#: Stands for a parameter in a statement in which % stands for itself, since names of columns may have it.
+_PLACEHOLDER: Final = "\ue000"
 
 #: A part of a statement: `sql.Composable` of either driver.
 Fragment: TypeAlias = Any
@@ -109,36 +112,40 @@ def literals(field: Any, values: Iterable[Any], alias: str) -> Fragment:
     return sql.SQL(", ").join(found)
 
 
-def rows_of_keys(
-    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
-) -> Fragment:
-    """Return the source "w" with a row for each key and tick, numbered by "position": to join history tables with.
+def rows_of_keys(model: type[Version], alias: str, number: int) -> Fragment:
+    """Return the source "w" with so many rows of a key and a tick, numbered by "position": to join history tables with.
 
-    Its key has the columns of the history table.
+    Its key has the columns of the history table. The values come as parameters, from `values_of_keys`.
     """
-    fields = key_fields(model)
-    types = [
-        sql.SQL("CAST({} AS " + str(field.db_type(connections[alias])) + ")") for field in fields
-    ]
-    rows = []
-    for position, (key, tick) in enumerate(zip(keys, ticks, strict=True)):
-        values = [
-            cast.format(literals(field, [value], alias))
-            for cast, field, value in zip(types, fields, key, strict=True)
-        ]
-        number = sql.SQL("{}, {}::bigint").format(sql.Literal(position), sql.Literal(tick))
-        rows.append(sql.SQL("({})").format(sql.SQL(", ").join([number, *values])))
-    names = [sql.Identifier(field.column) for field in fields]
+    types = [field.db_type(connections[alias]) for field in key_fields(model)]
+    casts = "".join(f", CAST({_PLACEHOLDER} AS {name})" for name in types)
+    row = f"({_PLACEHOLDER}, {_PLACEHOLDER}::bigint{casts})"
+    names = [sql.Identifier(field.column) for field in key_fields(model)]
     return sql.SQL("(VALUES {}) w (position, audittrail_tick, {})").format(
-        sql.SQL(", ").join(rows), sql.SQL(", ").join(names)
+        sql.SQL(", ".join([row] * number)), sql.SQL(", ").join(names)
     )
 
 
-def fetch(alias: str, statement: Fragment) -> list[Any]:
-    """Send a statement whose values are all in it, and return its rows."""
+def values_of_keys(
+    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
+) -> list[Any]:
+    """Return the parameters of `rows_of_keys`."""
+    connection, fields = connections[alias], key_fields(model)
+    values: list[Any] = []
+    for position, (key, tick) in enumerate(zip(keys, ticks, strict=True)):
+        values += (position, tick)
+        for field, value in zip(fields, key, strict=True):
+            values.append(field.get_db_prep_value(value, connection))
+    return values
+
+
+def fetch(alias: str, statement: Fragment, params: Sequence[Any] | None = None) -> list[Any]:
+    """Send a statement and return its rows. Without parameters, all of its values are in it."""
+    text = as_text(alias, statement)
+    if params is not None:
+        text = text.replace("%", "%%").replace(_PLACEHOLDER, "%s")
     with connections[alias].cursor() as cursor:
-        # Without parameters, so that a % in a name is one.
-        cursor.execute(as_text(alias, statement))
+        cursor.execute(text, params)
         return list(cursor.fetchall())
 
 

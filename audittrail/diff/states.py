@@ -11,6 +11,7 @@ from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.diff.changes import FieldChange
+from audittrail.diff.columns import RowColumn
 from audittrail.diff.images import RowImage, changes_between, is_gone
 from audittrail.diff.loading import Images
 from audittrail.diff.parts import Part, concrete, parts_of
@@ -22,6 +23,7 @@ from audittrail.diff.statements import (
     live_rows,
     rows_of_keys,
     same_key,
+    values_of_keys,
 )
 from audittrail.diff.tracked import TrackedTable
 from audittrail.revisions.models import BaseRevision
@@ -60,8 +62,16 @@ class ObjectState:
         return model.from_db(moment.alias, names, values)
 
 
+Columns = tuple[tuple[RowColumn, ...], ...]
+
+
+def columns_of_parts(model: type[models.Model]) -> Columns:
+    """Return the columns of each part of the objects of a model, in the order of `parts_of`."""
+    return tuple(part.columns for part in parts_of(model))
+
+
 def changes_of_state(
-    model: type[models.Model],
+    columns: Columns,
     old: ObjectState | None,
     new: ObjectState | None,
     revision: BaseRevision | None = None,
@@ -69,10 +79,10 @@ def changes_of_state(
     """Return the changes of an object's own fields and inherited ones from one state to another; None if it is not there."""
     changes: list[FieldChange] = []
     # Inherited fields come first, as in the model itself.
-    for position, part in reversed(list(enumerate(parts_of(model)))):
+    for position in reversed(range(len(columns))):
         before = None if old is None else old.images[position]
         after = None if new is None else new.images[position]
-        changes += changes_between(part.columns, before, after, revision)
+        changes += changes_between(columns[position], before, after, revision)
     return tuple(changes)
 
 
@@ -132,14 +142,15 @@ def images_at(
     images = Images(model, using, "p")
     statement = sql.SQL(_IMAGES).format(
         columns=images.columns(),
-        rows=rows_of_keys(model, using, [key for key, _ in wanted], [tick for _, tick in wanted]),
+        rows=rows_of_keys(model, using, len(wanted)),
         stored=images.stored("h"),
         history=history_table(model),
         same_row=same_key(model, "h", "w"),
         since=sql.Literal(table.since_version),
         live=_live(model, images, table),
     )
-    for position, *values in fetch(using, statement):
+    params = values_of_keys(model, using, [key for key, _ in wanted], [tick for _, tick in wanted])
+    for position, *values in fetch(using, statement, params):
         image = images.image(values)
         if image is not None and not is_gone(image.row):  # type: ignore[arg-type]
             found[position] = image

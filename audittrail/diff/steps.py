@@ -36,6 +36,7 @@ from audittrail.diff.states import (
     Key,
     ObjectState,
     changes_of_state,
+    columns_of_parts,
     key_of,
     operation_of,
     states_at,
@@ -123,11 +124,12 @@ class ObjectHistory:
             for tick in (revision.committed - 1, revision.committed)
         ]
         states = states_at(self.model, self.using, points, self.tables)
+        columns = columns_of_parts(self.model)
         found: dict[int, list[FieldChange]] = {}
         pairs = {}
         for revision, old, new in zip(in_order, states[::2], states[1::2], strict=True):
             pairs[revision.pk] = old, new
-            found[revision.pk] = list(changes_of_state(self.model, old, new, revision))
+            found[revision.pk] = list(changes_of_state(columns, old, new, revision))
         for relation in self._relations:
             for revision, change in self._relation_changes(relation, in_order, pairs):
                 found[revision.pk].append(change)

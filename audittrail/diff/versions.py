@@ -13,7 +13,14 @@ from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage, changes_between, is_gone
 from audittrail.diff.loading import Images
-from audittrail.diff.statements import fetch, history_table, rows_of_keys, same_key, since_version
+from audittrail.diff.statements import (
+    fetch,
+    history_table,
+    rows_of_keys,
+    same_key,
+    since_version,
+    values_of_keys,
+)
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
 
@@ -109,12 +116,13 @@ def _previous(
     statement = sql.SQL(_PREVIOUS).format(
         columns=before.columns(),
         texts=own.texts_only(),
-        rows=rows_of_keys(model, alias, keys, [version.version for version in versions]),
+        rows=rows_of_keys(model, alias, len(keys)),
         history=history_table(model),
         same_version=same_key(model, "v", "w"),
         same_row=same_key(model, "p", "v"),
         since=since_version(model),
     )
-    for position, *values in fetch(alias, statement):
+    params = values_of_keys(model, alias, keys, [version.version for version in versions])
+    for position, *values in fetch(alias, statement, params):
         texts = own.texts(values[before.width :])
         yield position, texts, before.image(values[: before.width])

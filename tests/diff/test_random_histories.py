@@ -241,7 +241,7 @@ def check_steps(truth: list[tuple[Any, State]], first: int, last: int, model: An
 
 @pytest.mark.django_db(transaction=True)
 @settings(
-    max_examples=EXAMPLES or 10,
+    max_examples=EXAMPLES or 6,
     derandomize=not EXAMPLES,
     deadline=None,
     database=None,
@@ -272,7 +272,7 @@ def test_changes_lead_from_one_state_to_another(chosen: list[Step], connect: Any
     for client in clients:
         client.close()
     pairs = list(combinations(range(len(truth)), 2))
-    for first, last in [*pairs[:: max(len(pairs) // 8, 1)], (0, len(truth) - 1)]:
+    for first, last in [*pairs[:: max(len(pairs) // 4, 1)], (0, len(truth) - 1)]:
         note(f"from {truth[first][0]} to {truth[last][0]}")
         for model in TRUTH:
             check_comparison(

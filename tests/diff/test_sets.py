@@ -113,6 +113,17 @@ def test_chosen_objects(shop: Any) -> None:
         n for n, *_ in told(Customer.history.compare(shop, among=Customer.objects.filter(vip=True)))
     ] == ["a", "b", "c"]
     assert told(Customer.history.compare(shop, among=[])) == []
+    twice = (
+        Customer.history(shop)
+        .filter(vip=False)
+        .union(Customer.history(shop).filter(name="a"), all=True)
+    )
+    assert [n for n, *_ in told(Customer.history.compare(shop, among=twice))].count("a") == 1
+    for wrong in (Product.objects.all(), [Product.objects.get()]):
+        with pytest.raises(ValueError, match=r"takes objects of testapp\.Customer"):
+            list(Customer.history.compare(shop, among=wrong))
+    with pytest.raises(ValueError, match="of database 'default'"):
+        list(Customer.history.compare(shop, among=Customer.objects.using("other")))
 
 
 def test_every_kind_of_field(transactional_db: None) -> None:
