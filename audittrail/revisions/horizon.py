@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -16,14 +18,25 @@ from django.db.models.sql import Query
 
 M = TypeVar("M", bound=models.Model)
 
-#: Gives the tick of the last revision that is seen in the database of an alias.
-_horizon: ContextVar[Callable[[str], int] | None] = ContextVar("audittrail_horizon", default=None)
+#: Revisions are ordered by their ticks alone. By their times an index finds them, and clocks don't go wrong by more than this.
+CLOCK_ERROR: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The end of history: the tick of the last revision that is seen, by the alias of its database, and about when that was."""
+
+    tick_in: Callable[[str], int]
+    at: datetime
+
+
+_horizon: ContextVar[Horizon | None] = ContextVar("audittrail_horizon", default=None)
 
 
 @contextmanager
-def seen_until(tick_in: Callable[[str], int] | None) -> Iterator[None]:
-    """Let history end, inside a `with` block, at the tick that a function gives for each database; None for no end."""
-    token = _horizon.set(tick_in)
+def seen_until(horizon: Horizon | None) -> Iterator[None]:
+    """Let history end at a horizon inside a `with` block; None for no end."""
+    token = _horizon.set(horizon)
     try:
         yield
     finally:
@@ -37,19 +50,21 @@ class HistoryQuery(Query):
         self, using: Any = None, connection: Any = None, elide_empty: bool = True
     ) -> Any:
         """Return the compiler of the query, as far as the horizon."""
-        tick_in = _horizon.get()
+        horizon = _horizon.get()
         # The parts of a combined query are compiled one by one, and come here themselves.
-        if tick_in is None or self.combinator:
+        if horizon is None or self.combinator:
             return super().get_compiler(using, connection, elide_empty)
-        tick = tick_in(using or connection.alias)
+        tick = horizon.tick_in(using or connection.alias)
         seen: Any = self.clone()
         for path in seen.model.tick_paths:
             seen.add_q(Q(**{f"{path}__lte": tick}))
+        if seen.model.time_path:
+            seen.add_q(Q(**{f"{seen.model.time_path}__lte": horizon.at + CLOCK_ERROR}))
         return Query.get_compiler(seen, using, connection, elide_empty)
 
 
 class HistoryQuerySet(models.QuerySet[M]):
-    """A queryset of revisions or versions. Their models say in `tick_paths` which ticks the horizon is compared with."""
+    """A queryset of revisions or versions. Their models say in `tick_paths` and `time_path` what the horizon is compared with."""
 
     def __init__(
         self, model: Any = None, query: Any = None, using: str | None = None, hints: Any = None

@@ -163,6 +163,7 @@ class BaseRevision(models.Model):
     objects = models.Manager.from_queryset(RevisionQuerySet)()
 
     tick_paths = ("committed",)
+    time_path = "committed_at"
 
     class Meta:
         abstract = True

@@ -76,6 +76,7 @@ class Version(models.Model):
     tracked_model: type[models.Model]
     key_names: tuple[str, ...]
     tick_paths = ("version", "revision__committed")
+    time_path = ""
 
     objects = models.Manager.from_queryset(VersionQuerySet)()
 

@@ -61,6 +61,10 @@ class Journey:
                 self.others[database] = self._same_time_in(database)
         return self.others[database]
 
+    def tick_in(self, using: str) -> int:
+        """Return the tick of a database's moment."""
+        return self.moment_in(using).tick
+
     def _same_time_in(self, database: str) -> Moment:
         connection = connections[database]
         if not install.is_supported(connection) or not install.is_installed(connection):
@@ -130,13 +134,10 @@ def unwatched() -> Iterator[None]:
 
 @contextmanager
 def _at(journey: Journey | None) -> Iterator[Journey | None]:
-    def tick_in(using: str) -> int:
-        assert journey is not None
-        return journey.moment_in(using).tick
-
+    end = None if journey is None else horizon.Horizon(journey.tick_in, journey.time)
     token = _journey.set(journey)
     try:
-        with horizon.seen_until(None if journey is None else tick_in):
+        with horizon.seen_until(end):
             yield journey
     finally:
         _journey.reset(token)

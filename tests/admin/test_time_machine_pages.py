@@ -112,7 +112,7 @@ def shown(page: Any) -> str:
     content = page.getvalue() if page.streaming else page.content
     text = f"{page.status_code} {page.headers.get('Location')}\n{content.decode()}"
     text = re.sub(
-        r'<link rel="stylesheet" href="/static/audittrail/audittrail.css">\s*<section class="audittrail-banner".*?</section>\n',
+        r'<link rel="stylesheet" href="/static/audittrail/audittrail.css">\s*<section class="audittrail-banner".*?</section>\n(?:<ul class="audittrail-notes">.*?</ul>\n)?',
         "",
         text,
         flags=re.DOTALL,

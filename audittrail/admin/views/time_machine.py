@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audittrail.admin import pages
-from audittrail.admin.links import site_url
+from audittrail.admin.links import database_parameter, site_url
 from audittrail.admin.moments import When
+from audittrail.admin.readers import reader
 from audittrail.admin.responses import site_response
+from audittrail.admin.searching import Search
 from audittrail.admin.travel import chosen
 from audittrail.revisions.models import BaseRevision, revision_model
 
@@ -75,7 +77,12 @@ class MomentForm(forms.Form):
         return revision
 
 
-@pages.site_page("audittrail/time-machine/", "audittrail_time_machine", writes=True)
+@pages.site_page(
+    "audittrail/time-machine/",
+    "audittrail_time_machine",
+    writes=True,
+    menu=gettext_lazy("Time machine"),
+)
 def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """Show where the user is and may go; by POST, go there or come back."""
     form = MomentForm(initial=_initial(request))
@@ -98,6 +105,8 @@ def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
         "form": form,
         "present": present,
         "when": When(present.committed_at) if present else None,
+        "steps": _steps(site, request, present) if present else (),
+        "database": database_parameter(present._state.db) if present else None,
         "first": When(first.committed_at) if first else None,
         "time_zone": timezone.get_current_timezone_name(),
         "buttons": _buttons(first),
@@ -147,6 +156,20 @@ def _buttons(first: Any) -> list[tuple[str, Any]]:
         return []
     now = _now()
     return [(value, text) for value, (ago, text) in AGO.items() if now - ago >= first.committed_at]
+
+
+def _steps(site: AdminSite, request: HttpRequest, present: Any) -> list[tuple[Any, BaseRevision]]:
+    """Return the revisions right before and after the moment that appear to the user, each with what leads there."""
+    reading = reader(site, request)
+    if reading is None or not reading.is_installed or not reading.visible:
+        return []
+    search = Search(reading, reading.revisions, reading.revisions)
+    position = (present.committed_at, present.committed)
+    return [
+        (text, entry.revision)
+        for text, is_newer in ((_("One revision earlier"), False), (_("One revision later"), True))
+        for entry in search.find(1, position, is_newer=is_newer).entries
+    ]
 
 
 def _now() -> datetime:
