@@ -8,18 +8,19 @@ from typing import Any
 
 from django.db import models
 from django.http import QueryDict
-from django.utils.text import capfirst
 
 from audittrail.admin import options, row_permissions
+from audittrail.admin.field_changes import ShownChange, shown_changes
 from audittrail.admin.links import object_url
+from audittrail.admin.naming import at_most, key_text, text_of, without_masked
 from audittrail.admin.operations import Badge
 from audittrail.admin.paging import Keyset, Page
 from audittrail.admin.readers import Reader
 from audittrail.admin.touched import Touch
-from audittrail.diff.changes import FieldChange
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.versions import Operation, version_model
+from audittrail.revisions.versions import Operation, version_model, version_name
+from audittrail.timetravel.moment import Moment
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Row:
     text: str
     history_url: str | None
     version_url: str | None
-    changes: Sequence[FieldChange]
+    changes: Sequence[ShownChange]
     is_update: bool
 
 
@@ -56,8 +57,16 @@ def section(
     rows = _seen(reader, touch, page.rows)
     for version in rows:
         version.revision = revision
-    changes = version_changes(rows)
-    return Section(touch, Page([_row(touch, found) for found in changes], page.newer, page.older))
+    found = version_changes(rows)
+    hidden = options.hidden_fields(touch.visible.model_admin)
+    changes = [
+        [change for change in version.changes if change.attribute not in hidden]
+        for version in found
+    ]
+    shown = shown_changes(reader, changes)
+    with at_most(reader.database):
+        rows = [_row(touch, *both, revision) for both in zip(found, shown, strict=True)]
+    return Section(touch, Page(rows, page.newer, page.older))
 
 
 def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
@@ -70,10 +79,11 @@ def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
     return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
 
 
-def _row(touch: Touch, found: VersionChanges) -> Row:
+def _row(
+    touch: Touch, found: VersionChanges, changes: Sequence[ShownChange], revision: BaseRevision
+) -> Row:
     version: Any = found.version
     model_admin = touch.visible.model_admin
-    hidden = options.hidden_fields(model_admin)
     key = [getattr(version, name) for name in version.key_names]
     history_url = version_url = None
     if model_admin is not None:
@@ -81,13 +91,30 @@ def _row(touch: Touch, found: VersionChanges) -> Row:
         version_url = object_url(model_admin, "audittrail_version", key[0], version.version)
     return Row(
         Badge(version.operation),
-        _text(touch.model, key),
+        _text(touch, version, key, revision),
         history_url,
         version_url,
-        [change for change in found.changes if change.attribute not in hidden],
+        changes,
         version.operation == Operation.UPDATE,
     )
 
 
-def _text(model: type[models.Model], key: Sequence[Any]) -> str:
-    return f"{capfirst(str(model._meta.verbose_name))} {', '.join(map(str, key))}"
+def _text(touch: Touch, version: Any, key: Sequence[Any], revision: BaseRevision) -> str:
+    """Return what the object of a version is called, unless what is not to be shown may be part of it."""
+    model = touch.model
+    if options.hidden_fields(touch.visible.model_admin) or model._meta.auto_created:
+        return key_text(model, key)
+    using = version._state.db or "default"
+    return text_of(without_masked(_object(version, Moment(using, revision.committed or 0))))
+
+
+def _object(version: Any, moment: Moment) -> models.Model:
+    """Return a row as an object of the past, as a version has it; what it inherits is read when it is asked for."""
+    values: dict[str, Any] = {}
+    for field in version.tracked_model._meta.local_concrete_fields:
+        held = version.__dict__.get(version_name(field.attname))
+        values[field.attname] = (
+            getattr(held, "name", held) if isinstance(field, models.FileField) else held
+        )
+    obj: models.Model = version.tracked_model.from_db(moment.alias, [*values], [*values.values()])
+    return obj

@@ -1,0 +1,64 @@
+"""How objects of the past are called: by their own text, without what is masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from django.db import connections, models
+from django.utils.text import capfirst
+
+from audittrail.capture import tracking
+from audittrail.exceptions import AuditTrailError
+from audittrail.timetravel.moment import live_alias
+
+#: What stands for the text of a masked field.
+MASK: Final = "•••"
+
+#: Queries that the texts of all objects of a page may send themselves: a project's `__str__` may ask for related objects.
+QUERIES: Final = 20
+
+
+class TooManyQueriesError(AuditTrailError):
+    """The texts of a page's objects have sent as many queries as they may."""
+
+
+@contextmanager
+def at_most(using: str, queries: int = QUERIES) -> Iterator[None]:
+    """Let project code send only so many queries inside a `with` block; the next raises `TooManyQueriesError`, unsent."""
+    sent = 0
+
+    def count(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent > queries:
+            raise TooManyQueriesError(f"More than {queries} queries were sent to name objects.")
+        return execute(sql, params, many, context)
+
+    with connections[live_alias(using)].execute_wrapper(count):
+        yield
+
+
+def without_masked(obj: models.Model) -> models.Model:
+    """Return an object of the past whose masked fields say nothing, since project code is going to show it."""
+    for field in obj._meta.concrete_fields:
+        owner = field.model._meta.concrete_model or field.model
+        if field.name in tracking.options_of(owner).mask and not field.primary_key:
+            is_text = isinstance(field, models.CharField | models.TextField)
+            obj.__dict__[field.attname] = MASK if is_text else None
+    return obj
+
+
+def text_of(obj: models.Model) -> str:
+    """Return the text of an object, or its model and key where that fails: it may need what is not there any more."""
+    try:
+        return str(obj)
+    except Exception:  # noqa: BLE001 - project code, which knows nothing of the past
+        return key_text(type(obj), obj.pk)
+
+
+def key_text(model: type[models.Model], key: Any) -> str:
+    """Return how an object is called of which only the key is known or may be shown."""
+    shown = ", ".join(map(str, key)) if isinstance(key, tuple | list) else key
+    return f"{capfirst(str(model._meta.verbose_name))} {shown}"
