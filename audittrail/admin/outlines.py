@@ -1,0 +1,86 @@
+"""Trees and lists, such as JSON documents, as indented lines: what is the same, what was removed and what was added."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from audittrail.diff.structure import Node, structure_changes
+
+#: Deeper than this a value is one line.
+DEPTH = 30
+
+#: A kind of change, and a line of text.
+Line = tuple[str, str]
+
+
+def changed_lines(old: Any, new: Any) -> Iterator[Line]:
+    """Yield the lines of two trees, what was removed before what was added in its place."""
+    node = structure_changes(old, new)
+    if node.children:
+        for child in node.children:
+            yield from _of_node(child, isinstance(new, Mapping), 0)
+    elif node.kind == "same":
+        yield from _of_value("same", new, 0)
+    else:
+        yield from _of_value("removed", old, 0)
+        yield from _of_value("added", new, 0)
+
+
+def outline(value: Any) -> str:
+    """Return a tree as indented lines, a list of single values as one."""
+    if not isinstance(value, Mapping) and not any(map(_has_items, value)):
+        return _leaf(value)
+    return "".join(text for _, text in _of_value("same", value, 0)).rstrip("\n")
+
+
+def _of_node(node: Node, is_named: bool, depth: int) -> Iterator[Line]:
+    begin = "  " * depth + (f"{node.key}:" if is_named else "-")
+    if node.kind == "changed" and node.children:
+        yield "same", f"{begin}\n"
+        for child in node.children:
+            yield from _of_node(child, isinstance(node.new, Mapping), depth + 1)
+        return
+    if node.kind in ("same", "changed", "removed"):
+        kind = "same" if node.kind == "same" else "removed"
+        yield from _with_value(kind, begin, node.old, depth)
+    if node.kind in ("changed", "added"):
+        yield from _with_value("added", begin, node.new, depth)
+
+
+def _with_value(kind: str, begin: str, value: Any, depth: int) -> Iterator[Line]:
+    if not _has_items(value) or depth >= DEPTH:
+        yield kind, f"{begin} {_leaf(value)}\n"
+        return
+    yield kind, f"{begin}\n"
+    yield from _of_value(kind, value, depth + 1)
+
+
+def _of_value(kind: str, value: Any, depth: int) -> Iterator[Line]:
+    if not _has_items(value):
+        yield kind, f"{'  ' * depth}{_leaf(value)}\n"
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _with_value(kind, f"{'  ' * depth}{key}:", item, depth)
+    else:
+        for item in value:
+            yield from _with_value(kind, f"{'  ' * depth}-", item, depth)
+
+
+def _has_items(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple) and bool(value)
+
+
+def _leaf(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, cls=_Encoder)
+
+
+class _Encoder(DjangoJSONEncoder):
+    def default(self, o: Any) -> Any:
+        try:
+            return super().default(o)
+        except TypeError:  # arrays of whatever
+            return str(o)
