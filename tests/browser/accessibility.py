@@ -31,11 +31,13 @@ AXE = """async ([options, stock]) => {
         .map(({ html, target }) => `${id}: ${help}: ${html.slice(0, 200)} (${target.join(" ")})`));
 }"""
 
-#: Whether the focus is where it has not been before.
+#: Whether the focus has not come round; a field for a date keeps it for several times Tab.
 VISITED = """turn => {
-    window.audittrailVisited = turn ? window.audittrailVisited : new Set();
-    const { size } = window.audittrailVisited;
-    return window.audittrailVisited.add(document.activeElement).size > size;
+    const visited = window.audittrailVisited = turn ? window.audittrailVisited : [];
+    const element = document.activeElement;
+    const isNew = visited.at(-1) === element || !visited.includes(element);
+    visited.push(element);
+    return isNew && turn < 500;
 }"""
 
 #: What may show that an element has the focus.

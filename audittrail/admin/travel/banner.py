@@ -20,7 +20,11 @@ from audittrail.revisions.models import BaseRevision
 
 TEMPLATE: Final = "audittrail/admin/time_machine_banner.html"
 
-_BODY: Final = re.compile(r"<body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
+#: The beginning of the page, with the link that skips to its content: that stays the first for the keyboard.
+_BODY: Final = re.compile(
+    r"<body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>(?:\s*<a\b[^>]*\bhref=[\"']#[^>]*>[^<]*</a>)?",
+    re.IGNORECASE,
+)
 
 
 def put(
