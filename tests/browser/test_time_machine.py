@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessibility import faults, tab_to
 
 MACHINE = "/admin/audittrail/time-machine/"
-BANNER = "You see the past:"
+BANNER = "You see the past"
 
 
 def travel(page: Page, day: str) -> None:
