@@ -14,8 +14,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from audittrail.admin import permissions
+from audittrail.admin import options, permissions
 from audittrail.admin.links import object_url
+from audittrail.admin.naming import text_of, without_masked
 from audittrail.capture import tracking
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import changes, moment
@@ -60,10 +61,10 @@ def authors_by_key(
         url = None
         if model_admin is not None and permissions.may_view(request, model_admin, user):
             url = object_url(model_admin, "change", user.pk)
-        found[user.pk] = Author(user.pk, _name(user), url)
+        found[user.pk] = Author(user.pk, text_of(without_masked(user)), url)
     missing = wanted - found.keys()
     for user in _deleted(model, database, missing) if missing else ():
-        found[user.pk] = Author(user.pk, _name(user), is_deleted=True)
+        found[user.pk] = Author(user.pk, text_of(without_masked(user)), is_deleted=True)
     for key in missing - found.keys():
         found[key] = Author(key, _("user %(key)s") % {"key": key}, is_deleted=True)
     return found
@@ -77,7 +78,9 @@ def find_keys(text: str) -> list[Any]:
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
     key = _as_key(model, text)
-    named = Q(**{f"{field.name}__icontains": text}) if _is_text(field) else Q()
+    # By a name that is never shown nobody is found either.
+    is_known = _is_text(field) and field.name not in options.masked_fields(model)
+    named = Q(**{f"{field.name}__icontains": text}) if is_known else Q()
     wanted = named if key is None else named | Q(pk=key)
     database = router.db_for_read(model)
     names: dict[Any, str] = {}
@@ -116,10 +119,3 @@ def _model_admin(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] 
 def _deleted(model: type[models.Model], database: str, keys: set[Any]) -> Iterable[models.Model]:
     newest = moment.newest(database) if tracking.is_tracked(model) else None
     return () if newest is None else changes.deleted_objects(model, newest).filter(pk__in=keys)
-
-
-def _name(user: models.Model) -> str:
-    try:
-        return str(user)
-    except Exception:  # noqa: BLE001 - a project's __str__ may need what was deleted along
-        return _("user %(key)s") % {"key": user.pk}
