@@ -123,7 +123,7 @@ class Deletions:
     def queryset(self) -> Any:
         """All deleted objects that the ModelAdmin lets its user see and that the text is found in, as they last were."""
         assert self.newest is not None
-        deleted = changes.deleted_objects(self.model_admin.model, self.newest)
+        deleted = changes.deleted_objects(self.model_admin.model, self.newest, follows=True)
         request = self.reader.request
         with row_permissions.beginning_with(deleted):
             allowed = self.model_admin.get_queryset(request)

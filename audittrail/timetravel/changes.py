@@ -36,17 +36,18 @@ def changed_objects(revision: BaseRevision, model: type[models.Model]) -> Any:
     return _annotated(queryset, {OPERATION: models.CharField(max_length=1)})
 
 
-def deleted_objects(model: type[models.Model], moment: Moment) -> Any:
+def deleted_objects(model: type[models.Model], moment: Moment, *, follows: bool = False) -> Any:
     """Return the objects of a model that were deleted before or at a moment and not there then, as they last were.
 
-    Each is annotated with its `history_operation`, and with the `history_revision` and `history_version` that deleted it.
+    Each is annotated with its `history_operation`, and with the `history_revision` and `history_version` that deleted it. What they
+    are joined with is as of the moment; with `follows`, what their foreign keys lead to is as it last was, there or not.
     """
     annotations: dict[str, models.Field[Any, Any]] = {
         OPERATION: models.CharField(max_length=1),
         REVISION: models.BigIntegerField(),
         VERSION: models.BigIntegerField(),
     }
-    return _annotated(scoped_queryset(model, moment, Scope(DELETED)), annotations)
+    return _annotated(scoped_queryset(model, moment, Scope(DELETED, follows=follows)), annotations)
 
 
 def changed_models(revision: BaseRevision) -> list[type[models.Model]]:

@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import models
 from django.db.models.sql.constants import INNER
+
+from audittrail.capture import tracking
 
 CHANGED: Final = "changed"
 DELETED: Final = "deleted"
@@ -24,10 +27,14 @@ _NAME = re.compile(r"audittrail_(?:(changed)_(\d+)|(deleted|last))_(.+)", re.DOT
 
 @dataclass(frozen=True)
 class Scope:
-    """The rows of the model's own table that a revision changed, that are deleted, or as they last were."""
+    """The rows of the model's own table that a revision changed, that are deleted, or as they last were.
+
+    With `follows`, what foreign keys lead to is read as it last was too: it may have been deleted along with the rows.
+    """
 
     kind: str
     revision: int = 0
+    follows: bool = False
 
     def table(self, name: str) -> str:
         """Return the name, without a schema, of the table that stands for these rows of a table."""
@@ -53,8 +60,19 @@ def narrow(scope: Scope, query: Any, join: Any) -> None:
     if join.join_type is None:
         if not query.alias_map and parse(join.table_name) is None:
             join.table_name = scope.table(join.table_name)
-    elif join.join_type == INNER and _is_parent(query, join):
+    elif (join.join_type == INNER and _is_parent(query, join)) or (
+        scope.follows and _leads_to_one(join)
+    ):
         join.table_name = Scope(LAST).table(join.table_name)
+
+
+def _leads_to_one(join: Any) -> bool:
+    """Return whether a join is by a foreign key to what it refers to, in a tracked table."""
+    field = join.join_field
+    if not (isinstance(field, models.ForeignKey) and isinstance(field.remote_field.model, type)):
+        return False
+    target = field.remote_field.model._meta.concrete_model or field.remote_field.model
+    return join.table_name == target._meta.db_table and tracking.is_tracked(target)
 
 
 def _is_parent(query: Any, join: Any) -> bool:

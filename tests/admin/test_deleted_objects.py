@@ -101,6 +101,23 @@ def test_it_is_searched_as_the_changelist_is(as_superuser) -> None:
     assert 'name="q"' not in text_of(as_superuser.get(TAGS))
 
 
+def test_what_was_deleted_along_is_searched_as_it_last_was(as_superuser, monkeypatch) -> None:
+    from tests.testapp.admin import OrderAdmin
+
+    monkeypatch.setattr(OrderAdmin, "search_fields", ("reference", "customer__name"))
+    customer = Customer.objects.create(name="Ada")
+    Order.objects.create(customer=customer, reference="A1")
+    Order.objects.create(customer=Customer.objects.create(name="Bea"), reference="B1")
+    Customer.objects.filter(name="Ada").update(name="Countess")
+    Order.objects.filter(reference="B1").delete()
+    customer.delete()
+    url = URL.format("order")
+    assert names(as_superuser.get(f"{url}?q=countess")) == ["A1"]
+    assert names(as_superuser.get(f"{url}?q=bea")) == ["B1"]
+    assert names(as_superuser.get(f"{url}?q=A1")) == ["A1"]
+    assert names(as_superuser.get(f"{url}?q=ada")) == []
+
+
 def test_it_is_searched_through_relations_without_duplicates(as_superuser, monkeypatch) -> None:
     from tests.testapp.admin import ProductAdmin
 
