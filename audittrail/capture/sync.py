@@ -44,6 +44,8 @@ class Recorded:
     exists: bool
     in_step: bool
     faults: list[str]
+    #: Since when its history is kept, if it has been pruned.
+    kept_since: Any
 
 
 def sync(
@@ -168,7 +170,8 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             " CASE WHEN c.oid IS NULL THEN '{}' ELSE"
             "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
             "           FROM audittrail.faulty_triggers(t) f"
-            "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END"
+            "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END,"
+            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END"
             " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],

@@ -29,6 +29,13 @@ CHANGES = (
     "SELECT audittrail.next_version()",
     "SELECT audittrail.close_revision()",
     "SELECT audittrail.reset_history()",
+    "SELECT audittrail.begin_pruning('{1}', 1, 1, '{}')",
+    "SELECT audittrail.prune_batch(1, 1, 1, 0, false, 0, 1, '{}', NULL)",
+    "SELECT audittrail.prune_revisions(9, 0, 9, '{}', NULL)",
+    "SELECT audittrail.redact_versions(1, '{balance}', '{0}', NULL)",
+    "SELECT audittrail.redact_revisions('{1}', '{reason}', '{NULL}')",
+    "SELECT audittrail.overwrite_live(1, '{balance}', '{0}', NULL)",
+    "UPDATE audittrail.tracked_table SET kept_from = 0",
     "SELECT setval('audittrail.clock', 1)",
 )
 FORGERIES = (

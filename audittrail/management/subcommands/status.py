@@ -28,6 +28,8 @@ def run(call: Call) -> None:
         state = _state(recorded)
         attention = attention or (recorded.until_at is None and state != "ok")
         since = f"{recorded.since_at:%Y-%m-%d %H:%M:%S %Z}"
+        if recorded.kept_since is not None:
+            state += f", history kept since {recorded.kept_since:%Y-%m-%d %H:%M:%S %Z}"
         rows.append((recorded.table, recorded.history, since, state))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
