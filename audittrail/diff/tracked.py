@@ -31,9 +31,16 @@ class TrackedTable:
     until: int | None
     until_at: datetime | None
     baseline_complete: bool
+    #: Whether "since" is that of the last pruning, before which more was known.
+    pruned: bool
 
     def require(self, tick: int) -> None:
-        """Raise `TrackedLaterError` for a tick at which the table was not tracked."""
+        """Raise `TrackedLaterError` for a tick at which the table was not tracked, or that was pruned."""
+        if tick < self.since and self.pruned:
+            raise TrackedLaterError(
+                f"The history of table {self.table!r} is kept only since {self.since_at:%Y-%m-%d %H:%M:%S %Z} (tick {self.since}); "
+                f"what was before, at tick {tick}, has been pruned. Compare from a later revision on."
+            )
         if tick < self.since:
             raise TrackedLaterError(
                 f"Table {self.table!r} is tracked only since {self.since_at:%Y-%m-%d %H:%M:%S %Z} (tick {self.since}); what it held "
@@ -62,9 +69,11 @@ def tracked_tables(
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT t.history_name, t.id, t.table_name,"
-            " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
-            " t.since_version, t.since_at, t.since_revision IS NULL, t.until_version, t.until_at, t.baseline_complete"
-            " FROM audittrail.tracked_table t WHERE t.history_name = ANY (%s)",
+            " greatest(b.since, t.kept_from), t.since_version, CASE WHEN t.kept_from > b.since THEN t.kept_since ELSE t.since_at END,"
+            " t.since_revision IS NULL, t.until_version, t.until_at, t.baseline_complete, t.kept_from > b.since"
+            " FROM audittrail.tracked_table t CROSS JOIN LATERAL (SELECT coalesce("
+            "(SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version)) b (since)"
+            " WHERE t.history_name = ANY (%s)",
             [list(names)],
         )
         return {names[history]: TrackedTable(*row) for history, *row in cursor.fetchall()}

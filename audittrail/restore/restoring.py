@@ -21,6 +21,7 @@ from audittrail.restore.statements import (
     run,
     same,
 )
+from audittrail.revisions.kept import kept_since
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
 
@@ -258,6 +259,8 @@ def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:
     )
     found = staging.cursor.fetchone()
     if found is None:
+        if kept := kept_since(moment.using, tick=moment.tick):
+            raise TrackedLaterError(f"{moment} can't be read any more: {kept}.")
         raise MomentError(f"No revision was committed at {moment}; it may have been erased.")
     return int(found[0]), found[1]
 

@@ -24,7 +24,10 @@ SAMPLES: Final = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """A version that holds what is to be redacted: the row's key, the revision's number, the operation, and the values."""
+    """A version that holds what is to be redacted: the row's key, the revision's number, the operation, and the values.
+
+    Without those of fields that are masked.
+    """
 
     key: tuple[Any, ...]
     revision: int
@@ -140,11 +143,20 @@ def _preview(meant: Target, parts: list[Part]) -> list[RedactedTable]:
             meant, f"rows FROM audittrail.live_holders(%s, %s, %s, {keys}, false)", arguments
         )
         shown = (
-            Sample(tuple(s["key"]), s["revision"], s["operation"], s["values"])
+            Sample(tuple(s["key"]), s["revision"], s["operation"], _shown(s["values"], part.masked))
             for s in (json.loads(samples) if isinstance(samples, str) else samples)
         )
         tables.append(RedactedTable(part.table, part.names, rows, versions, holding, tuple(shown)))
     return tables
+
+
+def _shown(values: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
+    """Return the values of a sample without those that are never shown, copies of them included."""
+    return {
+        name: value
+        for name, value in values.items()
+        if not any(name == column or name.startswith(f"{column}_until_") for column in masked)
+    }
 
 
 def _carry_out(meant: Target, parts: list[Part], live: bool) -> list[RedactedTable]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connections, models
 
+from audittrail.capture import tracking
 from audittrail.exceptions import EditingError
 from audittrail.revisions.targets import HistoryOf, Target, history_of
 from audittrail.revisions.versions import stored_column
@@ -46,6 +47,15 @@ class Part:
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
         return tuple(self.columns)
+
+    @property
+    def masked(self) -> frozenset[str]:
+        """The columns of the history table that are stored but never shown."""
+        if self.model is None:
+            return frozenset()
+        fields = tracking.options_of(self.model).mask
+        stored = (stored_column(tracking.column_of(self.model, name, "mask")) for name in fields)
+        return frozenset(stored)
 
     def arguments(self, target: Target) -> tuple[list[Any], str]:
         """Return the arguments of our functions, and the SQL of the last one: the keys, an array for each column of them."""

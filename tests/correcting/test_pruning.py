@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 
 from audittrail import history
-from audittrail.capture import closing, pruning
+from audittrail.capture import closing, pruning, verify
 from audittrail.exceptions import EditingError, LockedError, TrackedLaterError
 from audittrail.models import Revision
 from audittrail.testing import close_revision
@@ -317,7 +317,82 @@ def test_a_history_table_that_is_gone_stops_nothing(large: int) -> None:
     sql("CREATE TABLE audittrail.large_history (id int)")
 
 
+# What others make of it
+
+
+def test_differences_begin_where_history_is_kept(revisions) -> None:
+    a, b, c, d = revisions
+    tag = Tag.objects.get()
+    history.prune(c)
+    assert [(name, new) for name, new, _ in tag.history.diff(from_revision=c)] == [("name", "d")]
+    assert [(name, new) for name, new, _ in tag.history.diff()] == [("name", "d")]
+    assert tag.history.compare(c, d).changes[0].old == "c"
+    for start in (a, b):
+        with pytest.raises(TrackedLaterError, match=r"pruned|kept only"):
+            list(Tag.history.diff(pk=tag.pk, from_revision=start))
+
+
+def test_restoring_goes_as_far_back_as_history_is_kept(revisions) -> None:
+    _a, b, c, _d = revisions
+    history.prune(c, tables=[Tag])
+    c.restore_all()
+    assert Tag.objects.get().name == "c"
+    with pytest.raises(TrackedLaterError):
+        Tag.history(revision=b).restore()
+    with pytest.raises(TrackedLaterError, match="kept only since"):
+        b.restore_all(dry_run=True)
+
+
+def test_a_rollback_and_its_record_outlive_prunings(revisions) -> None:
+    c = revisions[2]
+    history.prune(c)
+    c.rollback_all_later_revisions()
+    rollback = newest()
+    assert (names(c), names(rollback)) == (["c"], ["c"])
+    Tag.objects.update(name="e")
+    history.prune(newest())
+    assert Revision.objects.filter(pk=rollback.pk).exists()
+    assert [finding for _, found in verify.verify() for finding in found] == []
+
+
 # Beside others
+
+
+def test_many_writers_and_a_reader_beside_it(revisions) -> None:
+    pk, kept = Tag.objects.get().pk, newest()
+    stop = Event()
+
+    def write(number: int) -> None:
+        mine = Tag.objects.create(name=f"writer {number}")
+        while not stop.is_set():
+            Tag.objects.filter(pk=mine.pk).update(name=f"{number} {Revision.objects.newest()}")
+            Tag.objects.filter(pk=pk).update(name=f"d {number}")
+        connections.close_all()
+
+    def read() -> int:
+        told = 0
+        while not stop.is_set() or not told:
+            assert names(kept) == ["d"]
+            told += 1
+        connections.close_all()
+        return told
+
+    with ThreadPoolExecutor(4) as executor:
+        work = [executor.submit(write, number) for number in range(3)]
+        reading = executor.submit(read)
+        try:
+            for _ in range(5):
+                history.prune(kept, batch_size=5)
+        finally:
+            stop.set()
+        assert reading.result() > 0
+        assert [future.result() for future in work] == [None] * 3
+    assert names(kept) == ["d"]
+    present = sorted(Tag.objects.values_list("name", flat=True))
+    history.prune(newest(), batch_size=50)
+    assert names(newest()) == present
+    assert history.of(Tag).versions.count() == len(present)
+    assert [finding for _, found in verify.verify() for finding in found] == []
 
 
 def in_thread(work: Callable[[], object]) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from audittrail import history
-from audittrail.capture import verify
+from audittrail.capture import tracking, verify
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.models import Revision
 from audittrail.revisions.redacting import RedactedTable
@@ -159,6 +159,14 @@ def test_a_dry_run_counts_and_shows_and_changes_nothing(ada: Customer) -> None:
         ((ada.pk,), "I", "ada@example.org"), ((ada.pk,), "U", "ada@example.org"), ((ada.pk,), "U", ""),
     ]  # fmt: skip
     assert dump() == before
+
+
+def test_a_dry_run_does_not_show_what_is_masked(ada: Customer, monkeypatch) -> None:
+    options = tracking.Options(mask=("email",))
+    monkeypatch.setitem(tracking._registered, Customer, options)
+    (table,) = history.redact(ada, ["name", "email"], reason=REASON, dry_run=True).tables
+    assert {name for sample in table.samples for name in sample.values} == {"name"}
+    assert table.versions == 3
 
 
 def test_several_in_one_transaction_are_one_revision(ada: Customer) -> None:
@@ -351,6 +359,17 @@ def test_columns_that_are_gone_and_copies_of_others(large: int) -> None:
     history.redact("large", ["phone"], reason=REASON)
     assert "secret" not in dump()
     assert sql("SELECT audittrail.verify(%s)", large) == []
+
+
+def test_a_table_of_many_columns(large: int) -> None:
+    for number in range(120):
+        sql(f"ALTER TABLE large ADD COLUMN c{number} text")
+    sql("UPDATE large SET " + ", ".join(f"c{number} = 'secret'" for number in range(120)))
+    sql("DELETE FROM large")
+    (table,) = history.redact("large", "__all__", reason=REASON, dry_run=True).tables
+    assert len(table.samples[-1].values) == 122
+    history.redact("large", "__all__", reason=REASON)
+    assert "secret" not in dump()
 
 
 def test_a_table_that_is_gone(large: int) -> None:

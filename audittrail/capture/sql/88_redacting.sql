@@ -142,8 +142,9 @@ BEGIN
     EXECUTE format('SELECT count(*), count(DISTINCT ROW(%s)) FROM %s', row_key, source) INTO versions, rows USING keys;
     EXECUTE format(
         'SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(%s) AS key, h.operation,'
-        ' h.revision_id AS revision, jsonb_build_object(%s) AS values FROM %s ORDER BY h.version LIMIT %s) s', row_key,
-        (SELECT string_agg(format('%L, h.%I', r.stored, r.stored), ', ') FROM audittrail.redaction(tracked, columns, replacements) r), source, sample_size)
+        ' h.revision_id AS revision, (SELECT to_jsonb(v) FROM (SELECT %s) v) AS values FROM %s ORDER BY h.version LIMIT %s) s', row_key,
+        (SELECT string_agg(format('h.%I', r.stored), ', ' ORDER BY r.stored) FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed),
+        source, sample_size)
        INTO samples USING keys;
 END
 $$;
