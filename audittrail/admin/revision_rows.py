@@ -10,7 +10,8 @@ from django.db import models
 from django.http import QueryDict
 
 from audittrail.admin import options, row_permissions
-from audittrail.admin.field_changes import ShownChange, shown_changes
+from audittrail.admin.differences import Difference, difference
+from audittrail.admin.labels import Labels
 from audittrail.admin.links import object_url
 from audittrail.admin.naming import at_most, key_text, text_of, without_masked
 from audittrail.admin.operations import Badge
@@ -31,8 +32,7 @@ class Row:
     text: str
     history_url: str | None
     version_url: str | None
-    changes: Sequence[ShownChange]
-    is_update: bool
+    changes: Sequence[Difference]
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,38 @@ def section(
     for version in rows:
         version.revision = revision
     found = version_changes(rows)
-    hidden = options.hidden_fields(touch.visible.model_admin)
-    changes = [
-        [change for change in version.changes if change.attribute not in hidden]
-        for version in found
-    ]
-    shown = shown_changes(reader, changes)
+    shown = _differences(reader, revision, touch, found)
     with at_most(reader.database):
         rows = [_row(touch, *both, revision) for both in zip(found, shown, strict=True)]
     return Section(touch, Page(rows, page.newer, page.older))
+
+
+def _differences(
+    reader: Reader, revision: BaseRevision, touch: Touch, found: Sequence[VersionChanges]
+) -> list[list[Difference]]:
+    """Return how the changes of each row are shown; what they refer to is named as of before and after the revision."""
+    after = revision.committed or revision.pk
+    ticks = after - 1, after
+    hidden = options.hidden_fields(touch.visible.model_admin)
+    labels = Labels(reader)
+    rows = [[change for change in one.changes if change.attribute not in hidden] for one in found]
+    for change in (change for row in rows for change in row):
+        labels.want(change.field, (change.old,), ticks[0])
+        labels.want(change.field, (change.new,), ticks[1])
+    labels.load()
+    return [
+        [
+            difference(
+                change,
+                labels,
+                ticks,
+                existed=one.version.operation not in (Operation.INSERT, Operation.BASELINE),  # type: ignore[attr-defined]
+                exists=one.version.operation not in (Operation.DELETE, Operation.TRUNCATE),  # type: ignore[attr-defined]
+            )
+            for change in row
+        ]
+        for one, row in zip(found, rows, strict=True)
+    ]
 
 
 def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
@@ -80,7 +103,7 @@ def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
 
 
 def _row(
-    touch: Touch, found: VersionChanges, changes: Sequence[ShownChange], revision: BaseRevision
+    touch: Touch, found: VersionChanges, changes: Sequence[Difference], revision: BaseRevision
 ) -> Row:
     version: Any = found.version
     model_admin = touch.visible.model_admin
@@ -95,7 +118,6 @@ def _row(
         history_url,
         version_url,
         changes,
-        version.operation == Operation.UPDATE,
     )
 
 
