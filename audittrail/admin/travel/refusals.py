@@ -72,5 +72,8 @@ def _explained(model_admin: Any, error: Exception) -> tuple[str, str, int]:
             text = _(
                 "The history of “%(names)s”, or of something that its page shows, does not reach back to this moment."
             )
-            return title, f"{text % names} {_('Choose a later one.')}", 404
+            later = _(
+                "Choose a later one."
+            )  # not inside the f-string, where GNU gettext looks for none
+            return title, f"{text % names} {later}", 404
     return title, _("Part of what it shows is not known at this moment."), 404

@@ -124,8 +124,13 @@ class Undeletion(Proposal):
         number = next((table.inserted for table in plan.tables if table.model is self._concrete), 0)
         opts = self.model_admin.opts
         return ngettext(
-            "%(number)d %(model)s was undeleted.", "%(number)d %(models)s were undeleted.", number
-        ) % {"number": number, "model": opts.verbose_name, "models": opts.verbose_name_plural}
+            "%(number)d %(objects)s was undeleted.",
+            "%(number)d %(objects)s were undeleted.",
+            number,
+        ) % {
+            "number": number,
+            "objects": opts.verbose_name if number == 1 else opts.verbose_name_plural,
+        }
 
     def succeeded(self, plan: Plan) -> str:
         """Log the objects as added, as the admin does, and go on to the history of a single one, or to the list."""
