@@ -36,9 +36,15 @@ class DemoSite:
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement in the demo's database; it is committed."""
         with _connected(self.database) as cursor:
-            cursor.execute(statement, parameters)
+            # Without parameters a percent sign stands for itself.
+            cursor.execute(statement, parameters or None)
             rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return rows
+
+    def revision(self, reason: str) -> int:
+        """Return the number of the revision that was made for `reason`."""
+        ((number,),) = self.query("SELECT id FROM audittrail.revision WHERE reason = %s", reason)
+        return int(number)
 
     def renew(self) -> None:
         """Make the database again what it was when the demo was built."""

@@ -35,10 +35,8 @@ class Page:
 def pages() -> Iterator[Page]:
     """Yield the pages, the stock changelist first."""
     newest = Revision.objects.newest()
-    oldest = Revision.objects.committed().order_by("committed_at").first()
-    assert newest and oldest and newest.committed_at and oldest.committed_at
-    half = oldest.committed_at + (newest.committed_at - oldest.committed_at) / 2
-    middle = Revision.objects.get_by_timestamp(half)
+    assert newest
+    middle = Revision.objects.filter(pk__lte=newest.pk // 2).order_by("-pk")[0]
     versions = Order.history.versions.filter(id=1)
     first, last = versions.in_order().first(), versions.in_order().last()
     between = versions.in_order()[versions.count() // 2]
