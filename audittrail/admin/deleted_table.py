@@ -28,6 +28,7 @@ from audittrail.admin.moments import When
 from audittrail.admin.names import Names, key_text, name_of
 from audittrail.admin.readers import Reader
 from audittrail.admin.tables import PageTable
+from audittrail.admin.values import Shown
 from audittrail.revisions.models import BaseRevision
 
 #: Columns of the ModelAdmin's list_display that are shown beside the name.
@@ -175,7 +176,7 @@ class DeletedTable(PageTable):
 
     def _is_named(self, obj: Any, field: Any) -> bool:
         text = self.names.of_value(field, _value(field, obj), then=True)
-        return text.is_empty or str(text) in name_of(obj)
+        return text.is_empty or text.text in name_of(obj)
 
     def render_chosen(self, record: Any) -> SafeString:
         """Show the checkbox by which an object is chosen."""
@@ -223,10 +224,9 @@ class _FieldColumn(django_tables2.Column):  # type: ignore[misc]
         self._table = table
         self._field = field
 
-    def render(self, record: Any) -> str:
+    def render(self, record: Any) -> Shown:
         """Show the value as people read it."""
-        text = self._table.names.of_value(self._field, _value(self._field, record), then=True)
-        return render_to_string("audittrail/admin/includes/text.html", {"text": text})
+        return self._table.names.of_value(self._field, _value(self._field, record), then=True)
 
 
 def _fields(model_admin: ModelAdmin[Any], reader: Reader) -> list[models.Field[Any, Any]]:

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.utils import formats, timezone
 from django.utils.text import Truncator
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from audittrail.admin import permissions, row_permissions
+from audittrail.admin.naming import text_of, without_masked
 from audittrail.admin.readers import Reader
+from audittrail.admin.values import Shown, shown
 from audittrail.capture import tracking
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import changes, moment
 from audittrail.timetravel.moment import Moment
-
-#: Characters of a value that a page shows; of longer ones it says how many there are.
-LONGEST: Final = 2_000
-
-
-@dataclass(frozen=True)
-class Text:
-    """A value as text; `is_empty` for one that stands for the absence of any, `length` of one that was cut short."""
-
-    text: str
-    is_empty: bool = False
-    length: int = 0
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True)
@@ -75,14 +57,14 @@ class Names:
         name = self._name(_Target(model, "pk", then), key)
         return key_text(key) if name is None else name
 
-    def of_value(self, field: Any, value: Any, *, then: bool) -> Text:
+    def of_value(self, field: Any, value: Any, *, then: bool) -> Shown:
         """Return a value as text: a choice by its label, a foreign key by the object's name and its key."""
         target = None if value is None else _target(field, then)
         name = None if target is None else self._name(target, value)
         if name is not None:
             key = str(value)
-            return Text(name if key in name else f"{name} ({key})")
-        return plain(field, value)
+            return Shown(name if key in name else f"{name} ({key})")
+        return shown(field, value)
 
     def _name(self, target: _Target, key: Any) -> str | None:
         wanted = self._wanted.pop(target, set()) | {key}
@@ -139,59 +121,15 @@ class Names:
 
 
 def name_of(obj: models.Model) -> str:
-    """Return the name of an object as one line, its key where its `__str__` fails, as it may for an object of the past."""
-    try:
-        name = str(obj)
-    except Exception:  # noqa: BLE001 - a project's __str__ may need what was deleted along
-        name = ""
+    """Return the name of an object as one line, without what is masked; its model and key where its `__str__` fails."""
+    # A copy: the object itself may be asked about yet.
+    name = text_of(without_masked(copy(obj)))
     return Truncator(" ".join(name.split())).chars(200) or key_text(obj.pk)
 
 
 def key_text(key: Any) -> str:
     """Return a primary key as text."""
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def plain(field: Any, value: Any) -> Text:
-    """Return a value as text, without looking anything up."""
-    choices = dict(getattr(field, "flatchoices", None) or ())
-    if value is not None and _is_hashable(value) and value in choices:
-        return Text(str(choices[value]))
-    if value is None:
-        return Text(_("none"), is_empty=True)
-    text = _text(value)
-    if text == "":
-        return Text(_("empty"), is_empty=True)
-    if len(text) > LONGEST:
-        return Text(f"{text[:LONGEST]}…", length=len(text))
-    return Text(text)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
-    if isinstance(value, bytes | memoryview):
-        data = bytes(value)
-        size = ngettext("%(number)d byte", "%(number)d bytes", len(data)) % {"number": len(data)}
-        return f"{data[:24].hex(' ')}{' …' if len(data) > 24 else ''} ({size})"
-    if isinstance(value, dict | list | tuple):
-        return json.dumps(value, ensure_ascii=False, indent=1, cls=_Encoder)
-    if isinstance(value, datetime):
-        local = timezone.localtime(value) if timezone.is_aware(value) else value
-        return formats.date_format(local, "DATETIME_FORMAT")
-    return str(formats.localize(value))
-
-
-class _Encoder(DjangoJSONEncoder):
-    def default(self, o: Any) -> Any:
-        try:
-            return super().default(o)
-        except TypeError:
-            return str(o)
-
-
-def _is_hashable(value: Any) -> bool:
-    return getattr(type(value), "__hash__", None) is not None and not isinstance(value, tuple)
 
 
 def _target(field: Any, then: bool) -> _Target | None:

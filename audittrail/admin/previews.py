@@ -11,10 +11,11 @@ from django.utils.text import capfirst
 from audittrail.admin import options, plan_rows, row_permissions
 from audittrail.admin.conflict_texts import conflict_text, note_text
 from audittrail.admin.links import Link, database_parameter, object_url, site_url
-from audittrail.admin.names import Names, Text
+from audittrail.admin.names import Names
 from audittrail.admin.operations import Badge
 from audittrail.admin.permissions import VisibleModel
 from audittrail.admin.readers import Reader
+from audittrail.admin.values import Shown
 from audittrail.restore.plan import Change, Conflict, Note, Plan, RowPlan, TablePlan
 
 #: Rows of a table, and conflicts, that a page shows; of the others it says how many there are.
@@ -27,8 +28,8 @@ class ShownChange:
     """A field of a row that changes: its values as text, None on the side on which the row is not there."""
 
     label: str
-    old: Text | None
-    new: Text | None
+    old: Shown | None
+    new: Shown | None
     masked: bool
 
 
@@ -186,9 +187,9 @@ def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
             change for change in changes if change.field is not None and change.field.remote_field
         ]
         name = " – ".join(  # noqa: RUF001 (an en dash, between the two sides)
-            str(names.of_value(change.field, change.old, then=False))
+            names.of_value(change.field, change.old, then=False).text
             if row.action == "D"
-            else str(names.of_value(change.field, change.new, then=True))
+            else names.of_value(change.field, change.new, then=True).text
             for change in ends
         )
         return ShownRow(Badge(row.action), name, None, ())

@@ -11,8 +11,9 @@ from django.db import models
 from django.utils.text import capfirst
 
 from audittrail.admin import options
-from audittrail.admin.names import Names, Text
+from audittrail.admin.names import Names
 from audittrail.admin.operations import Badge
+from audittrail.admin.values import Shown
 from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import Plan, TablePlan
 
@@ -24,8 +25,8 @@ class Choice:
     name: str
     label: str
     is_chosen: bool
-    old: Text | None = None
-    new: Text | None = None
+    old: Shown | None = None
+    new: Shown | None = None
     is_masked: bool = False
     badges: tuple[Badge, ...] = ()
     #: Whether its rows are of a model that the user may not write.
