@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,10 +11,7 @@ from django.db.models.signals import class_prepared
 
 from audittrail.capture import tracking
 from audittrail.capture.tracking import register
-from audittrail.diff import questions
-from audittrail.diff.changes import FieldChange
-from audittrail.diff.span import database_of
-from audittrail.diff.steps import RevisionChanges
+from audittrail.diff.questions import Questions
 from audittrail.exceptions import MomentError, NotTrackedError
 from audittrail.revisions.context import context
 from audittrail.revisions.editing import editing
@@ -36,8 +32,8 @@ __all__ = [
 NAME: Final = "history"
 
 
-class History:
-    """The history of a model, or of one of its objects: its versions, and its state as of any revision.
+class History(Questions):
+    """The history of a model, or of one of its objects: its versions, its state as of any revision, and what changed.
 
     Called with a revision it gives all objects as that revision left them. Within `at_rev` it has the methods of the
     model's own querysets, which then read as of that moment: `User.history.filter(...)`.
@@ -106,68 +102,6 @@ class History:
             return versions_of(self.model, using=self._database(None))
         return versions_of_object(self.instance, using=self._database(None))
 
-    def diff(
-        self,
-        from_revision: BaseRevision | datetime | None = None,
-        to_revision: BaseRevision | datetime | None = None,
-        *,
-        pk: Any = None,
-        fields: Iterable[str] | None = None,
-        using: str | None = None,
-    ) -> Iterator[FieldChange]:
-        """Return every change of an object after one revision up to another, in order: an iterator of `FieldChange`.
-
-        `for attribute, value, revision in User.history.diff(pk=1234, from_revision=a, to_revision=b): ...`
-
-        Takes revisions or datetimes, by default since tracking began and until the moment of `at_rev` or now; the object's
-        primary key, unless it is called on an object; and the names of the fields to look at, by default all, inherited and
-        many-to-many ones included. A revision is one step, whatever happened within its transaction.
-
-        Raises `Model.DoesNotExist` for a key that is unknown to the table and its history, `MomentError` if the revisions are in
-        the wrong order or of another database, `TrackedLaterError` for one before tracking began, `UnknownFieldError`.
-        """
-        database = self._database_of(from_revision, to_revision, using)
-        key = self._pk(pk, "diff")
-        return questions.diff(self.model, key, from_revision, to_revision, database, fields)
-
-    def steps(
-        self,
-        from_revision: BaseRevision | datetime | None = None,
-        to_revision: BaseRevision | datetime | None = None,
-        *,
-        pk: Any = None,
-        fields: Iterable[str] | None = None,
-        using: str | None = None,
-    ) -> Iterator[RevisionChanges]:
-        """Return the same as `diff` by revisions: each with what it did to the object and all of its changes."""
-        database = self._database_of(from_revision, to_revision, using)
-        key = self._pk(pk, "steps")
-        return questions.steps(self.model, key, from_revision, to_revision, database, fields)
-
-    def compare(
-        self,
-        from_revision: BaseRevision | datetime | None = None,
-        to_revision: BaseRevision | datetime | None = None,
-        pk: Any = None,
-        *,
-        among: Iterable[Any] | None = None,
-        fields: Iterable[str] | None = None,
-        using: str | None = None,
-    ) -> Any:
-        """Return how objects differ between two moments, whatever happened in between.
-
-        With `pk`, or from an object, gives one `ObjectComparison`; otherwise an iterator of them for the objects that differ:
-        of those that `among` names, a queryset of any moment or an iterable of objects or keys, by default of all.
-
-        Takes and raises the same as `diff`.
-        """
-        database = self._database_of(from_revision, to_revision, using)
-        if self.instance is not None:
-            pk = self._pk(pk, "compare")
-        return questions.compare(
-            self.model, from_revision, to_revision, database, pk=pk, among=among, fields=fields
-        )
-
     def __getattr__(self, name: str) -> Any:
         """Give what the model's querysets and its default manager have, as of the moment of `at_rev`."""
         if name == "versions":
@@ -203,26 +137,6 @@ class History:
         if self.instance is not None and self.instance._state.db is not None:
             return moment.live_alias(self.instance._state.db)
         return moment.live_alias(router.db_for_read(self.model))
-
-    def _database_of(self, from_revision: Any, to_revision: Any, using: str | None) -> str:
-        self._require_tracked()
-        if self.instance is not None:
-            return self._database(using)
-        return database_of([from_revision, to_revision], using, self._database(None))
-
-    def _pk(self, pk: Any, question: str) -> Any:
-        if self.instance is None:
-            if pk is None:
-                name = self.model.__name__
-                raise TypeError(
-                    f"{name}.history.{question}() needs a primary key, pk=...; or ask an object."
-                )
-            return pk
-        if pk is not None:
-            raise TypeError(f"{self!r} is of one object; {question}() takes no other key.")
-        if self.instance.pk is None:
-            raise ValueError(f"{self.instance!r} has no primary key, so it has no history.")
-        return self.instance.pk
 
     def _require_tracked(self) -> None:
         if not tracking.is_tracked(self.model):

@@ -20,8 +20,7 @@ from audittrail.diff.parts import (
     relations_of,
     tables_of,
 )
-from audittrail.diff.questions import Point
-from audittrail.diff.span import Span, between, spanning
+from audittrail.diff.span import Point, Span, between, spanning
 from audittrail.diff.statements import fetch, history_table
 from audittrail.diff.tracked import TrackedTable, tracked_tables
 from audittrail.exceptions import NotTrackedError
@@ -69,12 +68,15 @@ class DatabaseComparison:
         return found
 
     @cached_property
-    def tracked_later(self) -> dict[type[models.Model], datetime]:
-        """The models that were tracked only after the first moment, with the time: they are compared from then on."""
+    def known_later(self) -> dict[type[models.Model], datetime]:
+        """The models of which the first moment is not known, since they were tracked later or have been pruned, with the time since when.
+
+        They are compared from then on.
+        """
         return {
-            model: max(table.since_at for table in self._own_tables(model))
+            model: max(table.known_since for table in self._own_tables(model))
             for model in self.compared
-            if any(table.since > self.span.start for table in self._own_tables(model))
+            if any(table.known_from > self.span.start for table in self._own_tables(model))
         }
 
     @cached_property
@@ -113,7 +115,7 @@ class DatabaseComparison:
     def _comparison(
         self, model: type[models.Model], names: frozenset[str] | None
     ) -> ModelComparison | None:
-        since = max(table.since for table in self._own_tables(model))
+        since = max(table.known_from for table in self._own_tables(model))
         if self.span.is_empty or since >= self.span.end:
             return None
         span = self.span

@@ -14,12 +14,12 @@ from audittrail.diff.parts import Part, Relation, parts_of
 from audittrail.diff.span import Span
 from audittrail.diff.statements import (
     Fragment,
-    as_text,
     fetch,
     history_table,
     key_fields,
     keys_of,
     same_key,
+    stream,
 )
 from audittrail.diff.states import Key
 from audittrail.diff.tracked import TrackedTable
@@ -82,20 +82,14 @@ class Differences:
 
         Each comes with a number whose bits say which of the many-to-many fields may differ.
         """
-        live = connections[self.span.using]
         statement = sql.SQL("{}SELECT {}, related FROM ({}) c ORDER BY {}").format(
             self._opening(), self._numbered(), self._statement(), self._numbered()
         )
-        text = as_text(self.span.using, statement)
-        named = not live.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
-        with live.chunked_cursor() if named else live.cursor() as cursor:
-            cursor.execute(text)
-            while rows := cursor.fetchmany(FETCHED):
-                keys = converted(
-                    self._keys[0].model, self.span.using, self._keys, [row[:-1] for row in rows]
-                )
-                for key, row in zip(keys, rows, strict=True):
-                    yield tuple(key), row[-1]
+        model = self._own.version_model
+        for rows in stream(self.span.using, statement, FETCHED):
+            keys = converted(model, self.span.using, self._keys, [row[:-1] for row in rows])
+            for key, row in zip(keys, rows, strict=True):
+                yield tuple(key), row[-1]
 
     def _opening(self) -> Fragment:
         return sql.SQL(f"WITH {open_revisions(self._end)} ")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
+from audittrail.diff.structure import mark
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
 
@@ -24,6 +26,8 @@ class RowImage:
     row: models.Model
     #: By the names of columns.
     texts: Mapping[str, str | None] = field(default_factory=dict)
+    #: What it holds in columns that no field of the model has any more, if that was asked for.
+    dropped: Mapping[str, Any] = field(default_factory=dict)
 
     def holds(self, column: RowColumn) -> bool:
         """Return whether a column is not NULL; null is a value in JSON."""
@@ -69,4 +73,28 @@ def changes_between(
         name = column.field.name
         change = FieldChange(name, before, after, revision, column.field, masked=column.masked)
         changes.append(change)
+    changes += dropped_changes(old, new, revision, {c.stored for c in columns if c.masked})
     return tuple(changes)
+
+
+#: How a column of history goes on that has made room for another of its name.
+_RETIRED: Final = re.compile(r"_until_\d+$")
+
+
+def dropped_changes(
+    old: RowImage | None,
+    new: RowImage | None,
+    revision: BaseRevision | None,
+    masked: set[str],
+) -> Iterator[FieldChange]:
+    """Yield the changes of columns that no field has any more; what has made room for a masked column is masked as well."""
+    before: Mapping[str, Any] = {} if old is None else old.dropped
+    after: Mapping[str, Any] = {} if new is None else new.dropped
+    for name in dict.fromkeys([*before, *after]):
+        values = before.get(name), after.get(name)
+        if mark(values[0]) == mark(values[1]):
+            continue
+        if _RETIRED.sub("", name) in masked:
+            yield FieldChange(name, None, None, revision, None, masked=True)
+        else:
+            yield FieldChange(name, *values, revision, None)

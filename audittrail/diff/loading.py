@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from django.db.backends.postgresql.psycopg_any import sql
 
+from audittrail.capture import tracking
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
 from audittrail.diff.statements import Fragment
-from audittrail.revisions.versions import Version
+from audittrail.revisions.versions import Version, stored_column
 
 
 class Images:
     """A source of row images in a statement: what to select of it, and how to make images of what comes.
 
-    Takes a version model, the alias of the database, and the name that the history table has in the statement.
+    Takes a version model, the alias of the database, the name that the history table has in the statement, and whether columns
+    that no field has any more are wanted.
     """
 
-    def __init__(self, model: type[Version], alias: str, source: str) -> None:
+    def __init__(
+        self, model: type[Version], alias: str, source: str, *, dropped: bool = False
+    ) -> None:
         self.model = model
+        self._dropped = dropped
         self.alias = alias
         self.source = source
         self.fields = model._meta.concrete_fields
         self.inexact = [column for column in columns_of(model.tracked_model) if not column.is_exact]
-        self.width = len(self.fields) + len(self.inexact)
+        self.width = len(self.fields) + len(self.inexact) + dropped
         self._names = [field.attname for field in self.fields]
         self._version = self._names.index("version")
         self._compiler, self._converters = _converters(model, alias, self.fields)
@@ -37,7 +44,16 @@ class Images:
             # Some fields, such as those of GeoDjango, are selected in a form of their own.
             form, _ = field.select_format(self._compiler, "{}", ())
             values.append(sql.SQL(form).format(sql.Identifier(self.source, field.column)))
-        return sql.SQL(", ").join([*values, *self._texts()])
+        dropped = [sql.Identifier(self.source, DROPPED)] if self._dropped else []
+        return sql.SQL(", ").join([*values, *self._texts(), *dropped])
+
+    def dropped(self, name: str) -> Fragment:
+        """Return the further column to select of another source, beginning with a comma, for `columns` to select from."""
+        if not self._dropped:
+            return sql.SQL("")
+        return sql.SQL(", {} AS {}").format(
+            dropped_columns(self.model, name), sql.Identifier(DROPPED)
+        )
 
     def texts_only(self) -> Fragment:
         """Return the columns to select for `texts`, beginning with a comma; nothing if there are none."""
@@ -53,7 +69,8 @@ class Images:
             return None
         (found,) = self._compiler.apply_converters([values[: len(self.fields)]], self._converters)
         row = self.model.from_db(self.alias, self._names, found)
-        return RowImage(row, self.texts(values[len(self.fields) :]))
+        texts = self.texts(values[len(self.fields) : len(self.fields) + len(self.inexact)])
+        return RowImage(row, texts, parsed(values[-1]) if self._dropped else {})
 
     def texts(self, values: Sequence[Any]) -> dict[str, str | None]:
         """Return the texts in a row of `texts_only`, by column."""
@@ -64,6 +81,38 @@ class Images:
             sql.SQL("{}::text").format(sql.Identifier(self.source, column.stored))
             for column in self.inexact
         ]
+
+
+#: The column with what a row holds in columns that no field has any more.
+DROPPED: Final = "audittrail_dropped"
+
+
+def dropped_columns(model: type[Version], name: str) -> Fragment:
+    """Return the values of columns that no field has any more, of a source with all columns of a history table, as one JSON value.
+
+    Excluded columns that were stored once are not among them.
+    """
+    known = [field.column for field in model._meta.concrete_fields]
+    known += [
+        stored_column(field.column)
+        for field in model.tracked_model._meta.local_concrete_fields
+        if field.column
+    ]
+    history = tracking.history_name(model.tracked_model._meta.db_table)
+    return sql.SQL(
+        "CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND a.attname <> ALL ({known}::text[])) THEN to_jsonb({row}) - {known}::text[] END"
+    ).format(
+        table=sql.Literal(f'audittrail."{history}"'),
+        known=sql.Literal([*known, "superseded"]),
+        row=sql.Identifier(name),
+    )
+
+
+def parsed(text: Any) -> dict[str, Any]:
+    """Return the values of `dropped_columns`; numbers keep their digits."""
+    found = json.loads(text, parse_float=Decimal) if isinstance(text, str) else text or {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def converted(

@@ -158,7 +158,7 @@ class Story:
             "ever": ever(relation, sources, using, table),
             "same_row": same_key(model, "h", "e"),
             "since": sql.Literal(table.since_version),
-            "start": sql.Literal(max(start, table.since)),
+            "start": sql.Literal(max(start, table.known_from)),
             "end": sql.Literal(end),
             "change": table.change("h"),
             "live": self._live(model, chosen, table),

@@ -127,7 +127,7 @@ def _then(
     own = [tables.get(part.model) for part in parts_of(model)]
     if None in own:
         return {}
-    since = max(table.since for table in own if table is not None)
+    since = max(table.known_from for table in own if table is not None)
     wanted = [reference for reference in wanted if reference.time.tick >= since]
     keys = _keys(model, field, using, {reference.value for reference in wanted})
     points = [(r, key) for r in wanted for key in keys.get(r.value, ())]

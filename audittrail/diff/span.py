@@ -17,6 +17,8 @@ from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import moment, present, settled
 from audittrail.timetravel.moment import Moment
 
+Point = BaseRevision | datetime | None
+
 
 @dataclass(frozen=True)
 class Span:
@@ -36,7 +38,11 @@ class Span:
 
     def within(self, table: TrackedTable) -> Span:
         """Return the part of the span in which a table was tracked."""
-        return self if self.start >= table.since else spanning(self.using, table.since, self.end)
+        return (
+            self
+            if self.start >= table.known_from
+            else spanning(self.using, table.known_from, self.end)
+        )
 
     def condition(self, source: str, table: TrackedTable) -> Fragment:
         """Return the condition that a version is of one of the revisions; a table's baseline is of none."""
@@ -95,14 +101,14 @@ def between(
                 "the other. Give the earlier one first."
             )
     else:
-        start = max((table.since for table in tables), default=0)
+        start = max((table.known_from for table in tables), default=0)
     if end is None:
         return Span(using, start, start)
     for table in tables:
         table.require(start)
         table.require(end.tick)
     for table in others:
-        table.require(max(end.tick, table.since))
+        table.require(max(end.tick, table.known_from))
     settle(end)
     return spanning(using, start, end.tick)
 

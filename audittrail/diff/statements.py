@@ -149,6 +149,17 @@ def fetch(alias: str, statement: Fragment, params: Sequence[Any] | None = None) 
         return list(cursor.fetchall())
 
 
+def stream(alias: str, statement: Fragment, size: int) -> Iterator[list[Any]]:
+    """Send a statement and yield lists of at most so many of its rows, from a server-side cursor where that is allowed."""
+    live = connections[alias]
+    text = as_text(alias, statement)
+    named = not live.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    with live.chunked_cursor() if named else live.cursor() as cursor:
+        cursor.execute(text)
+        while rows := cursor.fetchmany(size):
+            yield rows
+
+
 def as_text(alias: str, statement: Fragment) -> str:
     """Return a statement as text."""
     with connections[alias].cursor() as cursor:

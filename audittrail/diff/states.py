@@ -91,16 +91,19 @@ def states_at(
     using: str,
     wanted: Sequence[tuple[Key, int]],
     tables: dict[type[models.Model], TrackedTable],
+    *,
+    dropped: bool = False,
 ) -> list[ObjectState | None]:
     """Return the states of objects of a model at ticks, None where there was no such object.
 
-    Takes pairs of key and tick, and what the database knows of the tables of the model's parts. Sends one query for each part.
+    Takes pairs of key and tick, what the database knows of the tables of the model's parts, and whether columns that no field has
+    any more are wanted. Sends one query for each part.
     """
     images: dict[Part, list[RowImage | None]] = {}
     for part in parts_of(model):
         table = tables[part.model]
         if part.child is None:
-            images[part] = images_at(part, using, wanted, table)
+            images[part] = images_at(part, using, wanted, table, dropped)
             continue
         link = version_name(part.link.attname)
         present = [
@@ -108,7 +111,9 @@ def states_at(
             for position, image in enumerate(images[part.child])
             if image is not None
         ]
-        found = images_at(part, using, [((value,), tick) for _, (value, tick) in present], table)
+        found = images_at(
+            part, using, [((value,), tick) for _, (value, tick) in present], table, dropped
+        )
         images[part] = [None] * len(wanted)
         for (position, _), image in zip(present, found, strict=True):
             images[part][position] = image
@@ -120,7 +125,7 @@ _IMAGES: Final = """
     SELECT w.position, {columns}
       FROM {rows}
      CROSS JOIN LATERAL (
-           (SELECT {stored} FROM {history} h LEFT JOIN audittrail.revision r ON r.id = h.revision_id
+           (SELECT {stored} {dropped} FROM {history} h LEFT JOIN audittrail.revision r ON r.id = h.revision_id
              WHERE {same_row} AND h.version <= w.audittrail_tick AND h.version >= {since}
                AND (r.id IS NULL OR r.committed <= w.audittrail_tick)
              ORDER BY h.version DESC LIMIT 1)
@@ -129,7 +134,11 @@ _IMAGES: Final = """
 
 
 def images_at(
-    part: Part, using: str, wanted: Sequence[tuple[Key, int]], table: TrackedTable
+    part: Part,
+    using: str,
+    wanted: Sequence[tuple[Key, int]],
+    table: TrackedTable,
+    dropped: bool = False,
 ) -> list[RowImage | None]:
     """Return the images of rows of a part at ticks, None for those that were not there.
 
@@ -139,15 +148,16 @@ def images_at(
     if not wanted:
         return found
     model = part.version_model
-    images = Images(model, using, "p")
+    images = Images(model, using, "p", dropped=dropped)
     statement = sql.SQL(_IMAGES).format(
         columns=images.columns(),
         rows=rows_of_keys(model, using, len(wanted)),
         stored=images.stored("h"),
+        dropped=images.dropped("h"),
         history=history_table(model),
         same_row=same_key(model, "h", "w"),
         since=sql.Literal(table.since_version),
-        live=_live(model, images, table),
+        live=_live(model, images, table, dropped),
     )
     params = values_of_keys(model, using, [key for key, _ in wanted], [tick for _, tick in wanted])
     for position, *values in fetch(using, statement, params):
@@ -157,15 +167,16 @@ def images_at(
     return found
 
 
-def _live(model: Any, images: Images, table: TrackedTable) -> Fragment:
+def _live(model: Any, images: Images, table: TrackedTable, dropped: bool) -> Fragment:
     """Return the arm for rows without a version: while a baseline is incomplete, they are as they were when tracking began."""
     if table.baseline_complete:
         return sql.SQL("")
     return sql.SQL(
-        "UNION ALL SELECT {columns} FROM {live} WHERE {same_row} AND NOT EXISTS ("
+        "UNION ALL SELECT {columns} {dropped} FROM {live} WHERE {same_row} AND NOT EXISTS ("
         "SELECT FROM {history} h WHERE {versions} AND h.version >= {since})"
     ).format(
         columns=images.stored("b"),
+        dropped=sql.SQL(", NULL::jsonb" if dropped else ""),
         live=live_rows(model, "b", table.since_version),
         same_row=same_key(model, "b", "w"),
         history=history_table(model),

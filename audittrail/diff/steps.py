@@ -43,7 +43,7 @@ from audittrail.diff.states import (
 )
 from audittrail.diff.tracked import require_tracked
 from audittrail.revisions.models import BaseRevision, RevisionQuerySet, revision_model
-from audittrail.revisions.versions import version_model, version_name
+from audittrail.revisions.versions import Operation, version_model, version_name
 
 #: How many revisions are looked at together.
 CHUNK: Final = 100
@@ -65,7 +65,8 @@ class RevisionChanges:
 class ObjectHistory:
     """The history of the object of a model with a primary key, in one database, whether it is there now or not.
 
-    Takes the names of the fields to look at, by default all. Raises `NotTrackedError` and `TimeTravelError` for what isn't
+    Takes the names of the fields to look at, by default all, and whether columns that no field has any more are told as well (see
+    `version_changes`). Raises `NotTrackedError` and `TimeTravelError` for what isn't
     tracked, `Model.DoesNotExist` for a key that neither the table nor its history has, `ValueError` for what is no key.
     """
 
@@ -75,18 +76,32 @@ class ObjectHistory:
         pk: Any,
         using: str,
         fields: Iterable[str] | None = None,
+        *,
+        dropped: bool = False,
     ) -> None:
         self.model = model
+        self._dropped = dropped
         self.using = using
         self.key = key_of(model, pk)
         self._names = chosen_fields(model, fields)
         self._relations = relations_of(model, self._names)
         self.tables = require_tracked(tables_of(model, self._relations), using)
+        self._known_from = max(self.tables[part.model].known_from for part in parts_of(model))
         self._known: dict[tuple[Part, str], list[Any]] = {}
         if not self._is_known():
             raise model.DoesNotExist(  # type: ignore[attr-defined]
                 f"There is no {model._meta.label} with primary key {pk!r}, and there was none: neither the table nor its history has it."
             )
+
+    def names(self) -> list[str]:
+        """Return the names of the fields that are looked at, inherited ones first."""
+        found = [
+            column.field.name
+            for part in reversed(parts_of(self.model))
+            for column in part.columns
+            if self._names is None or column.field.name in self._names
+        ]
+        return [*found, *(relation.field.name for relation in self._relations)]
 
     def revisions(self) -> RevisionQuerySet:
         """Return the revisions that changed the object, its inherited parts or its many-to-many relations, as a queryset.
@@ -114,6 +129,7 @@ class ObjectHistory:
     def changes(self, revisions: Iterable[BaseRevision]) -> list[RevisionChanges]:
         """Return what each of some committed revisions changed, a page of them, in their order.
 
+        Of one from before the history that is kept, it may not be known what it changed: then it updated nothing that is told.
         Sends one query for each table of the object's parts, three for each many-to-many field, however many they are.
         """
         wanted: Any = list(revisions)
@@ -123,11 +139,13 @@ class ObjectHistory:
             for revision in in_order
             for tick in (revision.committed - 1, revision.committed)
         ]
-        states = states_at(self.model, self.using, points, self.tables)
+        states = states_at(self.model, self.using, points, self.tables, dropped=self._dropped)
         columns = columns_of_parts(self.model)
         found: dict[int, list[FieldChange]] = {}
         pairs = {}
         for revision, old, new in zip(in_order, states[::2], states[1::2], strict=True):
+            if not self._has_both_sides(revision, old, new):
+                old = new
             pairs[revision.pk] = old, new
             found[revision.pk] = list(changes_of_state(columns, old, new, revision))
         for relation in self._relations:
@@ -144,6 +162,16 @@ class ObjectHistory:
             result.append(RevisionChanges(revision, operation, changes))
         return result
 
+    def _has_both_sides(
+        self, revision: Any, old: ObjectState | None, new: ObjectState | None
+    ) -> bool:
+        """Return whether the states before and after a revision are all that there was: versions of before may have been pruned."""
+        if revision.committed > self._known_from:
+            return True
+        if new is not None and old is None:
+            return new.images[0].row.operation == Operation.INSERT and None not in new.images  # type: ignore[union-attr]
+        return all(state is None or None not in state.images for state in (old, new))
+
     def _relation_changes(
         self,
         relation: Relation,
@@ -154,7 +182,8 @@ class ObjectHistory:
         if not revisions or not sources:
             return
         ticks = revisions[0].committed - 1, revisions[-1].committed
-        story = Story(relation, sources, self.using, ticks, self.tables[relation.through])
+        table = self.tables[relation.through]
+        story = Story(relation, sources, self.using, ticks, table)
         memberships, events = story.at_start(), story.events()
         position = 0
         for revision in revisions:
@@ -169,7 +198,7 @@ class ObjectHistory:
                 position += 1
             after = targets_of(relation, new, memberships, self.model)
             change = membership_change(relation, before, after, revision)
-            if change is not None:
+            if change is not None and revision.committed > table.known_from:
                 yield revision, change
 
     def _of_part(self, part: Part) -> Fragment:

@@ -62,7 +62,7 @@ def item_changes(old: Sequence[Any], new: Sequence[Any]) -> list[Item]:
 
 
 def _node(key: str | int | None, old: Any, new: Any, depth: int) -> Node:
-    if _mark(old) == _mark(new):
+    if mark(old) == mark(new):
         return Node("same", key, old, new)
     children: tuple[Node, ...] = ()
     if depth < _DEPTH and isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -116,13 +116,13 @@ def _is_list(value: Any) -> bool:
 
 
 def _marked(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Hashable], list[Hashable]]:
-    return [_mark(value) for value in old], [_mark(value) for value in new]
+    return [mark(value) for value in old], [mark(value) for value in new]
 
 
-def _mark(value: Any) -> Hashable:
-    """Return what two values have in common if and only if they are the same: Python finds 1, 1.0 and True equal."""
+def mark(value: Any) -> Hashable:
+    """Return what two values have in common if and only if they are the same; Python finds 1, 1.0 and True equal."""
     if isinstance(value, Mapping):
-        return "mapping", frozenset((key, _mark(item)) for key, item in value.items())
+        return "mapping", frozenset((key, mark(item)) for key, item in value.items())
     if _is_list(value):
-        return "list", tuple(_mark(item) for item in value)
+        return "list", tuple(mark(item) for item in value)
     return type(value).__name__, repr(value)

@@ -22,24 +22,36 @@ class TrackedTable:
     #: Its number in the registry of the database.
     id: int
     table: str
-    #: The moment from which on its rows are known, and the version that its baseline has.
+    #: The tick at which its tracking began, and the version that its baseline has.
     since: int
     since_version: int
     since_at: datetime
-    #: Whether there were no rows when tracking began.
-    began_empty: bool
     until: int | None
     until_at: datetime | None
     baseline_complete: bool
-    #: Whether "since" is that of the last pruning, before which more was known.
-    pruned: bool
+    #: The tick before which the table has been pruned (0 if never), its time, and when that was done.
+    kept_from: int
+    kept_since: datetime | None
+    pruned_at: datetime | None
+
+    @property
+    def known_from(self) -> int:
+        """The first tick as of which the table is known."""
+        return max(self.since, self.kept_from)
+
+    @property
+    def known_since(self) -> datetime:
+        """The time of that."""
+        if self.kept_since is not None and self.kept_from > self.since:
+            return self.kept_since
+        return self.since_at
 
     def require(self, tick: int) -> None:
-        """Raise `TrackedLaterError` for a tick at which the table was not tracked, or that was pruned."""
-        if tick < self.since and self.pruned:
+        """Raise `TrackedLaterError` for a tick at which the table was not tracked, or before which it has been pruned."""
+        if self.since < self.kept_from and tick < self.kept_from:
             raise TrackedLaterError(
-                f"The history of table {self.table!r} is kept only since {self.since_at:%Y-%m-%d %H:%M:%S %Z} (tick {self.since}); "
-                f"what was before, at tick {tick}, has been pruned. Compare from a later revision on."
+                f"The history of table {self.table!r} is kept only since {self.kept_since:%Y-%m-%d %H:%M:%S %Z} (tick {self.kept_from}): "
+                f"what was before, at tick {tick}, was pruned on {self.pruned_at:%Y-%m-%d %H:%M:%S %Z}."
             )
         if tick < self.since:
             raise TrackedLaterError(
@@ -69,11 +81,10 @@ def tracked_tables(
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT t.history_name, t.id, t.table_name,"
-            " greatest(b.since, t.kept_from), t.since_version, CASE WHEN t.kept_from > b.since THEN t.kept_since ELSE t.since_at END,"
-            " t.since_revision IS NULL, t.until_version, t.until_at, t.baseline_complete, t.kept_from > b.since"
-            " FROM audittrail.tracked_table t CROSS JOIN LATERAL (SELECT coalesce("
-            "(SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version)) b (since)"
-            " WHERE t.history_name = ANY (%s)",
+            " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
+            " t.since_version, t.since_at, t.until_version, t.until_at, t.baseline_complete,"
+            " t.kept_from, t.kept_since, t.pruned_at"
+            " FROM audittrail.tracked_table t WHERE t.history_name = ANY (%s)",
             [list(names)],
         )
         return {names[history]: TrackedTable(*row) for history, *row in cursor.fetchall()}

@@ -12,7 +12,7 @@ from django.db.models import prefetch_related_objects
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage, changes_between, is_gone
-from audittrail.diff.loading import Images
+from audittrail.diff.loading import Images, parsed
 from audittrail.diff.statements import (
     fetch,
     history_table,
@@ -38,11 +38,13 @@ class VersionChanges:
     changes: tuple[FieldChange, ...]
 
 
-def version_changes(versions: Iterable[Version]) -> list[VersionChanges]:
+def version_changes(versions: Iterable[Version], *, dropped: bool = False) -> list[VersionChanges]:
     """Return what each of some versions changed, in their order.
 
     Takes versions of one model read from one database, a page of them, in any order. Sends one query, and one more for their
-    revisions unless these are loaded (`select_related("revision")`).
+    revisions unless these are loaded (`select_related("revision")`). With `dropped`, changes of columns that no field has any more
+    are told as well, with values as JSON has them: only for those who may see everything, since nobody knows any more
+    whether such a column was masked.
 
     Raises `ValueError` for versions of several models or databases.
     """
@@ -60,8 +62,8 @@ def version_changes(versions: Iterable[Version]) -> list[VersionChanges]:
     prefetch_related_objects(versions, "revision")
     columns = columns_of(model.tracked_model)
     found = {}
-    for position, texts, previous in _previous(model, alias, versions):
-        found[position] = RowImage(versions[position], texts), previous
+    for position, image, previous in _previous(model, alias, versions, dropped):
+        found[position] = image, previous
     result = []
     for position, version in enumerate(versions):
         image, previous = found.get(position, (RowImage(version), None))
@@ -93,11 +95,11 @@ def _is_insertion(version: Any, previous: RowImage | None) -> bool:
 
 
 _PREVIOUS: Final = """
-    SELECT w.position, {columns} {texts}
+    SELECT w.position, {columns} {texts} {dropped}
       FROM {rows}
       JOIN {history} v ON {same_version} AND v.version = w.audittrail_tick
       LEFT JOIN LATERAL (
-           SELECT p.* FROM {history} p
+           SELECT p.* {p_dropped} FROM {history} p
             WHERE {same_row} AND p.version < v.version
               AND p.version >= CASE WHEN v.version >= {since} THEN {since} ELSE 0 END
             ORDER BY p.version DESC LIMIT 1) p ON true
@@ -105,17 +107,20 @@ _PREVIOUS: Final = """
 
 
 def _previous(
-    model: Any, alias: str, versions: Sequence[Any]
-) -> Iterator[tuple[int, dict[str, str | None], RowImage | None]]:
-    """Yield for each version its position, the texts of its inexact columns, and the image of the version before it.
+    model: Any, alias: str, versions: Sequence[Any], dropped: bool
+) -> Iterator[tuple[int, RowImage, RowImage | None]]:
+    """Yield for each version its position, its own image, and that of the version before it.
 
     A version from before a table's tracking began anew is no predecessor of one after that: it may be of another row.
     """
-    own, before = Images(model, alias, "v"), Images(model, alias, "p")
+    own = Images(model, alias, "v", dropped=dropped)
+    before = Images(model, alias, "p", dropped=dropped)
     keys = [[getattr(version, name) for name in model.key_names] for version in versions]
     statement = sql.SQL(_PREVIOUS).format(
         columns=before.columns(),
         texts=own.texts_only(),
+        dropped=own.dropped("v"),
+        p_dropped=before.dropped("p"),
         rows=rows_of_keys(model, alias, len(keys)),
         history=history_table(model),
         same_version=same_key(model, "v", "w"),
@@ -124,5 +129,7 @@ def _previous(
     )
     params = values_of_keys(model, alias, keys, [version.version for version in versions])
     for position, *values in fetch(alias, statement, params):
-        texts = own.texts(values[before.width :])
-        yield position, texts, before.image(values[: before.width])
+        texts = own.texts(values[before.width : before.width + len(own.inexact)])
+        others = parsed(values[-1]) if dropped else {}
+        image = RowImage(versions[position], texts, others)
+        yield position, image, before.image(values[: before.width])

@@ -194,7 +194,7 @@ def test_a_database_by_models_then_objects_then_fields(shop: Any) -> None:
         Customer: Counts(updated=1, deleted=1),
     }
     assert [counts.total for counts in comparison.counts.values()] == [1, 1, 2, 2]
-    assert comparison.tracked_later == {}
+    assert comparison.known_later == {}
     assert told(comparison.objects(Customer)) == [
         ("a", "U", ["vip"]),
         ("b", "D", ["id", "name", "email", "vip"]),
@@ -236,7 +236,7 @@ def test_finding_what_changed_takes_one_query_and_one_for_each_model(shop: Any) 
     assert len(captured) < 9
 
 
-def test_models_tracked_later_are_compared_from_then_on(shop: Any, settings: Any) -> None:
+def test_models_known_later_are_compared_from_then_on(shop: Any, settings: Any) -> None:
     Legacy.objects.create(code="L1", label="before")
     settings.AUDITTRAIL_MODELS = ["*", "testapp.Legacy"]
     sync()
@@ -245,7 +245,7 @@ def test_models_tracked_later_are_compared_from_then_on(shop: Any, settings: Any
         Legacy.objects.create(code="L2")
         comparison = shop.compare()
         assert comparison.counts == {Legacy: Counts(inserted=1, updated=1)}
-        assert list(comparison.tracked_later) == [Legacy]
+        assert list(comparison.known_later) == [Legacy]
         assert told(comparison.objects(Legacy), "code") == [
             ("L1", "U", ["label"]),
             ("L2", "I", ["code", "label"]),
@@ -261,7 +261,7 @@ def test_models_tracked_later_are_compared_from_then_on(shop: Any, settings: Any
         shop.compare().objects(Legacy)
 
 
-def test_a_many_to_many_table_tracked_later_is_known_from_then_on(shop: Any) -> None:
+def test_a_many_to_many_table_known_later_is_known_from_then_on(shop: Any) -> None:
     product = Product.objects.get()
     with override_settings(AUDITTRAIL_EXCLUDE=["testapp.Product_tags", "auth.Permission"]):
         sync()

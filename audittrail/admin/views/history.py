@@ -83,11 +83,11 @@ def _begun(subject: Subject, sources: Sequence[Source], entries: Sequence[Told])
     oldest = entries[-1] if entries else None
     if table is None or (oldest is not None and (oldest.is_insertion or _is_before(oldest, table))):
         return None
-    return When(table.since_at)
+    return When(table.known_since)
 
 
 def _is_before(told: Told, table: TrackedTable) -> bool:
-    return told.when.at is not None and told.when.at < table.since_at
+    return told.when.at is not None and told.when.at < table.known_since
 
 
 def _tools(subject: Subject) -> list[Link]:
