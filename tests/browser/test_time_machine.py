@@ -108,3 +108,29 @@ def test_who_sees_no_history_does_not_travel(open_demo, visits) -> None:
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
     answer = page.request.post(MACHINE, form={"date": "2019-03-01", "csrfmiddlewaretoken": token})
     assert answer.status == 403
+
+
+def test_history_ends_at_the_moment_and_revisions_lead_there(open_demo) -> None:
+    page = open_demo("admin")
+    travel(page, "2019-08-01")
+    page.goto("/admin/audittrail/revisions/")
+    shown = page.locator(".audittrail-when").all_inner_texts()
+    assert shown and not any("2022" in text for text in shown)
+    page.goto(MACHINE)
+    page.get_by_role("button", name="One revision earlier").click()
+    banner = page.get_by_role("region", name="Time machine")
+    expect(banner).to_contain_text("8 Dec 2018")
+    banner.get_by_role("link").first.click()
+    expect(page.locator("#content")).to_contain_text("You are at this moment")
+    banner.get_by_role("button", name="Return to now").click()
+    page.get_by_role("button", name="Travel here").click()
+    expect(banner).to_contain_text("8 Dec 2018")
+
+
+def test_the_banner_stays_in_sight(open_demo) -> None:
+    page = open_demo("support")
+    travel(page, "2019-08-01")
+    page.goto("/admin/registry/subdivision/")
+    page.mouse.wheel(0, 2000)
+    page.wait_for_function("window.scrollY > 1000")
+    expect(page.get_by_role("region", name="Time machine")).to_be_in_viewport()
