@@ -28,6 +28,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 RESERVED_PREFIX: Final = "audittrail"
 
 
+#: Metadata that lets the database refuse every change of what is tracked (`parse_context`).
+READ_ONLY: Final = f"{RESERVED_PREFIX}_read_only"
+
+
 class _Unset(Enum):
     UNSET = "not given"
 
@@ -184,3 +188,18 @@ def _activated(state: State) -> Iterator[None]:
         yield
     finally:
         _active.reset(token)
+
+
+@contextmanager
+def read_only(refuses: bool) -> Iterator[None]:
+    """Let the database refuse to change what is tracked, whatever tries to, inside a `with` block; False takes that back."""
+    outer = _active.get() or State(None, None, {})
+    if (READ_ONLY in outer.metadata) == refuses:
+        yield
+        return
+    metadata = {name: text for name, text in outer.metadata.items() if name != READ_ONLY}
+    if refuses:
+        metadata[READ_ONLY] = json_text(READ_ONLY, True)
+    state = replace(outer, metadata=metadata, outer=outer, opened_by=None, comments={})
+    with _activated(state):
+        yield

@@ -20,6 +20,7 @@ from django.db.backends.utils import strip_quotes
 
 from audittrail.capture import tracking
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
+from audittrail.revisions import cursors
 from audittrail.timetravel import machine, registry, statement
 from audittrail.timetravel.tables import refuse_untracked
 from audittrail.timetravel.tokens import cut, tokens_of
@@ -41,6 +42,8 @@ def install(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """Watch the cursors of an open connection; a receiver of `connection_created`."""
     if connection.vendor != "postgresql":
         return
+    # First what sends the context, so that a statement is watched as it was written.
+    cursors.install(connection)
     raw: Any = connection.connection
     for name in ("cursor_factory", "server_cursor_factory"):
         factory = getattr(raw, name, None)

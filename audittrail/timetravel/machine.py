@@ -22,6 +22,7 @@ from audittrail import conf
 from audittrail.capture import install, tracking
 from audittrail.exceptions import TimeTravelError, TrackedLaterError
 from audittrail.revisions import horizon
+from audittrail.revisions.context import read_only
 from audittrail.revisions.models import BaseRevision, revision_model
 from audittrail.timetravel.moment import Moment, live_alias, resolve
 
@@ -137,7 +138,7 @@ def _at(journey: Journey | None) -> Iterator[Journey | None]:
     end = None if journey is None else horizon.Horizon(journey.tick_in, journey.time)
     token = _journey.set(journey)
     try:
-        with horizon.seen_until(end):
+        with horizon.seen_until(end), read_only(journey is not None):
             yield journey
     finally:
         _journey.reset(token)

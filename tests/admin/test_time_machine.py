@@ -343,11 +343,23 @@ def write_everywhere(then: Revision) -> Iterator[tuple[str, dict[str, Any]]]:
         {"password1": "kRj2-8sxw", "password2": "kRj2-8sxw"},
     )
     yield f"/zoo/auth/user/{root.pk}/change/", {"username": "new"}
-    for way in ("orm", "using", "sql", "raw", "untracked", "own data", "user"):
+    for way in ("orm", "using", "sql", "raw", "function", "untracked", "own data", "user"):
         yield "/zoo/write/", {"way": way}
 
 
-def test_no_write_passes(traveller: Client, then: Revision) -> None:
+@pytest.fixture
+def writing_function(transactional_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION write_tag() RETURNS text LANGUAGE sql AS"
+            " $$ INSERT INTO testapp_tag (name) VALUES ('by a function') RETURNING name $$"
+        )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION write_tag()")
+
+
+def test_no_write_passes(traveller: Client, then: Revision, writing_function: None) -> None:
     newest = world.newest()
     for path, data in write_everywhere(then):
         page = traveller.post(path, data)

@@ -78,6 +78,9 @@ class ZooSite(admin.AdminSite):
         elif way == "raw":
             with connection.connection.cursor() as cursor:
                 cursor.execute("INSERT INTO testapp_tag (name) VALUES ('written')")
+        elif way == "function":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT write_tag()")
         elif way == "untracked":
             m.LogLine.objects.create(line="written")
         elif way == "own data":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
-from django.db import connection, connections, transaction
+from django.db import InternalError, connection, connections, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch
 from django.utils import timezone
 
@@ -277,20 +278,17 @@ def test_every_write_is_refused(created: Revision, una: User) -> None:
     assert world.newest() == created
 
 
-def test_only_a_strict_journey_refuses_writing_what_is_not_tracked(
-    created: Revision, settings: Any
-) -> None:
-    settings.AUDITTRAIL_EXCLUDE = ["testapp.Tag", "sessions.*"]
+def test_only_a_strict_journey_refuses_writing_what_is_not_tracked(created: Revision) -> None:
     with history.travelling(created):
-        Tag.objects.create(name="untracked")
+        LogLine.objects.create(line="untracked")
     with history.travelling(created, strict=True):
-        with pytest.raises(PastIsReadOnlyError, match="testapp_tag"):
-            Tag.objects.create(name="x")
+        with pytest.raises(PastIsReadOnlyError, match="log_line"):
+            LogLine.objects.create(line="x")
         Session.objects.create(session_key="k", session_data="d", expire_date=timezone.now())
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMP TABLE cached (key text)")
             cursor.execute("INSERT INTO cached VALUES ('x')")
-    assert Tag.objects.filter(name="untracked").exists()
+    assert [line.pk for line in LogLine.objects.all()] == ["untracked"]
     assert Session.objects.count() == 1
 
 
@@ -334,6 +332,37 @@ def test_functions_of_drivers_are_refused_where_they_cannot_be_seen_through(
         with pytest.raises(PastIsReadOnlyError):
             cursor.executemany("INSERT INTO testapp_tag (name) VALUES (%s)", [["x"], ["y"]])
     assert world.newest() == created
+
+
+@pytest.fixture
+def writing_function(transactional_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION write_tag() RETURNS text LANGUAGE sql AS"
+            " $$ INSERT INTO testapp_tag (name) VALUES ('by a function') RETURNING name $$"
+        )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION write_tag()")
+
+
+def test_not_even_a_function_of_the_database_writes(
+    created: Revision, writing_function: None
+) -> None:
+    for statement in ("SELECT write_tag()", "SELECT write_tag() FROM testapp_customer"):
+        with (
+            history.travelling(created),
+            connection.cursor() as cursor,
+            pytest.raises(InternalError, match="the past can't be changed"),
+        ):
+            cursor.execute(statement)
+    with history.context(reason="outside"), history.travelling(created):
+        with history.context(reason="inside"), pytest.raises(InternalError):
+            connection.cursor().execute("SELECT write_tag()")
+        with history.in_the_present(), connection.cursor() as cursor:
+            cursor.execute("SELECT write_tag()")
+    assert Tag.objects.filter(name="by a function").count() == 1
+    assert (world.newest().reason, world.newest().context) == ("outside", {})
 
 
 def test_history_ends_at_the_moment(created: Revision) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
@@ -15,6 +15,9 @@ from audittrail.admin.responses import FOLDER, complete, model_breadcrumbs
 from audittrail.capture import tracking
 from audittrail.exceptions import PastIsReadOnlyError, TrackedLaterError, UnsettledError
 from audittrail.revisions.models import BaseRevision
+
+#: SQLSTATE of a change that the database has refused (`parse_context`).
+READ_ONLY_CODE: Final = "25006"
 
 
 class Refusal(TemplateResponse):
@@ -37,7 +40,7 @@ class Refusal(TemplateResponse):
             "text": text,
             "detail": str(error),
             "when": When(revision.committed_at),
-            "read_only": isinstance(error, PastIsReadOnlyError),
+            "read_only": _is_write(error),
             "breadcrumbs": [] if model_admin is None else model_breadcrumbs(model_admin),
         }
         super().__init__(request, f"{FOLDER}/time_machine_refusal.html", context, status=status)
@@ -48,8 +51,15 @@ class Refusal(TemplateResponse):
         return complete(self._site, self._request, context)
 
 
+def _is_write(error: Exception) -> bool:
+    """Return whether an error is the refusal of a write, by us or by the database."""
+    cause = error.__cause__
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return isinstance(error, PastIsReadOnlyError) or code == READ_ONLY_CODE
+
+
 def _explained(model_admin: Any, error: Exception) -> tuple[str, str, int]:
-    if isinstance(error, PastIsReadOnlyError):
+    if _is_write(error):
         title = _("The past can't be changed")
         return title, _("Nothing was saved. Return to the present to make changes."), 403
     if isinstance(error, UnsettledError):

@@ -17,7 +17,8 @@ BEGIN
 END
 $$;
 
--- The context as a JSON object. Fails with a clear message if it isn't one.
+-- The context as a JSON object. Fails with a clear message if it isn't one, and for a change within a statement that reads the
+-- past: whoever travels in time changes nothing, not even by a function that the statement calls.
 CREATE OR REPLACE FUNCTION audittrail.parse_context(raw text) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -32,6 +33,10 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the context of this statement is not a JSON object: %', left(raw, 200)
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Set audittrail.context to an object such as {"user": 1, "reason": "..."}, or leave it out.';
+    END IF;
+    IF parsed ? 'audittrail_read_only' THEN
+        RAISE EXCEPTION 'audittrail: the past can''t be changed, and this statement reads the past'
+            USING ERRCODE = 'read_only_sql_transaction', HINT = 'Change the present.';
     END IF;
     RETURN parsed;
 END
