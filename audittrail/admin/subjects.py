@@ -19,7 +19,7 @@ from audittrail.capture import tracking
 from audittrail.restore.fields import tables_of
 from audittrail.revisions.models import CLOCK_SLACK, BaseRevision, revision_model
 from audittrail.revisions.versions import versions_of
-from audittrail.timetravel import changes, moment
+from audittrail.timetravel import changes, machine, moment
 from audittrail.timetravel.moment import Moment, live_alias
 from audittrail.timetravel.queryset import turn
 
@@ -35,9 +35,11 @@ class Found:
 
 def reader_of(model_admin: ModelAdmin[Any], request: HttpRequest) -> Reader:
     """Return the reader of the database to which a ModelAdmin writes its objects."""
-    queryset: Any = model_admin.get_queryset(request)
-    # Set where the ModelAdmin names a database, as those of several databases do.
-    database = queryset._db or router.db_for_write(model_admin.model)
+    # Who travels writes nothing, but asks for what was deleted in the same database.
+    with machine.in_the_present():
+        queryset: Any = model_admin.get_queryset(request)
+        # Set where the ModelAdmin names a database, as those of several databases do.
+        database = queryset._db or router.db_for_write(model_admin.model)
     found = Reader(model_admin.admin_site, request, live_alias(database))
     if not found.is_installed:
         raise Http404(_("This database holds no history."))

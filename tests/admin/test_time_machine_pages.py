@@ -11,7 +11,9 @@ import pytest
 from django.contrib.admin import filters
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audittrail import history
 from audittrail.admin.travel.chosen import KEY
@@ -275,3 +277,79 @@ def test_the_moment_is_kept_by_any_session(
         client.post("/zoo/logout/")
         client.force_login(viewer)
         assert b">Zoe<" not in client.get("/zoo/testapp/customer/").content
+
+
+def test_pages_of_history_end_at_the_moment(
+    created: Revision, as_superuser: Client, settings: Any
+) -> None:
+    wim = m.Customer.objects.get(name="Wim")
+    m.Tag.objects.create(name="kept").delete()
+    then = world.newest()
+    m.Customer.objects.filter(pk=wim.pk).update(name="Secret of later")
+    later = world.newest()
+    m.Tag.objects.create(name="gone later").delete()
+    client = travel(as_superuser, then)
+    first = wim.history.versions.in_order()[0].version
+    customer = f"/zoo/testapp/customer/{wim.pk}/history/"
+    for path in (
+        customer,
+        f"{customer}compare/",
+        f"{customer}{first}/",
+        "/zoo/testapp/tag/audittrail/deleted/",
+        "/zoo/audittrail/revisions/",
+        f"/zoo/audittrail/revisions/{then.pk}/",
+        "/zoo/",
+    ):
+        page = client.get(path)
+        text = page.content.decode()
+        assert page.status_code == 200, text[text.index("content-main") :][:1500]
+        assert "audittrail-banner" in text, path
+        assert "Secret of later" not in text and "gone later" not in text, path
+        assert f"/revisions/{later.pk}/" not in text, path
+    assert b"kept" in client.get("/zoo/testapp/tag/audittrail/deleted/").content
+    assert client.get(f"/zoo/audittrail/revisions/{later.pk}/").status_code == 404
+    export = client.get("/zoo/audittrail/revisions/export/?format=json").getvalue().decode()
+    assert str(then.pk) in export and "Secret of later" not in export
+
+
+def test_pages_that_bring_something_back_wait_for_the_present(
+    created: Revision, as_superuser: Client
+) -> None:
+    world.change()
+    newest = world.newest()
+    client = travel(as_superuser, created)
+    customer = m.Customer.history(revision=created).get(name="Zoe")
+    version = customer.history.versions.in_order()[0].version
+    for path in (
+        f"/zoo/audittrail/revisions/{created.pk}/undo/",
+        f"/zoo/audittrail/revisions/{created.pk}/restore/",
+        f"/zoo/audittrail/revisions/{created.pk}/roll-back/",
+        f"/zoo/testapp/customer/{customer.pk}/history/{version}/restore/",
+        "/zoo/testapp/customer/audittrail/deleted/undelete/",
+    ):
+        for page in (client.get(path), client.post(path, {"confirm": "yes"})):
+            assert page.status_code == 403, path
+            assert b"The past can&#x27;t be changed" in page.content, path
+    assert world.newest() == newest
+
+
+def test_travelling_takes_few_queries_more(
+    created: Revision, viewer: User, log_in: Callable[[User], Client]
+) -> None:
+    client = log_in(viewer)
+    order = m.Order.objects.order_by("pk")[0]
+    paths = ["/zoo/testapp/order/", f"/zoo/testapp/order/{order.pk}/change/", "/zoo/testapp/tag/"]
+
+    def queries() -> list[int]:
+        numbers = []
+        for path in paths:
+            client.get(path)
+            with CaptureQueriesContext(connection) as captured:
+                client.get(path)
+            numbers.append(len(captured))
+        return numbers
+
+    before = queries()
+    travel(client, created)
+    # One finds the revision of the session.
+    assert [after - number for number, after in zip(before, queries(), strict=True)] == [1, 1, 1]
