@@ -86,7 +86,12 @@ def chart(filters: RevisionFilters) -> Chart | None:
     search = filters.search
     if search is None:
         return None
-    looked_at = window(search.span, ASKED if search.needs_versions else LOOKED_AT, None)
+    if search.needs_versions:
+        looked_at = window(search.span, ASKED, None)
+    else:
+        # Those of one user may lie far back, and are found without asking what revisions changed.
+        revisions = search.span if search.is_slow else search.conditions
+        looked_at = None if revisions.query.is_empty() else window(revisions, LOOKED_AT, None)
     if looked_at is None:
         return None
     counted = _countable(search, looked_at.ranges)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audittrail import history
+from audittrail.admin import activity
 from audittrail.admin.views import revisions as browser
 from audittrail.models import Revision
 from tests.admin.reading import REVISIONS, last, listed, text_of
@@ -227,6 +228,22 @@ def test_the_chart_counts_and_filters(as_superuser) -> None:
     page = as_superuser.get(REVISIONS + chart.bars[0].url)
     assert listed(page) == numbers[2::-1]
     assert page.context["chart"].bars[0].number == 3
+
+
+def test_the_chart_reaches_the_revisions_of_a_user_who_was_here_long_ago(
+    as_superuser, monkeypatch
+) -> None:
+    monkeypatch.setattr(activity, "LOOKED_AT", 3)
+    with history.context(user=User.objects.create_user("ada")):
+        Tag.objects.create(name="a")
+    for number in range(6):
+        Tag.objects.create(name=f"t{number}")
+    chart = as_superuser.get(REVISIONS, {"user": "ada"}).context["chart"]
+    assert sum(bar.number for bar in chart.bars) == 1
+    assert as_superuser.get(REVISIONS, {"user": "nobody"}).context["chart"] is None
+    whole = as_superuser.get(REVISIONS).context["chart"]
+    assert sum(bar.number for bar in whole.bars) == 3
+    assert whole.since is not None
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
