@@ -16,6 +16,7 @@ from audittrail.admin.objects import Subject, concrete
 from audittrail.admin.operations import Badge
 from audittrail.admin.points import Point
 from audittrail.admin.row_permissions import attributes
+from audittrail.admin.rows import first
 from audittrail.admin.sources import MEMBERS, RELATED, Source
 from audittrail.admin.values import Shown, field_label, masked, shown_labels
 from audittrail.capture import tracking
@@ -177,7 +178,7 @@ class Comparing:
             for revision in self._points:
                 if revision is not None:
                     past = _as_of(source, revision)
-                    keys |= dict.fromkeys(self._seen(source, past.order_by("pk")[: ROWS + 1]))
+                    keys |= dict.fromkeys(self._seen(source, first(past, ROWS + 1)))
             found: Any = questions.compare(
                 source.model, *self._points, using, among=list(keys)[:ROWS]
             )

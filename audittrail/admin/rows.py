@@ -77,6 +77,17 @@ class Range:
         return rows[: self.limit]
 
 
+def first(objects: Any, number: int) -> list[Any]:
+    """Return the first objects of a queryset by key, so many at most.
+
+    Asked for in order and cut off, the few rows that belong to an object tempt PostgreSQL to walk the keys of the whole table.
+    """
+    found = [*objects.order_by()[: UNORDERED + 1]]
+    if len(found) > UNORDERED:
+        return [*objects.order_by("pk")[:number]]
+    return sorted(found, key=lambda obj: obj.pk)[:number]
+
+
 class Rows:
     """The rows of the sources of one database that are wanted."""
 

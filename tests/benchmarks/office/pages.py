@@ -47,23 +47,23 @@ def pages() -> Iterator[Page]:
 
     yield Page("changelist", order("changelist"), 10)
     yield Page("index", _to("index"), 20)
-    yield Page("history of 10,000 versions", order("history", 1), 20)
-    yield Page("history, of one user", order("history", 1, user=1), 20)
-    yield Page("history of a few versions", order("history", 500), 20)
+    yield Page("history of 10,000 versions", order("history", 1), 35)
+    yield Page("history, of one user", order("history", 1, user=1), 35)
+    yield Page("history of a few versions", order("history", 500), 35)
     yield Page(
         "compare, first with last",
-        order("audittrail_compare", 1, **{"from": first.version, "to": last.version}),
-        20,
+        order("audittrail_compare", 1, **{"from": first.revision_id, "to": last.revision_id}),
+        40,
     )
-    yield Page("version", order("audittrail_version", 1, between.version), 20)
-    yield Page("restore a version", order("audittrail_restore", 1, between.version), 30)
+    yield Page("version", order("audittrail_version", 1, between.version), 25)
+    yield Page("restore a version", order("audittrail_restore", 1, between.version), 80)
     yield Page("deleted objects", order("audittrail_deleted"), 20)
     yield Page("revisions", _to("audittrail_revisions"), 20)
     yield Page("revisions, of one user", _to("audittrail_revisions", user=7), 20)
     yield Page("revisions, with a reason", _to("audittrail_revisions", reason="Reason 42"), 20)
-    yield Page("revision", _to("audittrail_revision", middle.pk), 20)
-    yield Page("revision of 600,000 rows", _to("audittrail_revision", big), 20)
-    yield Page("undo a revision", _to("audittrail_undo", middle.pk), 40)
+    yield Page("revision", _to("audittrail_revision", middle.pk), 35)
+    yield Page("revision of 600,000 rows", _to("audittrail_revision", big), 35)
+    yield Page("undo a revision", _to("audittrail_undo", middle.pk), 90)
     yield Page("time machine", _to("audittrail_time_machine"), 20)
 
 
