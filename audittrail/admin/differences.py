@@ -117,9 +117,15 @@ def of_members(
     is_more: bool = False,
 ) -> Difference:
     """Return how a change of a many-to-many field is shown; takes the field whose values are the keys of its objects."""
-    members = [(SAME, labels.label(field, key, ticks[1])) for key in same]
-    members += [(REMOVED, labels.label(field, key, ticks[0])) for key in removed]
-    members += [(ADDED, labels.label(field, key, ticks[1])) for key in added]
+    members: list[tuple[str, Label]] = []
+    for kind, keys, tick in (
+        (SAME, same, ticks[1]),
+        (REMOVED, removed, ticks[0]),
+        (ADDED, added, ticks[1]),
+    ):
+        # By name: rows that one statement wrote have no order.
+        found = sorted((labels.label(field, key, tick) for key in keys), key=lambda one: one.text)
+        members += [(kind, label) for label in found]
     return Difference(field.name, label, members=members, is_more=is_more)
 
 

@@ -101,12 +101,12 @@ def test_many_to_many_rows_stand_in_the_same_timeline_by_their_names_of_then(as_
     assert [changes for _, changes in told(page)][:3] == [
         {"Tags": "blue"},
         {"Tags": "crimson"},
-        {"Tags": "red blue"},
+        {"Tags": "blue red"},
     ]
     assert [
         [(kind, label.text) for kind, label in entry.blocks[0].differences[0].members]
         for entry in page.context["entries"][:3]
-    ] == [[("removed", "blue")], [("removed", "crimson")], [("added", "red"), ("added", "blue")]]
+    ] == [[("removed", "blue")], [("removed", "crimson")], [("added", "blue"), ("added", "red")]]
 
 
 def test_rows_that_were_removed_and_added_in_one_transaction_have_not_changed(as_superuser) -> None:
