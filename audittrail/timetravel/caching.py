@@ -5,8 +5,10 @@ Each moment has keys of its own in every cache of the project. Sessions that are
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, Final
 
+from django.apps import apps
 from django.core.cache.backends.base import BaseCache
 
 from audittrail.timetravel import machine
@@ -38,6 +40,21 @@ class KeyFunction:
 
 
 def install() -> None:
-    """Extend Django's caches, and all that are derived from them."""
+    """Extend Django's caches, and all that are derived from them, and the sites that Django keeps in its process."""
     caches: Any = BaseCache
     caches.key_func = KeyFunction()
+    if apps.is_installed("django.contrib.sites"):
+        from django.contrib.sites.models import SiteManager
+
+        manager: Any = SiteManager
+        if not hasattr(manager.get_current, "__wrapped__"):
+            manager.get_current = _in_the_present(manager.get_current)
+
+
+def _in_the_present(live: Any) -> Any:
+    @wraps(live)
+    def get_current(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with machine.in_the_present():
+            return live(self, *args, **kwargs)
+
+    return get_current

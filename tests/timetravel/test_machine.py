@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +27,7 @@ from audittrail.exceptions import (
     TrackedLaterError,
 )
 from audittrail.models import Revision
+from tests.structure.tree import ROOT
 from tests.testapp.models import (
     Customer,
     CustomerProfile,
@@ -419,6 +422,30 @@ def test_cached_values_are_kept_apart(created: Revision, settings: Any) -> None:
     assert cache.get("count") == "now"
     assert cache.get("a") is None
     assert cache.get("django.contrib.sessions.cacheabc") == "session"
+
+
+SITES = """
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["audittrail", "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sites"], SITE_ID=1,
+    DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "none"}},
+)
+django.setup()
+from unittest.mock import Mock, patch
+from django.contrib.sites.models import Site, SiteManager
+from audittrail.timetravel import machine
+with patch.object(SiteManager, "_get_site_by_id", lambda self, number: machine.current()):
+    with machine.again(Mock(time=None)):
+        print(machine.current() is None, Site.objects.get_current())
+"""
+
+
+def test_the_current_site_is_kept_by_the_process_and_that_of_the_present() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SITES], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (run.stdout, run.stderr) == ("False None\n", "")
 
 
 def test_other_threads_are_in_the_present_and_tasks_are_not(created: Revision) -> None:
