@@ -103,10 +103,10 @@ class Differences:
         return sql.SQL(", ").join(map(sql.Identifier, _names(len(self._keys))))
 
     def _of_own(self) -> Fragment:
-        # Whatever a deleted object was related to, it isn't any more.
+        # With an object come and go all of its relations, whether their rows changed or not: those of a parent may be older.
         return sql.SQL(
             "SELECT {}, CASE WHEN NOT existed THEN 'I' WHEN NOT present THEN 'D' ELSE 'U' END AS operation,"
-            " CASE WHEN present THEN 0 ELSE -1 END AS related FROM {}"
+            " CASE WHEN existed AND present THEN 0 ELSE -1 END AS related FROM {}"
         ).format(self._numbered(), self._changed(self._own, self._compared(self._own)))
 
     def _of_parent(self, part: Part) -> Fragment:

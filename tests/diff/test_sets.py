@@ -179,6 +179,19 @@ def test_inherited_and_many_to_many_fields_count(shop: Any) -> None:
     }
 
 
+def test_an_object_that_comes_of_a_parent_brings_what_that_was_related_to(shop: Any) -> None:
+    person = Person.objects.get(name="Ada")
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO testapp_employee VALUES ({person.pk}, 7)")
+    made = newest()
+    (one,) = Employee.history.compare(shop)
+    assert (one.operation, one.changes[-1].attribute) == ("I", "organizations")
+    Employee.objects.get(pk=person.pk).delete(keep_parents=True)
+    (one,) = Employee.history.compare(made)
+    assert (one.operation, one.changes[-1].attribute) == ("D", "organizations")
+    assert one.changes[-1].removed == (Organization.objects.get().pk,)
+
+
 def test_a_database_by_models_then_objects_then_fields(shop: Any) -> None:
     Customer.objects.filter(name="a").update(vip=True)
     Customer.objects.filter(name="b").delete()
