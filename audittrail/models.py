@@ -75,6 +75,7 @@ class Revision(BaseRevision):
         """Bring every tracked table back to the state that this revision left, and erase all later revisions with their history.
 
         What stays is one revision that says who did it, when, and how much was erased. Arguments and errors are those of
-        `restore_all`; only a role that may change history can do it.
+        `restore_all`, but `on_conflict="skip"` leaves out tables that were not tracked then and nothing else; only a role that may
+        change history can do it.
         """
         return RollingBack(self).run(dry_run=dry_run, on_conflict=on_conflict)

@@ -47,6 +47,10 @@ class Recipe(ABC):
         """Return how many revisions and versions are erased, if any are to be."""
         return None
 
+    def blocking(self, plan: Plan, on_conflict: OnConflict) -> tuple[Conflict, ...]:
+        """Return the conflicts because of which the plan is not carried out."""
+        return () if on_conflict == "skip" else plan.conflicts
+
     def finish(self, staging: Staging) -> None:  # noqa: B027 (most have nothing left to do)
         """Do what is left to do after the rows are written."""
 
@@ -111,8 +115,8 @@ class Recipe(ABC):
                 "Something has changed since the plan was made, so it would do something else now. Look at the new plan; nothing was changed.",
                 plan,
             )
-        if plan.conflicts and chosen != "skip":
-            raise RestoreConflictError(_refusal(plan), plan)
+        if blocking := self.blocking(plan, chosen):
+            raise RestoreConflictError(_refusal(plan, blocking, can_skip=chosen != "skip"), plan)
         made = None
         if not plan.is_empty:
             with context(**{CONTEXT: self.described() | plan.counts}):
@@ -145,9 +149,9 @@ def _said(error: DatabaseError) -> str:
     return str(error).partition("\nCONTEXT:")[0].strip().rstrip(".")
 
 
-def _refusal(plan: Plan) -> str:
-    count = sum(conflict.rows for conflict in plan.conflicts)
-    first = plan.conflicts[0].message
+def _refusal(plan: Plan, conflicts: tuple[Conflict, ...], *, can_skip: bool) -> str:
+    count = sum(conflict.rows for conflict in conflicts)
+    first = conflicts[0].message
     more = f" (and {count - 1} more, see the plan)" if count > 1 else ""
     missing = any(conflict.kind == "missing reference" for conflict in plan.conflicts)
     related = (
@@ -155,10 +159,10 @@ def _refusal(plan: Plan) -> str:
         if missing and plan.kind in _WITH_RELATED
         else ""
     )
-    return (
-        f"Nothing was changed, because {first}{more}. Look at it with dry_run=True, put it right{related}, or leave out what is in the "
-        "way with on_conflict='skip'."
-    )
+    text = f"Nothing was changed, because {first}{more}. Look at it with dry_run=True, put it right{related}"
+    if not can_skip:
+        return f"{text}: what is rolled back can't be left out, since its history is erased."
+    return f"{text}, or leave out what is in the way with on_conflict='skip'."
 
 
 _WITH_RELATED: Final = ("restore", "undelete")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from audittrail.exceptions import TrackedLaterError
 from audittrail.restore.catalog import Table
-from audittrail.restore.plan import Conflict, Note, OnConflict
+from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
 from audittrail.restore.restoring import revision_at
 from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs, final
@@ -100,6 +100,15 @@ class RollingBack(RestoringAll):
         revisions, versions = staging.cursor.fetchone()
         self._erased = (revisions, versions)
         return self._erased if revisions or versions else None
+
+    def blocking(self, plan: Plan, on_conflict: OnConflict) -> tuple[Conflict, ...]:
+        """Return the conflicts; only tables that were not tracked then can be left out, which begin their history anew.
+
+        A row that is left out would not be what its history says, once what made it so is erased.
+        """
+        if on_conflict != "skip":
+            return plan.conflicts
+        return tuple(found for found in plan.conflicts if found.kind != "not tracked then")
 
     def finish(self, staging: Staging) -> None:
         """Erase the later history, that of the restoring itself included."""

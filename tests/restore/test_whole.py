@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from audittrail import history
+from audittrail.exceptions import RestoreConflictError
 from audittrail.models import Revision
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
@@ -82,3 +83,21 @@ def test_undo_of_the_newest_revision_gives_the_state_before_it(created: Revision
         newest.undo()
         assert content() == truth
         assert verified() == []
+
+
+def test_a_rollback_leaves_no_row_out_whose_history_it_erases(transactional_db: None) -> None:
+    m.Tag.objects.create(name="a")
+    first = world.newest()
+    m.Tag.objects.update(name="b")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE testapp_tag ADD CONSTRAINT no_a CHECK (name <> 'a')")
+    try:
+        for on_conflict in ("refuse", "skip"):
+            with pytest.raises(RestoreConflictError, match="no_a"):
+                first.rollback_all_later_revisions(on_conflict=on_conflict)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE testapp_tag DROP CONSTRAINT no_a")
+    assert m.Tag.objects.get().name == "b"
+    assert m.Tag.history.versions.count() == 2
+    assert verified() == []
