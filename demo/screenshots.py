@@ -13,6 +13,8 @@ from unittest import mock
 from django.db import connection
 from django.utils import timezone
 
+from audittrail.models import Revision
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, ViewportSize
 
@@ -33,7 +35,36 @@ class Picture:
 
 def pictures() -> Iterator[Picture]:
     """Yield the pictures of the documentation."""
+    first = _made_for("First load of the register")
+    everywhere = _made_for("Subdivisions revised all over the world")
+    tidied = Revision.objects.get(context__command="tidy_names").pk
+    eswatini = "/admin/registry/country/SZ"
+    revisions = "/admin/audittrail/revisions"
     yield Picture("index", lambda: "/admin/")
+    yield Picture("history", lambda: f"{eswatini}/history/")
+    yield Picture("compare", lambda: f"{eswatini}/history/compare/?from={first}")
+    yield Picture("version", lambda: f"{eswatini}/history/{first}/")
+    yield Picture("restore", lambda: f"{eswatini}/history/{first}/restore/")
+    yield Picture("deleted", lambda: "/admin/registry/country/audittrail/deleted/")
+    yield Picture(
+        "undelete", lambda: "/admin/registry/country/audittrail/deleted/undelete/?pk=LI&cascade=1"
+    )
+    yield Picture("revisions", lambda: f"{revisions}/")
+    yield Picture("revision", lambda: f"{revisions}/{everywhere}/")
+    yield Picture("undo", lambda: f"{revisions}/{tidied}/undo/")
+    yield Picture("conflicts", lambda: f"{revisions}/{everywhere}/undo/")
+    # The last, since the traveller stays there.
+    yield Picture("time-machine", lambda: "/admin/audittrail/time-machine/", _travel)
+
+
+def _made_for(reason: str) -> int:
+    return Revision.objects.get(reason=reason).pk
+
+
+def _travel(page: Page) -> None:
+    page.get_by_label("Date").fill("2019-03-01")
+    page.get_by_role("button", name="Travel there").click()
+    page.goto("/admin/registry/country/?q=kingdom")
 
 
 def take(site: str, directory: Path) -> list[Path]:

@@ -19,8 +19,11 @@ FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
-    # Text looks the same on every screen, and so in every screenshot.
+    # Text and edges look the same on every screen, and so in every screenshot.
+    "--disable-partial-raster",
+    "--disable-skia-runtime-opts",
     "--font-render-hinting=none",
+    "--force-color-profile=srgb",
     "--no-first-run",
     # Chromium's sandbox refuses to run as root; the pages are our own.
     *(["--no-sandbox"] if os.geteuid() == 0 else []),

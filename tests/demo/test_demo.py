@@ -49,7 +49,7 @@ def test_the_demo_shows_what_its_data_promises_and_its_pages_answer(demo_environ
     done = run([*PYTHON, "--check", "--existing-database"], demo_environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All counts of 8 releases are those of demo/data/README.md." in done.stdout
-    assert "The admin answers: login and 5 pages." in done.stdout
+    assert "The admin answers: login and 10 pages." in done.stdout
     assert "agree with their history" in done.stdout
     lines = done.stdout.splitlines()
     (renaming,) = [line for line in lines if "Eswatini" in line]
