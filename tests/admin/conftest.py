@@ -9,6 +9,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from audittrail.timetravel import tables
+
 
 @pytest.fixture(autouse=True)
 def _several_sites(settings: Any) -> None:
@@ -51,3 +53,9 @@ def superuser(transactional_db: None) -> User:
 @pytest.fixture
 def as_superuser(superuser: User, log_in: Callable[[User], Client]) -> Client:
     return log_in(superuser)
+
+
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be asked again because some seconds have passed: queries are counted here."""
+    monkeypatch.setattr(tables, "REFRESHED_AFTER", float("inf"))
