@@ -187,6 +187,7 @@ def test_tables_that_refer_to_each_other_come_back(transactional_db: None) -> No
                 deleted = Revision.objects.newest()
         finally:
             cursor.execute(
-                "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name IN ('hen', 'egg') AND until_version IS NULL;"
-                "DROP TABLE hen, egg CASCADE"
+                "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name IN ('hen', 'egg');"
+                "DELETE FROM audittrail.tracked_table WHERE table_name IN ('hen', 'egg');"
+                "DROP TABLE audittrail.hen_history, audittrail.egg_history; DROP TABLE hen, egg CASCADE"
             )
