@@ -188,7 +188,9 @@ def _field(obj: models.Model, name: Any) -> Any:
         found: Any = obj._meta.get_field(name)
     except FieldDoesNotExist:
         return None
-    return found if getattr(found, "concrete", False) else None
+    # Since Django 6.1 a many-to-many field is no concrete one.
+    is_own = isinstance(found, models.ManyToManyField) or getattr(found, "concrete", False)
+    return found if is_own else None
 
 
 def _keys(obj: models.Model, one: Any) -> list[Any]:
