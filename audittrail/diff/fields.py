@@ -20,6 +20,7 @@ from audittrail.diff.statements import (
     Fragment,
     history_table,
     in_chunks,
+    keys_of,
     literals,
     same_key,
     stream,
@@ -95,7 +96,7 @@ class FieldHistory:
         self._old, self._new = old, new
 
     def changes(self) -> Iterator[ObjectChange]:
-        """Yield the changes in the order of their commits, from a server-side cursor.
+        """Yield the changes in the order of their commits, those of one statement by key, from a server-side cursor.
 
         Each version counts, within one transaction as well. An insertion is a change from None, a deletion to None.
         """
@@ -112,6 +113,7 @@ class FieldHistory:
             wanted=sql.SQL("").join(
                 [self._wanted("old", self._old), self._wanted("new", self._new)]
             ),
+            keys=keys_of(model, "v"),
         )
         for chunk in stream(self.span.using, statement, CHUNK):
             revisions = _revisions(self.span.using, {row[0] for row in chunk})
@@ -152,7 +154,7 @@ _CHANGES: Final = """
       LEFT JOIN audittrail.revision r ON r.id = v.revision_id
      WHERE {within} AND (p.version IS NOT NULL OR v.operation IN ('I', 'D', 'T'))
        AND ROW(c.old)::record *<> ROW(c.new)::record {wanted}
-     ORDER BY r.committed, v.version
+     ORDER BY r.committed, v.version, {keys}
 """
 
 

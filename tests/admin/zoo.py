@@ -305,9 +305,12 @@ class RestaurantAdmin(admin.ModelAdmin):
     list_display = ["name", "address", "serves_soup"]
 
 
-zoo.register(
-    [m.Employee, m.Pizzeria, m.Product, m.Specimen, m.Tag, m.TaggedNote, m.VipCustomer, m.LogLine]
-)
+@admin.register(m.Product, site=zoo)
+class ProductAdmin(admin.ModelAdmin):
+    ordering = ["pk"]
+
+
+zoo.register([m.Employee, m.Pizzeria, m.Specimen, m.Tag, m.TaggedNote, m.VipCustomer, m.LogLine])
 zoo.register(User, UserAdmin)
 zoo.register(Group, GroupAdmin)
 
