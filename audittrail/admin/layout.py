@@ -23,13 +23,16 @@ from audittrail.admin.naming import text_of, without_masked
 from audittrail.admin.objects import Subject, concrete
 from audittrail.admin.row_permissions import attributes
 from audittrail.admin.sources import Source
-from audittrail.admin.values import Shown, as_text, field_label, masked
+from audittrail.admin.values import FOLDED, Shown, as_text, field_label, masked
 from audittrail.capture import tracking
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel.moment import Moment
 
 #: Rows of an inline, and objects of a many-to-many field, that are shown.
 ROWS: Final = 100
+
+#: Letters of long texts that a page has room for; each is shown whole as long as there is some left.
+ROOM: Final = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Layout:
         self._obj = without_masked(obj)
         self._moment = moment
         self._labels = Labels(subject.reader)
+        self._room = ROOM
 
     @property
     def text(self) -> str:
@@ -177,7 +181,10 @@ class Layout:
             return masked()
         keys = _keys(obj, one)
         value = tuple(keys) if one.many_to_many else getattr(obj, one.attname)
-        return replace(shown_of(one, value, self._labels, self._moment.tick), is_whole=True)
+        shown = shown_of(one, value, self._labels, self._moment.tick)
+        letters = max(self._room, FOLDED)
+        self._room -= min(len(shown.text), letters)
+        return replace(shown, letters=letters)
 
 
 def _field(obj: models.Model, name: Any) -> Any:

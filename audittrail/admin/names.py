@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
-from django.utils.text import Truncator
 
 from audittrail.admin import permissions, row_permissions
 from audittrail.admin.naming import text_of, without_masked
@@ -20,6 +19,9 @@ from audittrail.capture import tracking
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import changes, moment
 from audittrail.timetravel.moment import Moment
+
+#: Marks that turn the direction of all that follows (Unicode Standard Annex 9, section 2).
+_TURNING: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,14 @@ class Names:
 
 
 def name_of(obj: models.Model) -> str:
-    """Return the name of an object as one line, without what is masked; its model and key where its `__str__` fails."""
+    """Return the name of an object without what is masked."""
     # A copy: the object itself may be asked about yet.
-    name = text_of(without_masked(copy(obj)))
-    return Truncator(" ".join(name.split())).chars(200) or key_text(obj.pk)
+    return text_of(without_masked(copy(obj)))
+
+
+def name_in_sentence(obj: models.Model) -> str:
+    """Return the name of an object as a sentence may hold it: without marks that turn the words behind it."""
+    return name_of(obj).translate(_TURNING)
 
 
 def key_text(key: Any) -> str:

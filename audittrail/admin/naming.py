@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connections, models
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 
 from audittrail.capture import tracking
 from audittrail.exceptions import AuditTrailError
@@ -15,6 +15,9 @@ from audittrail.timetravel.moment import live_alias
 
 #: What stands for the text of a masked field.
 MASK: Final = "•••"
+
+#: Letters of an object's text that are shown: a project's `__str__` may return a megabyte.
+LETTERS: Final = 200
 
 #: Queries that the texts of all objects of a page may send themselves: a project's `__str__` may ask for related objects.
 QUERIES: Final = 20
@@ -51,11 +54,15 @@ def without_masked(obj: models.Model) -> models.Model:
 
 
 def text_of(obj: models.Model) -> str:
-    """Return the text of an object, or its model and key where that fails: it may need what is not there any more."""
+    """Return the text of an object as one line, not too long; its model and key where it has none.
+
+    It may need what is not there any more, and fail.
+    """
     try:
-        return str(obj)
+        text = " ".join(str(obj).split())
     except Exception:  # noqa: BLE001 - project code, which knows nothing of the past
-        return key_text(type(obj), obj.pk)
+        text = ""
+    return Truncator(text).chars(LETTERS) or key_text(type(obj), obj.pk)
 
 
 def key_text(model: type[models.Model], key: Any) -> str:

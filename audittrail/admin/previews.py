@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.html import format_html_join
 from django.utils.text import capfirst
 
 from audittrail.admin import options, plan_rows, row_permissions
@@ -186,13 +187,19 @@ def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
         ends = [
             change for change in changes if change.field is not None and change.field.remote_field
         ]
-        name = " – ".join(  # noqa: RUF001 (an en dash, between the two sides)
-            names.of_value(change.field, change.old, then=False).text
-            if row.action == "D"
-            else names.of_value(change.field, change.new, then=True).text
-            for change in ends
+        both = format_html_join(
+            " – ",  # noqa: RUF001 (an en dash, between the two sides)
+            "<bdi>{}</bdi>",
+            (
+                (
+                    names.of_value(change.field, change.old, then=False).text
+                    if row.action == "D"
+                    else names.of_value(change.field, change.new, then=True).text,
+                )
+                for change in ends
+            ),
         )
-        return ShownRow(Badge(row.action), name, None, ())
+        return ShownRow(Badge(row.action), both, None, ())
     name = names.of(visible.model, key, then=row.action == "I")
     shown = tuple(_shown_change(names, row, change) for change in changes)
     return ShownRow(Badge(row.action), name, url, shown)

@@ -22,7 +22,7 @@ from audittrail.admin.labels import Label
 from audittrail.admin.naming import MASK
 from audittrail.admin.outlines import outline
 
-#: Letters of a text that are shown before it is folded, and that are shown unfolded where it is not shown whole.
+#: Letters of a text that are shown before it is folded, and that are shown unfolded where there is no room for more.
 SHORT: Final = 300
 FOLDED: Final = 5_000
 
@@ -39,8 +39,8 @@ class Shown:
     labels: Sequence[Label] = ()
     #: Whether it is the label of a choice, of which only the whole says anything.
     is_choice: bool = False
-    #: Whether all of a text is there, however long it is.
-    is_whole: bool = False
+    #: How many letters of it are there when it is unfolded.
+    letters: int = FOLDED
 
     @property
     def is_label(self) -> bool:
@@ -72,7 +72,7 @@ class Shown:
             ngettext("(%(count)s character)", "(%(count)s characters)", len(self.text))
             % {"count": count},
             _("Text"),
-            self.text if self.is_whole else Truncator(self.text).chars(FOLDED),
+            Truncator(self.text).chars(self.letters),
         )
 
     __str__ = __html__

@@ -59,7 +59,7 @@ def test_the_list_leads_from_the_changelist_and_says_who_when_and_why(
     assert names(page) == ["sale"]
     assert f'<a href="/admin/testapp/tag/{key}/history/">' in text
     assert "Spring cleaning" in text
-    assert f'<a href="/admin/auth/user/{superuser.pk}/change/">root</a>' in text
+    assert f'<a href="/admin/auth/user/{superuser.pk}/change/"><bdi>root</bdi></a>' in text
     assert f'name="pk" value="{key}" aria-label="Choose sale"' in text
     assert 'action="/admin/testapp/tag/audittrail/deleted/undelete/"' in text
 

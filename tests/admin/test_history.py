@@ -72,7 +72,7 @@ def test_who_when_why_and_from_where(as_superuser) -> None:
     with history.context(user=ada, reason="New shop", method="POST", path="/shop/", ticket=4711):
         customer = Customer.objects.create(name="Ada")
     text = text_of(as_superuser.get(address(customer)))
-    for said in ("ada</a>", "New shop", "Request", "POST /shop/", "4711", "just now"):
+    for said in ("<bdi>ada</bdi></a>", "New shop", "Request", "POST /shop/", "4711", "just now"):
         assert said in text
     (entry,) = as_superuser.get(address(customer)).context["entries"]
     assert entry.when.machine in text

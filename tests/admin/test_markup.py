@@ -14,7 +14,7 @@ from audittrail import history
 from audittrail.admin import pages
 from tests.admin.hostile import TEXTS
 from tests.admin.reading import REVISIONS, forbidden, last
-from tests.testapp.models import Customer, Order, Tag
+from tests.testapp.models import Country, Customer, Order, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,3 +111,58 @@ def test_pages_are_named_as_agreed() -> None:
     names = set(get_resolver("tests.admin.sites").namespace_dict["admin"][1].reverse_dict)
     for name in ("audittrail_revisions", "audittrail_revisions_export"):
         assert name in names
+
+
+def test_null_bytes_in_addresses_and_forms_find_nothing_and_do_no_harm(as_superuser) -> None:
+    tag = Tag.objects.create(name="a")
+    number = last().pk
+    Tag.objects.update(name="b")
+    country = Country.objects.create(code="AA", name="x")
+    of_tag, null = f"/admin/testapp/tag/{tag.pk}/history/", "a\0"
+    for address, names in {
+        REVISIONS: (
+            "q",
+            "user",
+            "since",
+            "model",
+            "object",
+            "operation",
+            "reason",
+            "source",
+            "before",
+            "database",
+        ),
+        f"{REVISIONS}{number}/": ("model", "before", "database"),
+        f"{REVISIONS}export/": ("q", "format"),
+        of_tag: ("user", "since", "field", "operation", "before"),
+        f"{of_tag}compare/": ("from", "to"),
+        f"{of_tag}{number}/restore/": ("fields", "related"),
+        "/admin/testapp/tag/audittrail/deleted/": ("q", "user", "since", "before"),
+        "/admin/testapp/tag/audittrail/deleted/undelete/": ("pk", "cascade"),
+        "/admin/testapp/country/audittrail/deleted/": ("q",),
+        "/admin/testapp/country/audittrail/deleted/undelete/": ("pk",),
+        f"/admin/testapp/country/{country.pk}%00/history/": ("user",),
+        f"/admin/testapp/country/{country.pk}%00/history/{number}/": ("user",),
+        "/admin/audittrail/time-machine/": ("next",),
+    }.items():
+        for name in names:
+            response = as_superuser.get(address, {name: null})
+            assert response.status_code < 500, (address, name)
+    for address in (
+        f"{of_tag}{number}/restore/",
+        f"{REVISIONS}{number}/undo/",
+        "/admin/audittrail/time-machine/",
+    ):
+        names = (
+            "reason",
+            "digest",
+            "options",
+            "fields",
+            "on_conflict",
+            "revision",
+            "date",
+            "next",
+            "database",
+        )
+        response = as_superuser.post(address, dict.fromkeys(names, null))
+        assert response.status_code < 500, address

@@ -31,7 +31,7 @@ def test_a_revision_is_shown_with_who_when_why_and_what(as_superuser, superuser)
     assert "Spring cleaning" in text
     assert '<time class="audittrail-when" datetime="' in text
     assert "just now" in text
-    assert f'<a href="/admin/auth/user/{superuser.pk}/change/">root</a>' in text
+    assert f'<a href="/admin/auth/user/{superuser.pk}/change/"><bdi>root</bdi></a>' in text
     assert 'Customers</span> <span class="audittrail-badge audittrail-badge--inserted"' in text
     assert "Tags" in text
 

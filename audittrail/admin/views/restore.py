@@ -15,7 +15,7 @@ from audittrail.admin import pages, restore_choices, subjects, write_permissions
 from audittrail.admin.authors import authors
 from audittrail.admin.links import Link, model_url, object_url, revision_url
 from audittrail.admin.moments import When
-from audittrail.admin.names import Names, name_of
+from audittrail.admin.names import Names, name_in_sentence, name_of
 from audittrail.admin.previews import Preview
 from audittrail.admin.proposals import Proposal, answer
 from audittrail.admin.readers import Reader
@@ -153,7 +153,7 @@ class Restoration(Proposal):
                 self.model_admin, self.whole, self.chosen, self.refused_fields, names
             )
         return {
-            "title": _("Restore %(name)s") % {"name": name},
+            "title": _("Restore %(name)s") % {"name": name_in_sentence(self.live or self.was)},
             "breadcrumbs": [
                 *object_breadcrumbs(
                     self.model_admin, self.was.pk, name, exists=self.live is not None
@@ -188,7 +188,7 @@ class Restoration(Proposal):
     def said(self, plan: Plan) -> str:
         """Say what was restored, and as of when."""
         return _("“%(name)s” was restored as of %(when)s.") % {
-            "name": name_of(self.live or self.was),
+            "name": name_in_sentence(self.live or self.was),
             "when": When(self.revision.committed_at).exact,
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from audittrail.admin import pages, restore_choices, subjects, write_permissions
 from audittrail.admin.links import Link, model_url, object_url
-from audittrail.admin.names import Names, key_text, name_of
+from audittrail.admin.names import Names, key_text, name_in_sentence, name_of
 from audittrail.admin.previews import Preview
 from audittrail.admin.proposals import Proposal, answer
 from audittrail.admin.readers import Reader
@@ -85,7 +85,7 @@ class Undeletion(Proposal):
         """Return the objects and the options."""
         opts = self.model_admin.opts
         if len(self.objects) == 1:
-            title = _("Undelete %(name)s") % {"name": name_of(self.objects[0])}
+            title = _("Undelete %(name)s") % {"name": name_in_sentence(self.objects[0])}
         else:
             title = _("Undelete %(models)s") % {"models": opts.verbose_name_plural}
         list_url = model_url(self.model_admin, "audittrail_deleted")
@@ -120,7 +120,7 @@ class Undeletion(Proposal):
     def said(self, plan: Plan) -> str:
         """Say what was undeleted."""
         if len(self.objects) == 1:
-            return _("“%(name)s” was undeleted.") % {"name": name_of(self.objects[0])}
+            return _("“%(name)s” was undeleted.") % {"name": name_in_sentence(self.objects[0])}
         number = next((table.inserted for table in plan.tables if table.model is self._concrete), 0)
         opts = self.model_admin.opts
         return ngettext(
@@ -152,10 +152,7 @@ class Undeletion(Proposal):
         return restore_choices.own_models(self.model_admin.model)
 
     def _chosen_keys(self) -> list[Any]:
-        keys: dict[Any, None] = {}
-        for text in self.given.getlist(KEYS)[:MOST]:
-            try:
-                keys[self.model_admin.opts.pk.to_python(text)] = None
-            except (ValidationError, ValueError, TypeError):
-                continue  # no key of the model: there is no such object
-        return [*keys]
+        texts = self.given.getlist(KEYS)[:MOST]
+        keys = dict.fromkeys(subjects.read_key(self.model_admin, text) for text in texts)
+        # What is no key of the model names no object.
+        return [key for key in keys if key is not None]
