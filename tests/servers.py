@@ -123,6 +123,30 @@ class Run:
             guard.communicate(b"end\n", timeout=START_SECONDS)
 
     @classmethod
+    @contextmanager
+    def kept_server(
+        cls, directory: Path, wanted: str, settings: Mapping[str, object]
+    ) -> Iterator[Server]:
+        """Run a server whose databases stay in `directory`, to be found there the next time; it is stopped at the end.
+
+        The system user must be able to reach the directory.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        if SYSTEM_USER:
+            shutil.chown(directory, SYSTEM_USER)
+        binaries = find_binaries(wanted)
+        run = cls(directory)
+        server = Server(run._reachable(binaries), directory / f"kept{binaries.major}", settings)
+        if not server.data.exists():
+            run._copy_cluster(server)
+        if server.pid is None:
+            server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    @classmethod
     def current(cls) -> Run:
         """Return the run that this process or its parent began."""
         try:

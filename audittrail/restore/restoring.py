@@ -24,6 +24,7 @@ from audittrail.restore.statements import (
 from audittrail.revisions.kept import kept_since
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
+from audittrail.timetravel.settled import COMMITTED
 
 
 class Restoring(Recipe):
@@ -253,10 +254,7 @@ def stage_relation(
 
 def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:
     """Return the number and the time of the revision that left a moment."""
-    staging.cursor.execute(
-        "SELECT id, committed_at FROM audittrail.revision WHERE id < %s AND committed = %s ORDER BY id DESC LIMIT 1",
-        [moment.tick, moment.tick],
-    )
+    staging.cursor.execute("SELECT r.id, r.committed_at" + COMMITTED, {"tick": moment.tick})
     found = staging.cursor.fetchone()
     if found is None:
         if kept := kept_since(moment.using, tick=moment.tick):

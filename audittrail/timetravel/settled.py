@@ -23,11 +23,18 @@ TIMEOUT: Final = 5.0
 #: The newest tick known to be settled, for each database of this process: what is older needs no second look.
 _settled: dict[tuple[str, ...], int] = {}
 
+#: Finds the revision that was committed at a tick: it was opened shortly before, or is one of the few that took long. By its
+#: `committed` alone, of which there is no index, all might be looked at.
+COMMITTED: Final = (
+    " FROM audittrail.revision r WHERE r.committed = %(tick)s::bigint AND (r.id BETWEEN %(tick)s::bigint - 64 AND %(tick)s::bigint - 1"
+    " OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> %(tick)s::bigint - 1)"
+)
+
 _LOOK = (
     "SELECT current_setting('transaction_isolation'), extract(epoch FROM transaction_timestamp() - r.committed_at)::float,"
     " CASE WHEN pg_is_in_recovery()"
     " THEN extract(epoch FROM greatest(clock_timestamp(), pg_last_xact_replay_timestamp()) - r.committed_at)::float END"
-    " FROM audittrail.revision r WHERE r.id < %s AND r.committed = %s ORDER BY r.id DESC LIMIT 1"
+    + COMMITTED
 )
 
 
@@ -44,7 +51,7 @@ def settle(live: Any, moment: Moment) -> None:
     `TrackedLaterError` where it has been pruned.
     """
     with live.cursor() as cursor:
-        cursor.execute(_LOOK, [moment.tick, moment.tick])
+        cursor.execute(_LOOK, {"tick": moment.tick})
         row = cursor.fetchone()
     if row is None:
         if kept := kept_since(live.alias, tick=moment.tick):

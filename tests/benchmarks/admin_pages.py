@@ -1,17 +1,18 @@
-"""Measure the pages of the admin: `python -m tests.benchmarks.admin_pages [--revisions N] [--rounds N] [--check]`.
+"""Measure the pages of the admin: `python -m tests.benchmarks.admin_pages [--revisions N] [--rounds N] [--keep DIRECTORY] [--check]`.
 
 An office of 200,000 orders is changed by a million transactions, of which 10,000 change the same order. Every page is asked
 for by Django's test client as a superuser; printed are the number of its queries, its time, and the ratio to the changelist
 that Django itself makes. With `--check` the exit code is 1 if a page takes more queries than it may, or more than a second.
-A PostgreSQL cluster of its own, with default settings, is made for the run and removed after it.
+A PostgreSQL cluster of its own, with default settings, is made for the run and removed after it, unless `--keep` names a
+directory for it, in which the next run finds the office as it was filled.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -20,7 +21,6 @@ from tests.benchmarks.time_travel import DEFAULT_SETTINGS
 from tests.servers import DEFAULT_VERSION, Run
 
 SECONDS = 1.0
-DATABASE = "office"
 
 
 def main() -> int:
@@ -46,11 +46,20 @@ def main() -> int:
         "--host",
         help="socket of a running server on which to make the database, or use it if it is there",
     )
-    parser.add_argument("--database", default=DATABASE)
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIRECTORY",
+        help="where to keep the server, or find that of an earlier run with its filled database",
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is not kept")
     arguments = parser.parse_args()
     if arguments.host:
         return run(arguments, arguments.host)
+    if arguments.keep:
+        keep = arguments.keep.resolve()
+        with Run.kept_server(keep, arguments.postgres, DEFAULT_SETTINGS) as server:
+            return run(arguments, server.host)
     with Run.begin() as place:
         server = place.own_server(arguments.postgres, DEFAULT_SETTINGS)
         server.start()
@@ -58,24 +67,20 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace, host: str) -> int:
-    """Make the office where there is none yet, and measure."""
+    """Make the office unless it is there as it would be made, and measure."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "tests.benchmarks.office.settings",
         "AUDITTRAIL_BENCHMARK_HOST": host,
         "AUDITTRAIL_BENCHMARK_DRIVER": arguments.driver,
-        "AUDITTRAIL_BENCHMARK_DATABASE": arguments.database,
+        "AUDITTRAIL_BENCHMARK_DATABASE": f"office_{arguments.revisions}",
     }
-    made = subprocess.run(
-        ["psql", "-Xqh", host, "-U", "postgres", "-d", "postgres", "-c", f"CREATE DATABASE {arguments.database}"],
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )  # fmt: skip
     import django
 
     django.setup()
     from tests.benchmarks.office import filling
 
-    if made.returncode == 0:
+    if not filling.is_filled():
+        filling.make_database()
         for done, seconds in filling.timed(filling.fill(arguments.revisions)):
             print(f"{done}: {seconds:.1f} s", flush=True)
     print(", ".join(f"{number:,} {name}" for name, number in filling.sizes().items()))

@@ -43,6 +43,21 @@ def names(point: Any = None, **options: Any) -> list[str]:
     return [customer.name for customer in Customer.history(point, **options)]
 
 
+def test_a_revision_that_took_long_is_a_moment_too(versions: list[Any]) -> None:
+    customer = Customer.objects.get()
+    with transaction.atomic():
+        for number in range(70):
+            customer.name = f"Step {number}"
+            customer.save()
+    long = world.newest()
+    assert long.committed - long.pk > 64
+    customer.delete()
+    assert names(long) == ["Step 69"]
+    assert Customer.history(long).restore(dry_run=True).inserted
+    Customer.history(long).restore()
+    assert Customer.objects.get().name == "Step 69"
+
+
 def test_a_moment_is_a_revision_or_a_time(versions: list[Any]) -> None:
     assert [names(revision) for revision in versions] == [["One"], ["Two"], ["Three"]]
     first, second, third = versions

@@ -1,14 +1,18 @@
-"""Fill the office: every revision is a transaction that was really captured, but all come from one procedure in the server."""
+"""Fill the office: with the history of a million transactions, written as capture would have written it, by a few statements."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from time import perf_counter
 
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import connection, models
+from django.db import connection
+from django.db.models.expressions import RawSQL
 
+import audittrail.migrations
 from audittrail import history
 from audittrail.models import Revision
 from tests.benchmarks.office.models import Order
@@ -18,68 +22,42 @@ USERS = 200
 FAVOURITE = 100
 #: Revisions that delete orders at the end, and how many each.
 DELETIONS, DELETED = 500, 10
-BATCH = 20_000
 
-ROWS = """
-INSERT INTO office_tag (name) SELECT 'tag-' || g FROM generate_series(1, 100) g;
-INSERT INTO office_customer (name, email)
-    SELECT 'customer ' || g, 'customer' || g || '@example.com' FROM generate_series(1, {orders} / 10) g;
-INSERT INTO office_order (customer_id, status, total, placed_at, gift, note, details)
-    SELECT g % ({orders} / 10) + 1, 'new', g % 90 + 5, timestamptz '2019-01-01 00:00+00' + g * interval '1 minute',
-           g % 7 = 0, repeat('please leave it ', g % 3),
-           jsonb_build_object('shelf', g % 40, 'steps', jsonb_build_array('packed'))
-      FROM generate_series(1, {orders}) g;
-INSERT INTO office_line (order_id, article, quantity)
-    SELECT g, 'article ' || g % 1000, 1 FROM generate_series(1, {orders}) g;
-INSERT INTO office_line (order_id, article, quantity)
-    SELECT 1, 'article ' || g, 1 FROM generate_series(2, 6) g;
-INSERT INTO office_order_tags (order_id, tag_id) SELECT g, g % 100 + 1 FROM generate_series(1, {orders}, 2) g;
-"""
+HERE = Path(__file__).parent
 
-#: The work of the revisions from `first` to `last`: an order, a line of it, and its customer or a tag of it.
-WORK = """
-CREATE OR REPLACE PROCEDURE work(first integer, last integer, orders integer) LANGUAGE plpgsql AS $$
-DECLARE
-    target bigint;
-BEGIN
-    FOR i IN first..last LOOP
-        target := CASE WHEN i % {favourite} = 0 THEN 1 ELSE i::bigint * 7919 % orders + 1 END;
-        PERFORM set_config('audittrail.context', jsonb_build_object(
-            'user', i % {users} + 1, 'reason', CASE WHEN i % 3 = 0 THEN 'Reason ' || i % 500 ELSE '' END,
-            'method', 'POST', 'path', '/admin/office/order/' || target || '/change/', 'request_id', md5(i::text))::text, true);
-        UPDATE office_order
-           SET status = (ARRAY['new', 'paid', 'sent', 'back'])[i / 7 % 4 + 1], total = total + 1,
-               note = 'asked for the ' || i || 'th time, please leave it',
-               details = jsonb_build_object('shelf', i % 40, 'steps', jsonb_build_array('packed', 'step ' || i % 9))
-         WHERE id = target;
-        UPDATE office_line SET quantity = quantity + 1 WHERE id = target;
-        IF i % 2 = 0 THEN
-            UPDATE office_customer SET email = 'customer' || i || '@example.com' WHERE id = target % (orders / 10) + 1;
-        ELSIF target % 2 = 1 THEN
-            UPDATE office_order_tags SET tag_id = i % 100 + 1 WHERE order_id = target;
-        END IF;
-        COMMIT;
-    END LOOP;
-END
-$$;
-CREATE OR REPLACE PROCEDURE work_off(number integer, size integer, orders integer) LANGUAGE plpgsql AS $$
-DECLARE
-    chosen bigint[];
-BEGIN
-    FOR i IN 1..number LOOP
-        chosen := ARRAY(SELECT g FROM generate_series(orders - i * size + 1, orders - (i - 1) * size) g);
-        PERFORM set_config('audittrail.context', jsonb_build_object('user', i % {users} + 1, 'reason', 'Too old')::text, true);
-        DELETE FROM office_line WHERE order_id = ANY (chosen);
-        DELETE FROM office_order_tags WHERE order_id = ANY (chosen);
-        DELETE FROM office_order WHERE id = ANY (chosen);
-        COMMIT;
-    END LOOP;
-END
-$$;
-"""
+#: Dates for the revisions that were really made, the rows' own and the deletions, around those of 2020, which have four ticks each.
+DATES = "timestamptz '2020-01-01 00:00+00' + (id - %s) * interval '7.5 seconds'"
 
-#: As if there had been one revision every two minutes.
-DATES = "timestamptz '2020-01-01 00:00+00' + (id - (SELECT min(id) FROM audittrail.revision)) * interval '30 seconds'"
+
+def is_filled() -> bool:
+    """Return whether the database is there, and was filled to the end by the files that would fill it now."""
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
+            [connection.settings_dict["NAME"]],
+        )
+        found = cursor.fetchone()
+    if found != (_digest(),):
+        return False
+    call_command("migrate", verbosity=0)  # brings the functions that capture up to date
+    return True
+
+
+def make_database() -> None:
+    """Make the database, in place of one that was not filled to the end, or by other files."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name}")
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    migrations = Path(audittrail.migrations.__file__).parent
+    for path in sorted([*HERE.glob("*"), *migrations.rglob("*")]):
+        if path.suffix in (".py", ".sql") and path.name != "pages.py":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def fill(revisions: int) -> Iterator[str]:
@@ -89,28 +67,28 @@ def fill(revisions: int) -> Iterator[str]:
     call_command("migrate", run_syncdb=True, verbosity=0)  # the office has no migrations
     User.objects.bulk_create(User(username=f"user{number}") for number in range(1, USERS + 1))
     with connection.cursor() as cursor:
-        cursor.execute(ROWS.replace("{orders}", str(orders)))
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute(WORK.replace("{favourite}", str(FAVOURITE)).replace("{users}", str(USERS)))
+        cursor.execute((HERE / "filling.sql").read_text())
+        cursor.execute("SELECT insert_rows(%s)", [orders])
+        cursor.execute("ANALYZE")
+        cursor.execute("SELECT last_value FROM audittrail.clock")
+        (first,) = cursor.fetchone()
         yield "rows inserted"
-        for first in range(1, revisions + 1, BATCH):
-            last = min(first + BATCH - 1, revisions)
-            cursor.execute("CALL work(%s, %s, %s)", [first, last, orders])
-            yield f"{last} revisions"
-            if first // BATCH % 10 == 9:
-                cursor.execute("VACUUM")
-        yield "worked"
+        parameters = [revisions, orders, USERS, FAVOURITE]
+        cursor.execute("SELECT change_rows(%s, %s, %s, %s)", parameters)
+        cursor.execute("VACUUM ANALYZE")
+        yield "changed"
         deletions = min(DELETIONS, orders // DELETED // 4)
-        cursor.execute("CALL work_off(%s, %s, %s)", [deletions, DELETED, orders])
+        cursor.execute("CALL delete_rows(%s, %s, %s, %s)", [deletions, DELETED, orders, USERS])
         yield "deleted"
     with history.editing("Dated over years"):
-        Revision.objects.committed().update(committed_at=models.expressions.RawSQL(DATES, []))
+        made = Revision.objects.exclude(pk__gt=first, pk__lt=first + 4 * revisions)
+        made.committed().update(committed_at=RawSQL(DATES, [first]))
     yield "dated"
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM FULL audittrail.revision")
     call_command("audittrail", "maintain", "--vacuum", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"COMMENT ON DATABASE {name} IS %s", [_digest()])
     yield "closed, indexed and tidied"
 
 
