@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.contrib.admin import ModelAdmin
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.expressions import RawSQL
 from django.http import QueryDict
 
@@ -23,6 +23,7 @@ from audittrail.admin import paging, row_permissions, subjects
 from audittrail.admin.paging import Keyset, Page, Position
 from audittrail.admin.permissions import VisibleModel
 from audittrail.admin.readers import Reader
+from audittrail.admin.touched import IsAny
 from audittrail.timetravel import changes, moment
 from audittrail.timetravel.moment import Moment
 
@@ -160,7 +161,7 @@ class Deletions:
         still_open = Q(pk__in=RawSQL("SELECT o FROM audittrail.open_at(%s) o", [low]))
         wanted = self.revisions.filter(begun | still_open).values_list("pk", flat=True)
         numbers = Value([*wanted], output_field=ArrayField(models.BigIntegerField()))
-        return rows.filter(_IsAny(F("history_revision"), numbers))
+        return rows.filter(IsAny(F("history_revision"), numbers))
 
     def _ordered(self, queryset: Any, position: Position | None, is_newer: bool) -> Any:
         if position is None:
@@ -173,15 +174,6 @@ class Deletions:
             return rows
         seen = subjects.seen(self.model_admin, self.reader, [row.pk for row in rows])
         return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
-
-
-class _IsAny(Func):
-    """The condition that a value is one of an array's: one parameter, however many they are."""
-
-    arity = 2
-    template = "(%(expressions)s))"
-    arg_joiner = " = ANY ("
-    output_field = models.BooleanField()
 
 
 def _tick(text: str | None) -> int | None:

@@ -12,26 +12,30 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import QueryDict
 
 from audittrail.admin import paging, row_permissions
+from audittrail.admin.moments import When
 from audittrail.admin.paging import Page, Position
 from audittrail.admin.readers import Reader
-from audittrail.admin.touched import Range, Touch, touches, within
+from audittrail.admin.touched import IsAny, Range, Touch, touches, within
 from audittrail.admin.windows import ORDER, ordered, window
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, version_model
 
 #: Revisions of the first window, of the largest one, and how windows grow.
 FIRST_WINDOW = 1_000
-LARGEST_WINDOW = 64_000
+LARGEST_WINDOW = 32_000
 GROWTH = 8
+#: So many windows are gone through for a page at most; the page says how far it has come.
+WINDOWS = 12
 #: So few revisions are asked directly what they changed.
 FEW = 500
-#: After so many seconds no further window is begun; the page says how far it has come.
-PATIENCE = 0.5
+#: After so many seconds no further window is begun either.
+PATIENCE = 0.3
 #: Times that a page is filled up with further revisions in place of those that turned out not to appear.
 ROUNDS = 20
 
@@ -57,12 +61,20 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Further:
+    """The query string to search further back than the moment until which a search has come."""
+
+    query: str
+    until: When
+
+
+@dataclass(frozen=True)
 class Search:
     """Which revisions to find, of those that changed rows which appear to the reader.
 
     `span` are those of the time that is searched, `conditions` those of them that are wanted, the same if all are. `model` limits them to one
     model, `key` to one of its rows (values by the attributes of its versions), `operation` to a kind of change. `is_slow` says
-    that the conditions cost far more than reading a row.
+    that no index helps with the conditions.
     """
 
     reader: Reader
@@ -73,22 +85,22 @@ class Search:
     operation: str = ""
     is_slow: bool = False
 
-    def page(self, size: int, parameters: QueryDict) -> tuple[Page[Entry], str | None]:
-        """Return the page that a request asks for, and the query string to search further back, None if all was searched."""
+    def page(self, size: int, parameters: QueryDict) -> tuple[Page[Entry], Further | None]:
+        """Return the page that a request asks for, and how to search further back, None if all was searched."""
         before = ORDER.position(parameters.get(paging.BEFORE))
         after = ORDER.position(parameters.get(paging.AFTER)) if before is None else None
         found = self.find(size + 1, before or after, is_newer=after is not None)
         page = ORDER.cut(found.entries, size, parameters, before, after)
         if found.is_done or found.position is None or after is not None:
             return page, None
-        further = paging.query(parameters, paging.BEFORE, ORDER.text(found.position))
-        return page, further
+        query = paging.query(parameters, paging.BEFORE, ORDER.text(found.position))
+        return page, Further(query, When(found.position[0]))
 
     def find(self, want: int, position: Position | None, *, is_newer: bool = False) -> Found:
         """Return up to `want` entries beyond a position, in the order in which one goes away from it."""
         entries: list[Entry] = []
         begin, rounds = monotonic(), 0
-        for revisions, end in self._windows(position, is_newer):
+        for number, (revisions, end) in enumerate(self._windows(position, is_newer), 1):
             size = want - len(entries)
             while True:
                 rows = [*ordered(revisions, position, is_newer)[:size]]
@@ -105,13 +117,21 @@ class Search:
             if end is None:
                 return Found(entries, position, True)
             position = end
-            if monotonic() - begin > PATIENCE:
+            if number >= WINDOWS or monotonic() - begin > PATIENCE:
                 return Found(entries, position, False)
         return Found(entries, position, True)
 
     def recent(self, want: int) -> list[Entry]:
         """Return the newest entries, as many as are found in reasonable time."""
         return self.find(want, None).entries
+
+    def next(self, position: Position, *, is_newer: bool = False) -> BaseRevision | None:
+        """Return the first revision beyond a position; what it changed is asked only where something may not appear."""
+        if not self.needs_versions:
+            found: BaseRevision | None = ordered(self.conditions, position, is_newer).first()
+            return found
+        entries = self.find(1, position, is_newer=is_newer).entries
+        return entries[0].revision if entries else None
 
     def everything(self, size: int) -> Iterator[list[Entry]]:
         """Yield all entries, newest first, some at a time."""
@@ -142,7 +162,11 @@ class Search:
             arms.append(versions.filter(condition).order_by().values("revision_id"))
         if not arms:
             return Q(pk__in=())
-        return Q(pk__in=arms[0] if len(arms) == 1 else arms[0].union(*arms[1:], all=True))
+        numbers = arms[0] if len(arms) == 1 else arms[0].union(*arms[1:], all=True)
+        if spans and self.key is None:
+            # Said of the revisions too, or a join by number might look through all of them for one that isn't there.
+            return Q(pk__in=numbers, pk__gte=spans[0][0], pk__lte=spans[-1][1])
+        return Q(IsAny(F("pk"), ArraySubquery(numbers)))
 
     @property
     def _models(self) -> Collection[type[models.Model]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.utils.text import capfirst
 
 from audittrail.admin import row_permissions
@@ -35,6 +35,15 @@ RANGES = 64
 GAP = 2_000
 
 Range = tuple[int, int]
+
+
+class IsAny(Func):
+    """The condition that a value is one of an array's, by which PostgreSQL looks up each in an index, or tests each row."""
+
+    arity = 2
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY ("
+    output_field = models.BooleanField()
 
 
 @dataclass(frozen=True)

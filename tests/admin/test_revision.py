@@ -187,6 +187,21 @@ def test_one_goes_on_to_the_revisions_before_and_after(as_superuser, staff, log_
     assert client.get(f"{REVISIONS}{numbers[2]}/").context["newer"] is None
 
 
+def test_who_sees_everything_gets_to_the_revisions_around_without_asking_what_they_changed(
+    as_superuser,
+) -> None:
+    numbers = []
+    for number in range(3):
+        Tag.objects.create(name=f"t{number}")
+        numbers.append(last().pk)
+    with CaptureQueriesContext(connection) as captured:
+        page = as_superuser.get(f"{REVISIONS}{numbers[1]}/")
+    assert page.context["older"] == f"{REVISIONS}{numbers[0]}/"
+    assert page.context["newer"] == f"{REVISIONS}{numbers[2]}/"
+    counting = [query for query in captured.captured_queries if "operation::text" in query["sql"]]
+    assert len(counting) == 1
+
+
 def test_a_revision_that_is_not_there(as_superuser) -> None:
     assert as_superuser.get(f"{REVISIONS}4711/").status_code == 404
     assert as_superuser.get(f"{REVISIONS}{'9' * 40}/").status_code == 404

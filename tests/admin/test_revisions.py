@@ -12,7 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audittrail import history
-from audittrail.admin import activity
+from audittrail.admin import activity, readers, searching
+from audittrail.admin.moments import When
 from audittrail.admin.views import revisions as browser
 from audittrail.models import Revision
 from tests.admin.reading import REVISIONS, last, listed, text_of
@@ -34,6 +35,36 @@ def test_a_revision_is_shown_with_who_when_why_and_what(as_superuser, superuser)
     assert f'<a href="/admin/auth/user/{superuser.pk}/change/"><bdi>root</bdi></a>' in text
     assert 'Customers</span> <span class="audittrail-badge audittrail-badge--inserted"' in text
     assert "Tags" in text
+
+
+@pytest.mark.parametrize(
+    "query", ["?reason=needle", "?q=needle", "?source=command&model=testapp.tag"]
+)
+def test_a_long_search_says_how_far_it_has_come_and_goes_on(
+    as_superuser, monkeypatch, query
+) -> None:
+    with history.context(reason="The needle", command="sow"):
+        Tag.objects.create(name="needle")
+    wanted = last()
+    for number in range(6):
+        Tag.objects.create(name=f"hay{number}")
+    monkeypatch.setattr(searching, "FIRST_WINDOW", 2)
+    monkeypatch.setattr(searching, "GROWTH", 1)
+    monkeypatch.setattr(searching, "WINDOWS", 2)
+    monkeypatch.setattr(searching, "PATIENCE", 1000)
+    monkeypatch.setattr(readers, "SMALL", -1)
+    first = as_superuser.get(REVISIONS + query)
+    looked_at = Revision.objects.order_by("-committed")[3]
+    assert listed(first) == []
+    assert "Nothing found so far." in text_of(first)
+    assert f"since {When(looked_at.committed_at).exact} has been searched" in text_of(first)
+    query = first.context["further"].query
+    found: list[int] = []
+    while not found:
+        page = as_superuser.get(REVISIONS + query)
+        found, further = listed(page), page.context["further"]
+        query = further.query if further else None
+    assert found == [wanted.pk]
 
 
 def test_the_newest_come_first_and_every_page_leads_on(as_superuser, monkeypatch) -> None:

@@ -91,10 +91,11 @@ def test_one_goes_forwards_as_well_as_back(superuser, narrow_windows) -> None:
     assert found.is_done
 
 
+@pytest.mark.parametrize(("limit", "value"), [("PATIENCE", -1), ("WINDOWS", 1)])
 def test_a_search_stops_when_patience_ends_and_goes_on_from_there(
-    superuser, narrow_windows, monkeypatch
+    superuser, narrow_windows, monkeypatch, limit, value
 ) -> None:
-    monkeypatch.setattr(searching, "PATIENCE", -1)
+    monkeypatch.setattr(searching, limit, value)
     made = make_history([{0}, *([{2}] * 9)])
     reading = reader(superuser, Tag)
     search = Search(reading, reading.revisions, reading.revisions)

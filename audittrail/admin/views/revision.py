@@ -92,6 +92,6 @@ def _neighbours(reading: Reader, found: BaseRevision) -> dict[str, str | None]:
     position = (found.committed_at, found.committed)
     addresses = {}
     for name, is_newer in (("older", False), ("newer", True)):
-        entries = search.find(1, position, is_newer=is_newer).entries
-        addresses[name] = revision_url(reading.site, entries[0].revision) if entries else None
+        beside = search.next(position, is_newer=is_newer)
+        addresses[name] = None if beside is None else revision_url(reading.site, beside)
     return addresses

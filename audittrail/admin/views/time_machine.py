@@ -166,9 +166,9 @@ def _steps(site: AdminSite, request: HttpRequest, present: Any) -> list[tuple[An
     search = Search(reading, reading.revisions, reading.revisions)
     position = (present.committed_at, present.committed)
     return [
-        (text, entry.revision)
+        (text, beside)
         for text, is_newer in ((_("One revision earlier"), False), (_("One revision later"), True))
-        for entry in search.find(1, position, is_newer=is_newer).entries
+        if (beside := search.next(position, is_newer=is_newer)) is not None
     ]
 
 
