@@ -164,8 +164,8 @@ class Search:
             return Q(pk__in=())
         numbers = arms[0] if len(arms) == 1 else arms[0].union(*arms[1:], all=True)
         if spans and self.key is None:
-            # Said of the revisions too, or a join by number might look through all of them for one that isn't there.
-            return Q(pk__in=numbers, pk__gte=spans[0][0], pk__lte=spans[-1][1])
+            return Q(pk__in=numbers)
+        # A join of the numbers with the revisions in their order goes through all revisions where none of them fits.
         return Q(IsAny(F("pk"), ArraySubquery(numbers)))
 
     @property
