@@ -13,8 +13,10 @@ from audittrail.exceptions import LockedError
 from audittrail.models import Revision
 from audittrail.revisions.pruning import prune
 from tests.closing import reading
-from tests.closing.test_random_histories import EXAMPLES, ClosingPlay, random_plays
+from tests.closing.test_random_histories import ClosingPlay
 from tests.histories import record
+from tests.histories.drawing import EXAMPLES, random_plays
+from tests.histories.moments import State
 from tests.histories.record import GONE, Version
 from tests.histories.schemas import Schema, Table
 from tests.histories.writes import Step
@@ -22,7 +24,7 @@ from tests.histories.writes import Step
 #: The Django database in which plays are corrected.
 ALIAS = "corrected"
 
-random_corrections = settings(random_plays, max_examples=EXAMPLES or 20)
+random_corrections = settings(random_plays, max_examples=EXAMPLES or 14)
 
 
 class GaveUpError(Exception):
@@ -46,7 +48,8 @@ class PruningPlay(ClosingPlay):
             super().step(step)
             self.ticks |= self.seen
             return
-        if self._is_locked() or not self._bring_in_step():
+        # Pruning waits for a prepared transaction that has taken its place, and gives up after some seconds.
+        if self.prepared or self._is_locked() or not self._bring_in_step():
             return
         self.ticks |= record.commits(self.observer)
         present = sorted((tick, number) for number, tick in record.commits(self.observer).items())
@@ -95,7 +98,7 @@ class PruningPlay(ClosingPlay):
         whole = self._prune(number, keep_last, names, patience)
         seen = record.commits(self.observer)
         for made in seen.keys() - revisions.keys():
-            self.truth[made], self.followed[made] = self.content, self._followed()
+            self.moments.add(State(self.content, self._read(set()).followed), made)
         self.seen = seen
         self.ticks |= seen
         known = self._look()
@@ -161,15 +164,6 @@ class PruningPlay(ClosingPlay):
             self.observer, f"SELECT revision_id FROM audittrail.{table.name}_history"
         )
         return [number for (number,) in found]
-
-    def _followed(self) -> dict[str, list[int]]:
-        return dict(
-            record.fetch(
-                self.observer,
-                "SELECT table_name, ARRAY(SELECT (c ->> 'attnum')::int FROM jsonb_array_elements(columns) c)"
-                " FROM audittrail.tracked_table",
-            )
-        )
 
     def versions(self, table: Table) -> list[tuple[int, Version]]:
         """Return the versions of a table, committed or not."""

@@ -6,46 +6,40 @@ Set AUDITTRAIL_TEST_HISTORIES to a number to play that many random histories, di
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given, note
-from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
 from audittrail.exceptions import TrackedLaterError
 from audittrail.timetravel.moment import Moment
 from tests.closing import reading
-from tests.closing.test_random_histories import CLIENTS
 from tests.correcting.playing import ALIAS, PruningPlay, random_corrections
 from tests.histories import record
-from tests.histories.schemas import Schema, schemas
-from tests.histories.writes import Step, steps
+from tests.histories.drawing import CLIENTS, Drawn, plays
+from tests.histories.schemas import Schema
+from tests.histories.writes import Step
 
 
-@st.composite
-def plays(draw: st.DrawFn) -> tuple[Schema, list[Step]]:
-    """Draw a schema and what happens to it."""
-    schema = draw(schemas())
-    table = st.integers(0, len(schema.tables) - 1)
-    own = st.builds(
-        Step,
-        client=st.integers(0, CLIENTS - 1),
-        action=st.sampled_from(["close", "prune", "prune"]),
-        table=table,
-        key=st.integers(0, 5),
-        value=st.integers(0, 9),
+def pruning(dice: Random, schema: Schema) -> Step:
+    """Draw a step that prunes or closes."""
+    return Step(
+        client=dice.randint(0, CLIENTS - 1),
+        action=dice.choice(["close", "prune", "prune"]),
+        table=dice.randint(0, len(schema.tables) - 1),
+        key=dice.randint(0, 5),
+        value=dice.randint(0, 9),
     )
-    step = st.one_of(*[steps(schema, CLIENTS)] * 7, own)
-    return schema, draw(st.lists(step, min_size=10, max_size=60))
 
 
 @random_corrections
-@given(plays())
+@given(plays(own=pruning, one_in=8))
 def test_pruning_changes_no_answer_that_is_kept(
     fresh_database: Callable[[], Any],
     django_db_blocker: DjangoDbBlocker,
-    drawn: tuple[Schema, list[Step]],
+    drawn: Drawn,
 ) -> None:
     schema, chosen = drawn
     with (

@@ -68,6 +68,7 @@ def fresh_database(
         with control.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
             with ExitStack() as stack:
+                stack.callback(_roll_back_prepared, server, name)
                 yield Fresh(name, server, stack)
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -75,3 +76,13 @@ def fresh_database(
     with control.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {template} WITH (FORCE)")
     control.close()
+
+
+def _roll_back_prepared(server: OwnServer, name: str) -> None:
+    """Free the places of prepared transactions, of which a server has few, also when a test failed."""
+    connection = server.connect(name, autocommit=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
+        for (identifier,) in cursor.fetchall():
+            cursor.execute(f"ROLLBACK PREPARED '{identifier}'")
+    connection.close()

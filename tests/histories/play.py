@@ -3,50 +3,30 @@
 After every commit a separate connection reads all tables: that content, not a model of SQL, is the truth which history
 has to give back for the revision of that commit. Around every statement its own connection reads them too: what it
 changed, one by one, is what the versions have to say.
+
+A prepared transaction takes its place when it is prepared, and is seen when it is ended, by whichever client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.histories import record, witness
-from tests.histories.record import Content, Row
+from tests.histories.clients import (
+    ISOLATION,
+    MOST_PREPARED,
+    Change,
+    Client,
+    Prepared,
+    code,
+    is_expected,
+)
+from tests.histories.left_out import is_left_out
+from tests.histories.moments import Followed, Moment, Moments, State
+from tests.histories.record import Content
 from tests.histories.schemas import Schema, Table
-from tests.histories.writes import CHANGES, CONTROL, Step, schema_change, statement
-
-#: SQLSTATE classes of errors that an application may well get: data, constraints, concurrency, its own RAISE.
-EXPECTED = ("21", "22", "23", "27", "40", "55", "0A", "2D", "P0", "25", "3B")
-ISOLATION = {
-    "begin": "BEGIN",
-    "begin repeatable read": "BEGIN ISOLATION LEVEL REPEATABLE READ",
-    "begin serializable": "BEGIN ISOLATION LEVEL SERIALIZABLE",
-}
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a statement made of one row; None is no row."""
-
-    table: str
-    key: tuple[Any, ...]
-    before: Row | None
-    after: Row | None
-
-
-@dataclass
-class Client:
-    """A connection and what its open transaction has done so far."""
-
-    connection: Any
-    open: bool = False
-    failed: bool = False
-    #: Name of each savepoint and how many changes had been made by then.
-    savepoints: list[tuple[str, int]] = field(default_factory=list)
-    #: Changes with their place in time.
-    pending: list[tuple[int, Change]] = field(default_factory=list)
-    changed_schema: bool = False
+from tests.histories.writes import CHANGES, CONTROL, PREPARED, Step, schema_change, statement
 
 
 class Play:
@@ -75,13 +55,26 @@ class Play:
         self.clock = 0
         self.changes: list[tuple[int, Change]] = []
         self.seen = record.commits(self.observer)
-        self.content = {table.name: record.live(self.observer, table) for table in schema.tables}
-        #: The truth: the content of every table after the commit of each revision.
-        self.truth: dict[int, dict[str, Content]] = {}
-        #: The columns that history knew of by then: it learns of new ones at the table's next write.
-        self.followed: dict[int, dict[str, list[int]]] = {}
+        self.state = self._read(set())
+        self.moments = Moments()
+        self.prepared: list[Prepared] = []
         #: The first that happened against a promise at the moment of a commit.
         self.complaints: list[str] = []
+
+    @property
+    def content(self) -> dict[str, Content]:
+        """Give what every table holds now."""
+        return self.state.content
+
+    @property
+    def truth(self) -> dict[int, dict[str, Content]]:
+        """Give what every table held after the commit of each revision."""
+        return {n: state.content for n, state in self.moments.of_revisions().items()}
+
+    @property
+    def followed(self) -> dict[int, Followed]:
+        """Give the columns that history knew of by then."""
+        return {n: state.followed for n, state in self.moments.of_revisions().items()}
 
     def _witness(self) -> None:
         names = {
@@ -91,22 +84,25 @@ class Play:
             self._execute(self.observer, text)
 
     def _execute(self, connection: Any, text: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(text)
+        record.execute(connection, text)
 
     def step(self, step: Step) -> None:
         """Let a client do something; errors that PostgreSQL may rightly raise are part of the play."""
         client = self.clients[step.client]
-        if step.action in CONTROL:
+        if step.action in PREPARED:
+            self._end_prepared(client, step)
+        elif step.action in CONTROL:
             self._control(client, step)
         elif not client.failed:
             self._write(client, step)
 
     def finish(self) -> None:
-        """Commit what is still open, complete the baselines and bring tracking in step."""
+        """Commit what is still open or prepared, complete the baselines and bring tracking in step."""
         for number, client in enumerate(self.clients):
             if client.open:
                 self._control(client, Step(number, "commit"))
+        while self.prepared:
+            self.step(Step(0, "commit prepared"))
         for number, table in enumerate(self.schema.tables):
             while self._remaining(table):
                 self._write(self.clients[0], Step(0, "backfill", number))
@@ -123,13 +119,8 @@ class Play:
         try:
             self._execute(client.connection, text)
         except Exception as error:
-            code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-            self.script.append(f"   {code} {error}")
-            if (
-                not code
-                or not code.startswith(EXPECTED)
-                or "audittrail" in str(error).split("CONTEXT")[0]
-            ) and "could remove rows" not in str(error):
+            self.script.append(f"   {code(error)} {error}")
+            if not is_expected(error):
                 raise AssertionError("\n".join(self.script)) from error
             client.failed = client.open
             return False
@@ -140,6 +131,7 @@ class Play:
         if action in ISOLATION:
             if not client.open and self._try(client, ISOLATION[action]):
                 client.open = True
+                client.isolated = action != "begin"
         elif not client.open:
             return
         elif action.startswith("constraints"):
@@ -157,13 +149,55 @@ class Play:
                 client.failed = False
                 self._try(client, "ROLLBACK TO s")
                 del client.pending[client.savepoints[-1][1] :]
-        else:
+        elif action != "prepare":
             self._end(client, action)
+        elif len(self.prepared) < MOST_PREPARED:
+            self._prepare(client)
+
+    def _prepare(self, client: Client) -> None:
+        ((database,),) = record.fetch(self.observer, "SELECT current_database()")
+        identifier = f"{database} {len(self.script)}"
+        committing = not client.failed
+        done = self._try(client, f"PREPARE TRANSACTION '{identifier}'")
+        pending, changed_schema = client.pending, client.changed_schema
+        client.open, client.failed, client.isolated = False, False, False
+        client.pending, client.savepoints, client.changed_schema = [], [], False
+        self._observe([], changed_schema=False)
+        if done and committing:
+            unsettled = None if self.prepared else self.is_unsettled()
+            moment = self.moments.add(self.state)
+            self.prepared.append(Prepared(identifier, pending, changed_schema, moment, unsettled))
+
+    def _end_prepared(self, client: Client, step: Step) -> None:
+        if client.open or not self.prepared:
+            return
+        one = self.prepared.pop(step.key % len(self.prepared))
+        done = self._try(client, f"{step.action.upper()} '{one.identifier}'")
+        assert done, "\n".join(self.script)
+        if step.action == "commit prepared":
+            self._observe(one.pending, one.changed_schema, one.moment)
+            if one.unsettled not in (None, one.moment.revision is not None):
+                self._complain(f"it was {one.unsettled} that readers had to wait for this revision")
+        else:
+            self._observe([], changed_schema=False)
+        if not self.prepared and self.is_unsettled():
+            self._complain("readers have to wait for nobody")
+
+    def is_unsettled(self) -> bool:
+        """Tell whether readers have to wait for somebody who has a place and can't be seen."""
+        try:
+            self._execute(self.observer, "SELECT audittrail.settled_tick('0')")
+        except Exception as error:
+            if code(error) != "55006":
+                raise
+            return True
+        return False
 
     def _end(self, client: Client, action: str) -> None:
         committing = action.startswith("commit") and not client.failed
         done = self._try(client, action.upper())
         client.open = done and action.endswith("chain")
+        client.isolated &= client.open
         client.failed = False
         pending = client.pending if done and committing else []
         changed_schema = client.changed_schema
@@ -172,6 +206,8 @@ class Play:
 
     def _write(self, client: Client, step: Step) -> None:
         table = self.schema.tables[step.table]
+        if is_left_out(self.schema, step, client.isolated):
+            return
         present = dict(record.columns(client.connection, table).values())
         if step.action in CHANGES and step.action != "track":
             text = schema_change(table, step, present, f"c_{self.clock}")
@@ -200,17 +236,7 @@ class Play:
         }
 
     def _locked(self, client: Client | None = None) -> set[str]:
-        own = "0"
-        if client is not None:
-            own = str(record.fetch(client.connection, "SELECT pg_backend_pid()")[0][0])
-        # A partition that is locked makes its table unreadable as well.
-        found = record.fetch(
-            self.observer,
-            "SELECT DISTINCT split_part(c.relname, '_', 1) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
-            " WHERE l.mode = 'AccessExclusiveLock' AND c.relnamespace = 'public'::regnamespace"
-            f" AND c.relkind IN ('r', 'p') AND l.pid <> {own}",
-        )
-        return {name for (name,) in found}
+        return record.locked(self.observer, client.connection if client else self.observer)
 
     def _differences(
         self, before: dict[str, Content], after: dict[str, Content]
@@ -222,22 +248,28 @@ class Play:
             if table in after and before[table].get(key) != after[table].get(key)
         ]
 
-    def _observe(self, pending: list[tuple[int, Change]], changed_schema: bool) -> None:
-        """Note the truth after what may have been a commit, with its revision."""
+    def _read(self, locked: set[str]) -> State:
+        """Return what can be seen now; what is locked is as it was."""
+        tables = record.tables_without(self.schema, locked)
+        followed = record.fetch(
+            self.observer,
+            "SELECT table_name, ARRAY(SELECT (c ->> 'attnum')::int FROM jsonb_array_elements(columns) c)"
+            " FROM audittrail.tracked_table",
+        )
+        content = {table.name: record.live(self.observer, table) for table in tables}
+        return State(self.content | content if locked else content, dict(followed))
+
+    def _observe(
+        self,
+        pending: list[tuple[int, Change]],
+        changed_schema: bool,
+        moment: Moment | None = None,
+    ) -> None:
+        """Note the truth after what may have been a commit, with its revision; `moment` is its place if it was prepared."""
         self.changes += pending
         locked = self._locked()
         self._execute(self.observer, "BEGIN")
-        content = self.content | {
-            table.name: record.live(self.observer, table)
-            for table in record.tables_without(self.schema, locked)
-        }
-        followed = dict(
-            record.fetch(
-                self.observer,
-                "SELECT table_name, ARRAY(SELECT (c ->> 'attnum')::int FROM jsonb_array_elements(columns) c)"
-                " FROM audittrail.tracked_table",
-            )
-        )
+        state = self._read(locked)
         for table in record.tables_without(self.schema, locked):
             self.columns[table.name] = record.columns(self.observer, table)
             self.names[table.name] |= {
@@ -246,18 +278,20 @@ class Play:
         seen = record.commits(self.observer)
         self._execute(self.observer, "COMMIT")
         new = sorted(seen.keys() - self.seen.keys(), key=lambda number: seen[number])
-        if new and self.seen and min(seen[n] for n in new) < max(self.seen.values()):
-            self._complain("a commit got a tick before that of an earlier commit")
         if len(new) > 1:
             self._complain(f"one commit made {len(new)} revisions")
-        if content != self.content and not changed_schema and not new:
+        if state.content != self.content and not changed_schema and not new:
             self._complain("a commit changed something and made no revision")
         if self.schema.plain and bool(new) != bool(pending):
             self._complain(f"{len(pending)} changes were committed, {len(new)} revisions made")
-        for number in new:
-            self.truth[number] = content
-            self.followed[number] = followed
-        self.content, self.seen = content, seen
+        if moment is not None:
+            self.moments.reveal(moment, new[0] if new else None, self.state, state)
+        else:
+            for number in new:
+                self.moments.add(state, number)
+        self.state, self.seen = state, seen
+        if not self.moments.are_in_order(seen):
+            self._complain("ticks are not in the order of the commits")
 
     def _complain(self, text: str) -> None:
         self.script.append(f"   !! {text}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
+
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 from tests.histories.schemas import Schema, Table
 
@@ -33,6 +36,20 @@ def fetch(connection: Any, query: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def execute(connection: Any, text: str) -> None:
+    """Execute a statement; what follows the first line of a COPY is its data."""
+    with connection.cursor() as cursor:
+        if not text.startswith("COPY"):
+            cursor.execute(text)
+            return
+        command, _, data = text.partition("\n")
+        if is_psycopg3:
+            with cursor.copy(command) as copy:
+                copy.write(data)
+        else:
+            cursor.copy_expert(command, StringIO(data))
+
+
 def columns(connection: Any, table: Table) -> dict[int, tuple[str, str]]:
     """Return name and type of each column by its number, as this connection sees them now."""
     found = fetch(
@@ -53,6 +70,19 @@ def live(connection: Any, table: Table) -> Content:
         row = dict(zip(present, found, strict=True))
         content[tuple(row[numbers[name]] for name in table.key)] = row
     return content
+
+
+def locked(observer: Any, own: Any) -> set[str]:
+    """Return the tables that somebody else has locked so that a connection, `own`, can't read them."""
+    ((number,),) = fetch(own, "SELECT pg_backend_pid()")
+    # A partition that is locked makes its table unreadable as well; a prepared transaction has no process.
+    found = fetch(
+        observer,
+        "SELECT DISTINCT split_part(c.relname, '_', 1) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
+        " WHERE l.mode = 'AccessExclusiveLock' AND c.relnamespace = 'public'::regnamespace"
+        f" AND c.relkind IN ('r', 'p') AND l.pid IS DISTINCT FROM {number}",
+    )
+    return {name for (name,) in found}
 
 
 def versions(connection: Any, table: Table, names: Mapping[int, str]) -> list[Version]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from hypothesis import strategies as st
+from random import Random
 
 #: Values of each type, as SQL. Few, so that updates often change nothing and keys often clash.
 VALUES: dict[str, tuple[str, ...]] = {
@@ -24,6 +23,18 @@ VALUES: dict[str, tuple[str, ...]] = {
     "int4range": ("'[1,5)'", "'empty'", "NULL"),
     "mood": ("'glad'", "'sad'", "NULL"),
     "short_text": ("'s'", "'t'", "NULL"),
+}
+#: A value of some types as COPY reads it.
+COPIED = {
+    "text": r"tab\t, line\n, \\ and ä",
+    "jsonb": '{"a": 1.00, "b": "\\\\n"}',
+    "json": '{"a":1,  "a":2}',
+    "numeric": "1.00",
+    "double precision": "-0",
+    "bytea": r"\\x00ff",
+    "integer[]": "{1,NULL}",
+    "character(5)": "ab",
+    "mood": "sad",
 }
 PREPARATION = (
     "CREATE TYPE mood AS ENUM ('sad', 'glad')",
@@ -216,55 +227,55 @@ class Schema:
         )
 
 
-@st.composite
-def schemas(draw: st.DrawFn) -> Schema:
+def random_schema(dice: Random) -> Schema:
     """Draw a schema of one to three tables."""
-    purpose = draw(st.sampled_from(["witnessed", "plain", "changing"]))
+    purpose = dice.choice(["witnessed", "plain", "changing"])
     tables: list[Table] = []
-    for number in range(draw(st.integers(1, 3))):
-        tables.append(draw(_tables(number, tables, purpose)))
+    for number in range(dice.randint(1, 3)):
+        tables.append(_table(dice, number, tables, purpose))
     triggers = []
-    for number in range(0 if purpose == "plain" else draw(st.integers(0, 3))):
+    for number in range(0 if purpose == "plain" else dice.randint(0, 3)):
         kinds = sorted(TRIGGERS) if purpose == "witnessed" else sorted({*TRIGGERS} - {"undelete"})
-        own = draw(st.integers(0, len(tables) - 1))
-        kind = draw(st.sampled_from(kinds))
+        own = dice.randint(0, len(tables) - 1)
+        kind = dice.choice(kinds)
         if kind == "undelete" and (tables[own].generated or tables[own].partitioned):
             continue
         # Names before and after those of audittrail's triggers, since PostgreSQL runs triggers by name.
-        name = f"{draw(st.sampled_from('az'))}_{number}_{kind}"
-        triggers.append(Trigger(kind, name, own, draw(st.integers(0, len(tables) - 1))))
+        name = f"{dice.choice('az')}_{number}_{kind}"
+        triggers.append(Trigger(kind, name, own, dice.randint(0, len(tables) - 1)))
     return Schema(tuple(tables), tuple(triggers), purpose == "witnessed", purpose == "changing")
 
 
-@st.composite
-def _tables(draw: st.DrawFn, number: int, earlier: list[Table], purpose: str) -> Table:
-    actions = st.sampled_from(ACTIONS[:2] if purpose == "plain" else ACTIONS)
-    kind = draw(st.sampled_from(sorted(KEYS)))
+def _table(dice: Random, number: int, earlier: list[Table], purpose: str) -> Table:
+    actions = ACTIONS[:2] if purpose == "plain" else ACTIONS
+    kind = dice.choice(sorted(KEYS))
     targets = [index for index, table in enumerate(earlier) if not table.composite]
-    composite = draw(st.booleans())
+    composite = dice.choice([False, True])
     references = []
-    for column in ("a", "b")[: draw(st.integers(0, 2))]:
+    for column in ("a", "b")[: dice.randint(0, 2)]:
         own = [] if composite else [number]
         if not targets + own:
             break
-        target = draw(st.sampled_from(targets + own))
-        if target != number and column == "a" and draw(st.integers(0, 3)) == 0:
+        target = dice.choice(targets + own)
+        if target != number and column == "a" and dice.randint(0, 3) == 0:
             # The key is itself a foreign key, as in multi-table inheritance.
             column, kind = "id", earlier[target].key_kind
-        deferrable = draw(st.sampled_from(["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"]))
-        references.append(Reference(column, target, draw(actions), draw(actions), deferrable))
-    baseline = draw(st.sampled_from(["empty", "copied", "backfilled"]))
+        deferrable = dice.choice(["", "DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])
+        references.append(
+            Reference(column, target, dice.choice(actions), dice.choice(actions), deferrable)
+        )
+    baseline = dice.choice(["empty", "copied", "backfilled"])
     if any(r.column == "id" and earlier[r.target].baseline == "empty" for r in references):
         baseline = "empty"
-    types = tuple(draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=3)))
+    types = tuple(dice.choice(sorted(VALUES)) for _ in range(dice.randint(0, 3)))
     return Table(
         name=f"t{number}",
         key_kind=kind,
-        columns=tuple(draw(st.permutations(COLUMNS))[: len(types)]),
+        columns=tuple(dice.sample(COLUMNS, len(types))),
         types=types,
         references=tuple(references),
-        partitioned=draw(st.integers(0, 3)) == 0,
-        generated=draw(st.booleans()),
+        partitioned=dice.randint(0, 3) == 0,
+        generated=dice.choice([False, True]),
         composite=composite,
         baseline=baseline,
     )

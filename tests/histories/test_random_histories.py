@@ -1,50 +1,23 @@
-"""Whatever happens to whatever tables, history tells exactly that.
-
-Set AUDITTRAIL_TEST_HISTORIES to a number to play that many random histories, different ones each time.
-"""
+"""Whatever happens to whatever tables, history tells exactly that. See `drawing` for long runs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, note, settings
-from hypothesis import strategies as st
+from hypothesis import given, note
 
 from tests.histories import record
+from tests.histories.drawing import CLIENTS, Drawn, plays, random_plays
 from tests.histories.play import Play
 from tests.histories.record import GONE, Content, Version
-from tests.histories.schemas import Schema, Table, schemas
-from tests.histories.writes import Step, steps
-
-EXAMPLES = int(os.environ.get("AUDITTRAIL_TEST_HISTORIES", "0"))
-CLIENTS = 4
-
-random_plays = settings(
-    # A long run makes what it finds small, which takes minutes.
-    phases=list(Phase) if EXAMPLES else [Phase.generate],
-    max_examples=EXAMPLES or 40,
-    derandomize=not EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-
-
-@st.composite
-def plays(draw: st.DrawFn) -> tuple[Schema, list[Step]]:
-    """Draw a schema and what happens to it."""
-    schema = draw(schemas())
-    return schema, draw(st.lists(steps(schema, CLIENTS), min_size=5, max_size=60))
+from tests.histories.schemas import Table
 
 
 @random_plays
 @given(plays())
-def test_history_gives_back_every_moment(
-    fresh_database: Callable[[], Any], drawn: tuple[Schema, list[Step]]
-) -> None:
+def test_history_gives_back_every_moment(fresh_database: Callable[[], Any], drawn: Drawn) -> None:
     schema, chosen = drawn
     with fresh_database() as database:
         play = Play(schema, database.connect, CLIENTS)

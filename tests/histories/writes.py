@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from random import Random
 
-from hypothesis import strategies as st
-
-from tests.histories.schemas import COLUMNS, KEYS, VALUES, Schema, Table
+from tests.histories.schemas import COLUMNS, COPIED, KEYS, VALUES, Schema, Table
 
 STATEMENTS = (
     "insert",
@@ -24,8 +24,11 @@ STATEMENTS = (
     "delete half",
     "move rows",
     "two tables",
+    "many writes",
     "block",
     "merge",
+    "copy",
+    "copy some",
     "partition",
     "truncate",
     "truncate cascade",
@@ -42,9 +45,23 @@ CONTROL = (
     "commit",
     "commit and chain",
     "rollback and chain",
+    "prepare",
     "constraints immediate",
     "constraints deferred",
 )
+COMMON = (
+    "begin",
+    "begin",
+    "savepoint",
+    "rollback to",
+    "commit",
+    "prepare",
+    "insert",
+    "update",
+    "upsert",
+)
+#: Ways of ending a prepared transaction, of one's own or somebody else's.
+PREPARED = ("commit prepared", "commit prepared", "rollback prepared")
 CHANGES = (
     "add column",
     "add filled column",
@@ -67,22 +84,20 @@ class Step:
     value: int = 0
 
 
-def steps(schema: Schema, clients: int) -> st.SearchStrategy[Step]:
+def random_step(dice: Random, schema: Schema, clients: int) -> Step:
     """Draw a step of one of `clients` clients."""
-    common = ("begin", "savepoint", "rollback to", "commit", "commit", "insert", "update", "upsert")
-    actions: tuple[str, ...] = STATEMENTS * 2 + CONTROL + common * 3 + ("backfill",)
+    actions: tuple[str, ...] = STATEMENTS * 2 + CONTROL + COMMON * 5 + PREPARED * 2 + ("backfill",)
     if schema.changing:
         actions += CHANGES
     if schema.plain:
         # A block changes rows more than once.
         actions = tuple(action for action in actions if action != "block")
-    return st.builds(
-        Step,
-        client=st.integers(0, clients - 1),
-        action=st.sampled_from(actions),
-        table=st.integers(0, len(schema.tables) - 1),
-        key=st.integers(1, 6),
-        value=st.integers(0, 9),
+    return Step(
+        client=dice.randint(0, clients - 1),
+        action=dice.choice(actions),
+        table=dice.randint(0, len(schema.tables) - 1),
+        key=dice.randint(1, 6),
+        value=dice.randint(0, 9),
     )
 
 
@@ -100,6 +115,7 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
     insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({row})"
     other = schema.tables[step.value % len(schema.tables)]
     where = f"id = {key}"
+    by_source = version >= 17 and step.key % 2
     match step.action:
         case "insert":
             return insert
@@ -156,6 +172,21 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
                 f"WITH first AS (UPDATE {table.name} SET n = n + 1 WHERE {where} RETURNING 1)"
                 f" UPDATE {other.name} SET n = n + 1 WHERE EXISTS (SELECT FROM first)"
             )
+        case "many writes":
+            return (
+                f"WITH changed AS (UPDATE {table.name} SET n = n + 1 WHERE n % 2 = {step.value % 2} RETURNING n),"
+                f" gone AS (DELETE FROM {table.name} WHERE n % 2 <> {step.value % 2} AND {where} RETURNING n),"
+                f" made AS (INSERT INTO {other.name} (id, n) SELECT {other.key_value(step.key)}, count(*) FROM changed"
+                f" ON CONFLICT ({', '.join(other.key)}) DO UPDATE SET n = EXCLUDED.n)"
+                f" INSERT INTO {table.name} (id, n) SELECT {table.key_value(10 + step.key)}, n FROM gone"
+                " ON CONFLICT DO NOTHING"
+            )
+        case "copy":
+            # Often one row too many, so that none comes about.
+            numbers = (step.key, 10 + step.key) if step.value % 3 else (10 + step.value, 30)
+            return copy(table, own, column, numbers, "")
+        case "copy some":
+            return copy(table, own, column, range(step.key, 20), f"WHERE n > {6 + step.value}")
         case "block":
             # What an exception undoes never happened; what surrounds it did.
             undo = "RAISE EXCEPTION 'undo'" if step.value % 2 else "NULL"
@@ -172,6 +203,10 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
                 f" WHEN MATCHED AND t.n % 2 = {step.value % 2} THEN DELETE"
                 " WHEN MATCHED THEN UPDATE SET n = coalesce(t.n, 0) + 1"
                 f" WHEN NOT MATCHED THEN INSERT (id) VALUES (CAST(v.id AS {KEYS[table.key_kind][0]}))"
+                + (
+                    " WHEN NOT MATCHED BY SOURCE AND t.n % 4 = 2 THEN UPDATE SET n = t.n + 1"
+                    * by_source
+                )
             )
         case "partition" if table.partitioned:
             part = f"{table.name}_{step.key % 2}"
@@ -203,6 +238,19 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
             return f"SELECT FROM {table.name} WHERE {where} FOR UPDATE"
         case _:
             return f"UPDATE {table.name} SET n = 1 WHERE {where}"
+
+
+def copy(
+    table: Table, own: dict[str, str], column: str, numbers: Iterable[int], condition: str
+) -> str:
+    """Return a COPY of rows with these numbers, and its data on the lines after it."""
+    value = COPIED.get(own[column], r"\N")
+    names = ["id", "n"] if column == "n" else ["id", "n", column]
+    rows = [
+        [table.key_value(number).strip("'"), str(number), value][: len(names)] for number in numbers
+    ]
+    lines = "".join("\t".join(row) + "\n" for row in rows)
+    return f"COPY {table.name} ({', '.join(names)}) FROM STDIN {condition}\n{lines}"
 
 
 def schema_change(table: Table, step: Step, columns: dict[str, str], fresh: str) -> str:

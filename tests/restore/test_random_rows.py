@@ -14,7 +14,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from audittrail.exceptions import RestoreConflictError
-from tests.histories.test_random_histories import EXAMPLES, random_plays
+from tests.histories.drawing import EXAMPLES, random_plays
 from tests.restore.truth import verified
 from tests.testapp import models as m
 from tests.timetravel import world
