@@ -57,13 +57,17 @@ class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
     def get_by_timestamp(self, timestamp: datetime) -> BaseRevision:
         """Return the last revision committed at or before a moment.
 
-        Takes an aware datetime; a naive one is understood in the current time zone.
+        Takes an aware datetime; a naive one is understood in the current time zone. Of a moment that has just passed, what is being
+        committed is waited for, so that the answer stays the same.
 
-        Raises `Revision.DoesNotExist` if there was none yet, `TypeError` for anything but a datetime.
+        Raises `Revision.DoesNotExist` if there was none yet, `TypeError` for anything but a datetime, and `UnsettledError` if
+        something takes seconds to be committed, as a prepared transaction may.
         """
-        found = self.filter(committed_at__lte=_aware(timestamp))._last_committed()
+        moment = _aware(timestamp)
+        settling.wait_for_time(self.db, moment, settling.TIMEOUT)
+        found = self.filter(committed_at__lte=moment)._last_committed()
         if found is None:
-            kept = kept_since(self.db, moment=_aware(timestamp))
+            kept = kept_since(self.db, moment=moment)
             raise self.model.DoesNotExist(
                 f"No revision was committed at or before {timestamp}"
                 + (f": {kept}." if kept else ".")
@@ -107,7 +111,7 @@ class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
         versions = versions_of_object(obj, using=self.db)
         return self.filter(pk__in=versions.values("revision_id"))
 
-    def settled(self, timeout: float = 5.0) -> Self:
+    def settled(self, timeout: float = settling.TIMEOUT) -> Self:
         """Return the revisions before which nothing can appear any more: what a change feed follows.
 
         Waits up to `timeout` seconds for transactions that are just committing.

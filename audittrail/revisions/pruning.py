@@ -20,9 +20,6 @@ from audittrail.revisions import settling
 from audittrail.revisions.context import context
 from audittrail.revisions.models import BaseRevision, revision_model
 
-#: Seconds that a commit at the cutoff is waited for.
-TIMEOUT = 5.0
-
 
 @dataclass(frozen=True)
 class PrunedTable:
@@ -148,5 +145,5 @@ def _cutoff(older_than: timedelta | datetime | BaseRevision, using: str) -> Base
             revision = revision_model().objects.using(using).get_by_timestamp(moment)
         except ObjectDoesNotExist:
             return None
-    settling.wait_for_holders(using, TIMEOUT)
+    settling.wait_for_holders(using, settling.TIMEOUT)
     return revision

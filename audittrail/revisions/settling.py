@@ -1,6 +1,8 @@
 """Settled moments: which revisions are certain to have nothing before them that is still to appear."""
 
 import time
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db import connections
 
@@ -8,6 +10,16 @@ from audittrail.exceptions import UnsettledError
 
 #: The advisory lock that `audittrail.stamp()` shares, from before a transaction's tick until it is visible.
 STAMP_LOCK = (1635083369, 1)
+
+#: How many seconds a moment is waited for, unless otherwise told.
+TIMEOUT: Final = 5.0
+
+#: A stamp is at most so much older than the moment at which its transaction takes the lock (see `audittrail.stamp_at_commit()`).
+STAMP_AGE: Final = timedelta(milliseconds=10)
+
+#: How long ago a moment may be for its commits to be waited for, and how far apart the clocks of the server and of this machine are.
+RECENT: Final = timedelta(hours=1)
+CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 def settled_tick(using: str, timeout: float) -> int:
@@ -35,32 +47,73 @@ def settled_tick(using: str, timeout: float) -> int:
     return int(tick)
 
 
+def wait_for_time(using: str, moment: datetime, timeout: float) -> None:
+    """Wait until nothing can appear any more that was committed by a moment of the last hour.
+
+    Takes an aware datetime; one that is still to come counts as now. What began to commit longer ago is visible, but for a
+    transaction that has been prepared and forgotten. Raises `UnsettledError` after `timeout` seconds.
+    """
+    if moment > datetime.now(moment.tzinfo) - RECENT - CLOCK_SKEW:
+        _wait(using, timeout, moment)
+
+
 def wait_for_holders(using: str, timeout: float) -> None:
     """Wait for the transactions that are committing now; those that begin to later have later ticks.
 
     Raises `UnsettledError` after `timeout` seconds.
     """
+    _wait(using, timeout, None)
+
+
+def _wait(using: str, timeout: float, moment: datetime | None) -> None:
     deadline = time.monotonic() + timeout
     pause = 0.001
     with connections[using].cursor() as cursor:
-        holders = _holders(cursor)
+        holders, clock = _holders(cursor)
+        if moment is not None:
+            # Who was stamped by then takes the lock in this time, or is stamped anew.
+            ahead = moment - datetime.fromtimestamp(clock, moment.tzinfo)
+            if ahead > -STAMP_AGE:
+                time.sleep(min(STAMP_AGE, ahead + STAMP_AGE).total_seconds())
+                holders, _ = _holders(cursor)
         while holders:
+            if moment is not None and _is_closed(cursor, moment):
+                return
             if time.monotonic() > deadline:
                 raise UnsettledError(
-                    f"After {timeout} s transactions that began to commit are still not visible (virtual transactions "
+                    f"After {timeout} s transactions that began to commit are still not visible (their numbers: "
                     f"{', '.join(sorted(holders))}). Look for prepared transactions in pg_prepared_xacts, or ask for "
                     "an earlier moment."
                 )
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
-            holders &= _holders(cursor)
+            holders &= _holders(cursor)[0]
 
 
-def _holders(cursor: object) -> set[str]:
-    cursor.execute(  # type: ignore[attr-defined]
-        "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s"
-        " AND objsubid = 2 AND granted AND pid IS DISTINCT FROM pg_backend_pid()"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+def _is_closed(cursor: Any, moment: datetime) -> bool:
+    """Return whether what comes after a moment is known to be settled; times and ticks of commits side by side may differ."""
+    cursor.execute(
+        "SELECT coalesce((SELECT committed FROM audittrail.revision WHERE committed_at > %s + interval '1 second'"
+        " ORDER BY committed_at LIMIT 1) <= (SELECT max(closed_through) FROM audittrail.tracked_table), false)",
+        [moment],
+    )
+    (closed,) = cursor.fetchone()
+    return bool(closed)
+
+
+def _holders(cursor: Any) -> tuple[set[str], float]:
+    """Return who is committing, and the server's clock just before that was looked at, in seconds since 1970.
+
+    By the numbers of the transactions, which they keep when they are prepared meanwhile.
+    """
+    cursor.execute(
+        "WITH locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)"
+        " SELECT extract(epoch FROM clock_timestamp())::float, ARRAY("
+        " SELECT n.transactionid::text FROM locks l JOIN locks n USING (virtualtransaction)"
+        " WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid = 2"
+        " AND l.pid IS DISTINCT FROM pg_backend_pid() AND n.locktype = 'transactionid' AND n.mode = 'ExclusiveLock'"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
         STAMP_LOCK,
     )
-    return {holder for (holder,) in cursor.fetchall()}  # type: ignore[attr-defined]
+    clock, holders = cursor.fetchone()
+    return set(holders), clock

@@ -17,9 +17,6 @@ from audittrail.timetravel.moment import Moment
 #: How many seconds at most a commit takes to become visible, where the server doesn't show which ones are on their way.
 COMMIT_WINDOW: Final = 1.0
 
-#: How many seconds a moment is waited for.
-TIMEOUT: Final = 5.0
-
 #: The newest tick known to be settled, for each database of this process: what is older needs no second look.
 _settled: dict[tuple[str, ...], int] = {}
 
@@ -27,11 +24,13 @@ _settled: dict[tuple[str, ...], int] = {}
 #: `committed` alone, of which there is no index, all might be looked at.
 COMMITTED: Final = (
     " FROM audittrail.revision r WHERE r.committed = %(tick)s::bigint AND (r.id BETWEEN %(tick)s::bigint - 64 AND %(tick)s::bigint - 1"
-    " OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> %(tick)s::bigint - 1)"
+    " OR r.id = (SELECT l.id FROM audittrail.long_revision l WHERE l.committed = %(tick)s::bigint"
+    " AND int8range(l.id, l.committed) @> %(tick)s::bigint - 1))"
 )
 
 _LOOK = (
-    "SELECT current_setting('transaction_isolation'), extract(epoch FROM transaction_timestamp() - r.committed_at)::float,"
+    "SELECT current_setting('transaction_isolation'), (SELECT coalesce(max(closed_through), 0) FROM audittrail.tracked_table),"
+    " extract(epoch FROM transaction_timestamp() - r.committed_at)::float,"
     " CASE WHEN pg_is_in_recovery()"
     " THEN extract(epoch FROM greatest(clock_timestamp(), pg_last_xact_replay_timestamp()) - r.committed_at)::float END"
     + COMMITTED
@@ -60,7 +59,7 @@ def settle(live: Any, moment: Moment) -> None:
             f"No revision was committed at {moment}, or this server has not heard of it yet. Take the revision from the database that "
             "is to be read."
         )
-    isolation, before_transaction, on_standby = row
+    isolation, closed_through, before_transaction, on_standby = row
     if (
         isolation not in ("read committed", "read uncommitted")
         and before_transaction < COMMIT_WINDOW
@@ -71,12 +70,20 @@ def settle(live: Any, moment: Moment) -> None:
         )
     if is_settled(live, moment):
         return
+    if moment.tick <= closed_through:
+        # It was settled when its versions were closed: it can be read even while a prepared transaction lies about.
+        _remember(live, closed_through)
+        return
     if on_standby is not None and on_standby < COMMIT_WINDOW:
         # A standby doesn't know which transactions are committing on the primary: their time is waited for.
         time.sleep(COMMIT_WINDOW - max(on_standby, 0.0))
-    settling.wait_for_holders(live.alias, TIMEOUT)
+    settling.wait_for_holders(live.alias, settling.TIMEOUT)
+    _remember(live, moment.tick)
+
+
+def _remember(live: Any, tick: int) -> None:
     database = _identity(live)
-    _settled[database] = max(moment.tick, _settled.get(database, 0))
+    _settled[database] = max(tick, _settled.get(database, 0))
 
 
 def forget(**kwargs: Any) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
-from django.db import connection, transaction
+from django.db import NotSupportedError, connection, transaction
 
 from tests.capture.truth import Witness
 from tests.capture.ways import sql
@@ -119,6 +122,35 @@ def test_a_merge_into_every_partition(filled: Witness) -> None:
             " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
         )
     assert watch.recorded.operations == {"measurement": "DDIIU"}
+
+
+@pytest.mark.parametrize("sources", ["(9), (1), (2)", "(1), (9), (2)", "(1), (2), (9), (8)", "(9)"])
+def test_a_merge_that_inserts_before_it_updates(filled: Witness, sources: str) -> None:
+    """PostgreSQL gives the triggers the image of the inserted row for those that are updated later."""
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("PostgreSQL has had MERGE since version 15.")
+    merge = (
+        f"MERGE INTO measurement m USING (VALUES {sources}) s (n) ON m.sensor = s.n"
+        " WHEN MATCHED THEN UPDATE SET {update} WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
+    )
+    expected = {"I": sources.count("9") + sources.count("8"), "U": len(re.findall("[12]", sources))}
+    with filled.watching() as watch:
+        sql(merge.format(update="value = value + 100"))
+    assert Counter(watch.recorded.operations["measurement"]) == Counter(expected)
+
+
+def test_a_merge_that_inserts_rows_and_changes_keys(filled: Witness) -> None:
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("PostgreSQL has had MERGE since version 15.")
+    with filled.watching(exact=False) as watch, transaction.atomic():
+        with pytest.raises(NotSupportedError, match=r"audittrail: this MERGE inserts rows into"):
+            sql(
+                "MERGE INTO measurement m USING (VALUES (9), (1)) s (n) ON m.sensor = s.n"
+                " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 1"
+                " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
+            )
+        transaction.set_rollback(True)
+    assert watch.recorded.versions == ()
 
 
 def test_the_orm_writes_to_partitions(witness: Witness) -> None:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 from audittrail import history
 from tests.capture.truth import Witness
 from tests.capture.ways import sql
-from tests.testapp.models import Customer, Tag
+from tests.testapp.models import Customer, Product, Tag
 
 
 def test_every_step_of_a_row_is_a_version(witness: Witness) -> None:
@@ -189,6 +189,42 @@ class TestTruncateAtHigherIsolation:
                 sql("TRUNCATE testapp_tag CASCADE")
             transaction.set_rollback(True)
         assert watch.recorded.operations == {"testapp_tag": "I"}
+
+    def test_it_is_refused_when_others_came_after_a_change_of_its_own(
+        self, witness: Witness, level: str, raw: Callable[[], Any]
+    ) -> None:
+        """They have higher numbers than this transaction, like those that come after it has ended."""
+        Tag.objects.create(name="a")
+        other = raw()
+        with witness.watching(exact=False) as watch, transaction.atomic():
+            sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+            Tag.objects.update(name="b")
+            with other.cursor() as cursor:
+                cursor.execute("INSERT INTO testapp_tag (name) VALUES ('unseen')")
+            other.commit()
+            with pytest.raises(
+                DatabaseError, match=r"TRUNCATE of public\.testapp_tag at isolation level"
+            ):
+                sql("TRUNCATE testapp_tag CASCADE")
+            transaction.set_rollback(True)
+        assert watch.recorded.operations == {"testapp_tag": "I"}
+
+    def test_several_tables_are_recorded_in_one_statement(
+        self, witness: Witness, level: str
+    ) -> None:
+        Tag.objects.create(name="a")
+        Product.objects.create(name="b")
+
+        def truncate() -> str:
+            with witness.watching(exact=False) as watch, transaction.atomic():
+                sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+                sql("TRUNCATE testapp_tag, testapp_product CASCADE")
+            return (
+                watch.recorded.operations["testapp_tag"]
+                + watch.recorded.operations["testapp_product"]
+            )
+
+        assert tried_until_quiet(truncate) == "TT"
 
 
 def test_truncate_at_read_committed_removes_what_others_committed_meanwhile(

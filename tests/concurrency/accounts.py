@@ -134,3 +134,8 @@ class Accounts:
             )
             == []
         )
+        assert self.observer.run(
+            "SELECT id, committed FROM audittrail.long_revision ORDER BY id"
+        ) == self.observer.run(
+            "SELECT id, committed FROM audittrail.revision WHERE committed - id > 64 ORDER BY id"
+        )

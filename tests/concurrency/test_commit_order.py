@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connections
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
+from audittrail.revisions import settling
+from audittrail.timetravel import settled
+from audittrail.timetravel.moment import Moment
 from tests.concurrency.accounts import Accounts
 
 WRITE = "UPDATE account SET balance = balance + 1 WHERE id = 1"
+OTHER = "UPDATE account SET balance = balance + 1 WHERE id = 2"
 NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 FUNCTION = (
     "CREATE OR REPLACE FUNCTION check_now() RETURNS void LANGUAGE plpgsql AS"
@@ -208,9 +213,33 @@ def test_nothing_is_settled_behind_a_prepared_transaction(accounts: Accounts) ->
         with pytest.raises(UnsettledError, match="pg_prepared_xacts"):
             Revision.objects.using("accounts").settled(timeout=0.05)
         fast.run("COMMIT PREPARED 'later'")
-        settled = Revision.objects.using("accounts").settled().order_by("committed")
-        names = [revision.application_name for revision in settled]
+        found = Revision.objects.using("accounts").settled().order_by("committed")
+        names = [revision.application_name for revision in found]
         assert names[-2:] == ["slow", "fast"]
+
+
+def test_what_is_closed_is_read_beside_a_prepared_transaction(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "TIMEOUT", 0.1)
+    slow, fast = accounts.client("slow"), accounts.client("fast")
+    fast.run("UPDATE account SET balance = 5 WHERE id = 2", "SELECT pg_sleep(1.1)", OTHER)
+    fast.run("SELECT audittrail.close_versions(id, NULL) FROM audittrail.tracked_table")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'later'")
+    fast.run(OTHER)
+    settled.forget()
+    with accounts.attached("accounts"):
+        revisions = Revision.objects.using("accounts").order_by("-committed")
+        open_one, _, closed_one = revisions[:3]
+        assert closed_one.committed_at is not None
+        live = connections["accounts"]
+        settled.settle(live, Moment("accounts", closed_one.committed or 0))
+        assert revisions.get_by_timestamp(closed_one.committed_at) == closed_one
+        with pytest.raises(UnsettledError):
+            settled.settle(live, Moment("accounts", open_one.committed or 0))
+    rows = "SELECT balance FROM audittrail.as_of(NULL::account, '{}') WHERE id = 2"
+    assert fast.run(rows.format(closed_one.committed_at)) == [(5,)]
+    fast.run("ROLLBACK PREPARED 'later'")
 
 
 def test_every_transaction_is_one_revision_however_many_savepoints_it_has(

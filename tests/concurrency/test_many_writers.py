@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from concurrent.futures import Future
+from datetime import datetime
 from threading import Event
 from typing import Any
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
@@ -33,6 +35,14 @@ def write(accounts: Accounts, number: int) -> dict[str, set[str]]:
     seen: dict[str, set[str]] = {}
     for turn in range(TRANSACTIONS):
         label = f"{number}-{turn}"
+        if dice.random() < 0.4:
+            # A transaction that is one statement.
+            labels = client.value(
+                f"UPDATE account SET label = '{label}' WHERE id = {number + 1}"
+                " RETURNING (SELECT array_agg(label) FROM account)"
+            )
+            seen[label] = {found for found in labels if found}
+            continue
         client.run("BEGIN")
         if dice.random() < 0.3:
             # Early writes of their own rows must not decide the order, nor early stamps.
@@ -82,6 +92,29 @@ def test_the_times_of_revisions_do_not_contradict_their_order_by_much(accounts: 
         )
         == []
     )
+
+
+def test_the_revision_of_a_time_stays_the_same(accounts: Accounts) -> None:
+    over = Event()
+
+    def ask() -> list[tuple[datetime, int]]:
+        answers = []
+        while not over.is_set():
+            now = timezone.now()
+            answers.append((now, Revision.objects.using("asked").get_by_timestamp(now).pk))
+        connections["asked"].close()
+        return answers
+
+    accounts.client("first").run("UPDATE account SET balance = 1 WHERE id = 9")
+    with accounts.attached("asked"):
+        asking = accounts.threads.submit(ask)
+        for writer in start(accounts):
+            writer.result()
+        over.set()
+        answers = asking.result()
+        assert len(answers) > 10
+        for moment, found in answers:
+            assert Revision.objects.using("asked").get_by_timestamp(moment).pk == found
 
 
 def test_a_follower_of_settled_revisions_misses_none(accounts: Accounts) -> None:

@@ -1,4 +1,7 @@
 -- The revision of a transaction: opened by its first change, stamped just before its commit.
+--
+-- A transaction that is a single statement, as most are, writes its revision once: with the stamp, which is checked just
+-- before the commit, and holds if the clock has not moved on meanwhile. Others write it without, and are stamped then.
 
 -- Add to an open revision what a later statement's context says and the revision does not: what is there stays.
 CREATE OR REPLACE FUNCTION audittrail.add_context(number bigint, raw text) RETURNS void
@@ -19,74 +22,79 @@ BEGIN
 END
 $$;
 
--- Whether the number belongs to the open revision of this transaction; if so, it takes further changes.
+-- The number of this transaction's revision, which takes further changes; NULL if it has none yet.
 -- Any role may set a setting, so the number is worth nothing until the transaction id stored with it agrees.
 -- Sequential scans are off: a plan made while the table was small would be kept while it grows.
-CREATE OR REPLACE FUNCTION audittrail.resume_revision(claimed text) RETURNS boolean
+CREATE OR REPLACE FUNCTION audittrail.own_revision() RETURNS bigint
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
+    claimed text := current_setting('audittrail.revision', true);
     number  bigint;
     stamped boolean;
-    raw     text;
 BEGIN
-    IF claimed !~ '^[0-9]{1,18}$' THEN
-        RETURN false;
-    END IF;
-    number := claimed;
-    SELECT committed IS NOT NULL INTO stamped
-      FROM audittrail.revision WHERE id = number AND xid = pg_current_xact_id();
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    IF stamped THEN
-        -- A deferred trigger writes after our stamp: the revision is open again, and queued for another stamp.
-        UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid
-         WHERE id = number;
-    END IF;
-    raw := audittrail.statement_context();
-    IF raw IS NOT NULL AND raw IS DISTINCT FROM current_setting('audittrail.applied', true) THEN
-        PERFORM audittrail.add_context(number, raw);
-    END IF;
-    RETURN true;
-END
-$$;
-
--- The version of a captured statement, in the revision of its transaction. The first one opens the revision, and is its
--- number as well.
-CREATE OR REPLACE FUNCTION audittrail.next_version() RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-    raw     text := current_setting('audittrail.revision', true);
-    number  bigint;
-    context jsonb;
-    author  audittrail.revision.committed_by%TYPE;
-    ignored text;
-BEGIN
-    IF raw <> '' THEN
-        IF audittrail.resume_revision(raw) THEN
-            RETURN nextval('audittrail.clock');
+    IF claimed ~ '^[0-9]{1,18}$' THEN
+        SELECT id, committed IS NOT NULL INTO number, stamped
+          FROM audittrail.revision WHERE id = claimed::bigint AND xid = pg_current_xact_id();
+        IF stamped THEN
+            -- A deferred trigger writes after our stamp, or a later statement after the first: the revision is open
+            -- again, and queued for another stamp.
+            UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid WHERE id = number;
         END IF;
     END IF;
-    -- The transaction gets its number first: so whoever has a later number has only later ticks (see move_mark()).
-    number := CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audittrail.clock') END;
-    -- The first question of statement_context(), asked here to spare a transaction without context the call.
-    IF starts_with(current_query(), '/*audittrail:') OR current_setting('audittrail.context', true) <> '' THEN
-        raw := audittrail.statement_context();
-        context := audittrail.parse_context(raw);
-        author := audittrail.context_user(context);
-        ignored := set_config('audittrail.applied', raw, true);
-        INSERT INTO audittrail.revision (id, committed_by, reason, context)
-        VALUES (number, author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
-    ELSE
-        INSERT INTO audittrail.revision (id) VALUES (number);
-    END IF;
-    ignored := set_config('audittrail.revision', number::text, true);
     RETURN number;
 END
 $$;
 
--- Give a revision its place in commit order. The shared lock tells readers that a transaction stands between its tick
--- and its visibility.
+-- Note in this transaction's revision who changes what, and why: in the one of that number, or, without, in one that is
+-- opened with the version as its number. Returns its number. "alone" tells that nothing can have been captured before or within the change: then, and in
+-- a transaction of a single statement, the revision is stamped at once (see stamp_at_commit()).
+CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, alone boolean) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    raw     text;
+    context jsonb := '{}';
+    author  audittrail.revision.committed_by%TYPE;
+    single  boolean := alone AND statement_timestamp() = transaction_timestamp();
+    ignored text;
+BEGIN
+    -- The first question of statement_context(), asked here to spare a transaction without context the call.
+    IF starts_with(current_query(), '/*audittrail:') OR current_setting('audittrail.context', true) <> '' THEN
+        raw := audittrail.statement_context();
+        IF number IS NOT NULL THEN
+            IF raw IS DISTINCT FROM current_setting('audittrail.applied', true) THEN
+                PERFORM audittrail.add_context(number, raw);
+            END IF;
+            RETURN number;
+        END IF;
+        context := audittrail.parse_context(raw);
+        author := audittrail.context_user(context);
+        ignored := set_config('audittrail.applied', raw, true);
+    ELSIF number IS NOT NULL THEN
+        RETURN number;
+    END IF;
+    INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason, context)
+    VALUES (set_config('audittrail.revision', version::text, true)::bigint,
+            CASE WHEN single THEN nextval('audittrail.clock') END, CASE WHEN single THEN clock_timestamp() END,
+            author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
+    RETURN version;
+END
+$$;
+
+-- A new version, in the revision of its transaction.
+CREATE OR REPLACE FUNCTION audittrail.next_version() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    number  bigint := audittrail.own_revision();
+    -- The transaction gets its number first: so whoever has a later number has only later ticks (see move_mark()).
+    version bigint := CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audittrail.clock') END;
+BEGIN
+    number := audittrail.enter_revision(number, version, false);
+    RETURN version;
+END
+$$;
+
+-- Give this transaction's revision its place in commit order. The shared lock tells readers that a transaction stands between
+-- its tick and its visibility.
 CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -97,6 +105,9 @@ BEGIN
        SET committed = nextval('audittrail.clock'),
            committed_at = clock_timestamp()
      WHERE id = number AND committed IS NULL;
+    IF FOUND AND currval('audittrail.clock') - number > 64 THEN
+        INSERT INTO audittrail.long_revision (id, committed) VALUES (number, currval('audittrail.clock'));
+    END IF;
 END
 $$;
 
@@ -109,20 +120,28 @@ DECLARE
     probing boolean;
     ignored text;
 BEGIN
-    -- Asked here, because PostgreSQL parses a trigger's WHEN again in every statement.
+    GET DIAGNOSTICS stack = PG_CONTEXT;
     IF NEW.committed IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    IF NEW.committed_at = 'infinity' THEN  -- the question below, which only this function can ask
+        -- The stamp that was given with the change stands if it could as well be given now: at the commit of a single
+        -- statement, which has nothing but this function on the stack, with a clock that nobody has moved on since. The lock
+        -- comes first, so that who does so later finds it.
+        IF stack NOT LIKE E'%\n%' AND current_query() NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
+           AND pg_advisory_xact_lock_shared(1635083369, 1) IS NOT NULL
+           AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= 64
+           AND clock_timestamp() - NEW.committed_at < '10 ms'
+        THEN
+            RETURN NULL;
+        END IF;
+    ELSIF NEW.committed_at = 'infinity' THEN  -- the question below, which only this function can ask
         ignored := set_config('audittrail.probe', 'answered', true);
         RETURN NULL;
     END IF;
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    -- At a plain commit nothing is on the stack but this function, and the statement speaks of no constraints.
-    IF strpos(stack, E'\n') > 0 OR octet_length(current_query()) > 10000 OR strpos(lower(current_query() COLLATE "C"), 'constraints') > 0 THEN
+    -- At a plain commit the statement speaks of no constraints.
+    IF stack LIKE E'%\n%' OR octet_length(current_query()) > 10000 OR strpos(lower(current_query() COLLATE "C"), 'constraints') > 0 THEN
         -- Otherwise ask: an event queued now fires at once exactly if the trigger is set to IMMEDIATE.
         ignored := set_config('audittrail.probe', 'asked', true);
-        UPDATE audittrail.revision SET xid = xid, committed_at = 'infinity' WHERE id = NEW.id AND committed IS NULL;
+        UPDATE audittrail.revision SET xid = xid, committed = NULL, committed_at = 'infinity'
+         WHERE id = NEW.id AND (committed IS NULL OR committed = NEW.committed);
         IF NOT FOUND THEN
             RETURN NULL;  -- close_revision() has stamped it
         END IF;
@@ -134,14 +153,16 @@ BEGIN
             RETURN NULL;
         END IF;
     END IF;
-    -- As in stamp(), in place: a call costs.
-    IF pg_advisory_xact_lock_shared(1635083369, 1) IS NULL THEN
-        NULL;
-    END IF;
+    -- As in stamp(), in place: a call costs. The row is where it was, unless a later statement has added to it.
     UPDATE audittrail.revision
-       SET committed = nextval('audittrail.clock'),
+       SET committed = CASE WHEN pg_advisory_xact_lock_shared(1635083369, 1) IS NOT NULL THEN nextval('audittrail.clock') END,
            committed_at = clock_timestamp()
-     WHERE id = NEW.id AND committed IS NULL;
+     WHERE ctid = NEW.ctid AND (committed IS NULL OR committed = NEW.committed);
+    IF NOT FOUND THEN
+        PERFORM audittrail.stamp(NEW.id);
+    ELSIF currval('audittrail.clock') - NEW.id > 64 THEN
+        INSERT INTO audittrail.long_revision (id, committed) VALUES (NEW.id, currval('audittrail.clock'));
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -163,17 +184,14 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.close_revision() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-    claimed text := current_setting('audittrail.revision', true);
+    number  bigint := audittrail.own_revision();
     ignored text;
 BEGIN
-    IF claimed <> '' THEN
-        IF audittrail.resume_revision(claimed) THEN
-            PERFORM audittrail.stamp(claimed::bigint);
-            ignored := set_config('audittrail.revision', '', true);
-            ignored := set_config('audittrail.applied', '', true);
-            RETURN claimed::bigint;
-        END IF;
+    IF number IS NOT NULL THEN
+        PERFORM audittrail.stamp(number);
+        ignored := set_config('audittrail.revision', '', true);
+        ignored := set_config('audittrail.applied', '', true);
     END IF;
-    RETURN NULL;
+    RETURN number;
 END
 $$;

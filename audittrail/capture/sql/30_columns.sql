@@ -59,9 +59,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            FROM pg_attribute a
           WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
         (SELECT i.indkey::text FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
-        -- Only where there are referential actions do the functions name the table itself.
+        -- Only where there are referential actions, or partitions, do the functions name the table itself.
         (SELECT concat_ws('.', c.relnamespace, c.relname) FROM pg_class c
-          WHERE c.oid = live AND audittrail.has_referential_actions(live))))
+          WHERE c.oid = live AND (c.relkind = 'p' OR audittrail.has_referential_actions(live)))))
 $$;
 
 -- Whether the table still is as it was when its capture functions were made.

@@ -57,4 +57,16 @@ BEGIN
 END
 $$;
 
-SELECT audittrail.create_guard('audittrail.revision');
+SELECT audittrail.create_guard('audittrail.revision'), audittrail.create_guard('audittrail.long_revision');
+
+-- What is erased from revision is not listed as long any more. In a trigger, because it costs nothing but what it does.
+CREATE OR REPLACE FUNCTION audittrail.forget_long() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET audittrail.settling = 'on' AS $$
+BEGIN
+    DELETE FROM audittrail.long_revision l USING old_rows o WHERE l.id = o.id;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER forget_long AFTER DELETE ON audittrail.revision REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION audittrail.forget_long();

@@ -2,8 +2,8 @@
 -- then, and no later version of its row was.
 
 -- The revisions that had begun before a tick and were not committed by it: their versions are not part of that state.
--- Most revisions are over within a few ticks; the partial index finds the others that the tick stands in. Planned once a
--- session, and never as the sequential scan that a small table gets: planning takes longer than looking.
+-- Most revisions are over within a few ticks; the others are listed. Planned once a session, and never as the sequential scan
+-- that a small table gets: planning takes longer than looking.
 CREATE OR REPLACE FUNCTION audittrail.open_at(tick bigint) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -11,8 +11,7 @@ BEGIN
     RETURN QUERY
     SELECT r.id FROM audittrail.revision r WHERE r.id >= tick - 64 AND r.id < tick AND (r.committed IS NULL OR r.committed > tick)
     UNION ALL
-    SELECT r.id FROM audittrail.revision r
-     WHERE r.committed - r.id > 64 AND int8range(r.id, r.committed) @> tick AND r.id < tick - 64
+    SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> tick AND l.id < tick - 64
     UNION ALL
     SELECT r.id FROM audittrail.revision r
      WHERE r.committed IS NULL AND r.id < tick - 64
@@ -83,9 +82,29 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         audittrail.same_key(tracked, 'h', true, 'b', false), tracked.since_version) END
 $$;
 
+-- Wait until nothing can appear any more that was committed by a time. What is closed is known to be settled; a stamp may be
+-- some milliseconds older than its commit (see stamp_at_commit()).
+CREATE OR REPLACE FUNCTION audittrail.settle(at timestamptz, closed_through bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    IF (SELECT committed FROM audittrail.revision WHERE committed_at > at + interval '1 second' ORDER BY committed_at LIMIT 1) <= closed_through THEN
+        RETURN;
+    END IF;
+    IF current_setting('transaction_isolation') NOT LIKE 'read%' AND at > transaction_timestamp() - interval '1 second' THEN
+        RAISE EXCEPTION 'audittrail: the snapshot of this transaction may lack what was committed by %', at
+            USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
+    END IF;
+    IF at > clock_timestamp() - interval '10 ms' THEN
+        PERFORM pg_sleep(0.01);
+    END IF;
+    PERFORM audittrail.wait_for_commits();
+END
+$$;
+
 -- For psql: the rows of a table as of a time.  SELECT * FROM audittrail.as_of(NULL::shop_order, '2026-01-31 12:00+00');
+-- Volatile, because only then it sees what it has waited for.
 CREATE OR REPLACE FUNCTION audittrail.as_of(of_table anyelement, at timestamptz) RETURNS SETOF anyelement
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     tracked  audittrail.tracked_table;
     tick     bigint;
@@ -98,6 +117,7 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
+    PERFORM audittrail.settle(at, tracked.closed_through);
     SELECT committed INTO tick FROM audittrail.revision WHERE committed_at <= at ORDER BY committed_at DESC, committed DESC LIMIT 1;
     SELECT coalesce((SELECT committed FROM audittrail.revision WHERE id = tracked.since_revision), tracked.since_version) INTO since;
     IF tracked.kept_from > greatest(coalesce(tick, 0), since) THEN

@@ -5,30 +5,14 @@
 -- its own revision on, and as long as c < superseded. What is noted stays true, since a later commit has a later tick.
 -- SELECT audittrail.close_versions(id, 1000) FROM audittrail.tracked_table;  closes the next 1000 ticks of every table.
 
--- The newest tick before which nothing can appear any more. A transaction that has taken a tick and is not visible yet
--- holds the lock of stamp(); those that hold it now are waited for.
+-- The newest tick before which nothing can appear any more.
 CREATE OR REPLACE FUNCTION audittrail.settled_tick(patience interval DEFAULT '5 seconds') RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    deadline timestamptz := clock_timestamp() + patience;
-    tick     bigint := (SELECT max(committed) FROM (SELECT committed FROM audittrail.revision WHERE committed_at IS NOT NULL
-                                                     ORDER BY committed_at DESC LIMIT 1000) newest);
-    holders  text[];
+    tick bigint := (SELECT max(committed) FROM (SELECT committed FROM audittrail.revision WHERE committed_at IS NOT NULL
+                                                 ORDER BY committed_at DESC LIMIT 1000) newest);
 BEGIN
-    LOOP
-        SELECT array_agg(l.virtualtransaction) INTO holders
-          FROM pg_locks l
-         WHERE l.locktype = 'advisory' AND l.classid = 1635083369 AND l.objid = 1 AND l.objsubid = 2 AND l.granted
-           AND l.pid IS DISTINCT FROM pg_backend_pid()
-           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND (holders IS NULL OR l.virtualtransaction = ANY (holders));
-        EXIT WHEN holders IS NULL;
-        IF clock_timestamp() > deadline THEN
-            RAISE EXCEPTION 'audittrail: after % a transaction that began to commit is still not visible (virtual transaction %)', patience, holders[1]
-                USING ERRCODE = 'object_in_use', HINT = 'Look for prepared transactions in pg_prepared_xacts.';
-        END IF;
-        PERFORM pg_sleep(0.002);
-    END LOOP;
+    PERFORM audittrail.wait_for_commits(patience);
     RETURN coalesce(tick, 0);
 END
 $$;
@@ -81,6 +65,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         audittrail.same_key(tracked, 'v', true, 'c', true), through)
 $$;
 
+-- The lowest number of the revisions committed after a tick that had begun by then; NULL if there are none.
+CREATE OR REPLACE FUNCTION audittrail.first_open(tick bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT min(id) FROM (SELECT r.id FROM audittrail.revision r WHERE r.id BETWEEN tick - 64 AND tick AND r.committed > tick
+                                 UNION ALL
+                                 SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> tick) begun);
+END
+$$;
+
 -- Close the versions of a table, taking into account the revisions committed within the next so many ticks (NULL: all).
 -- Gives how many of their versions there are, the tick up to which the table is closed now, and up to which it could be.
 -- Safe beside writers, who never wait for it but to change the table's columns; can be stopped and called again at any time. It
@@ -112,11 +106,7 @@ BEGIN
     settled := greatest(settled, tracked.closed_through);
     through := least(tracked.closed_through + ticks, settled);
     looked := 0;
-    SELECT least(min(r.id), tracked.closed_through + 1) INTO lowest
-      FROM audittrail.revision r
-     WHERE r.committed > tracked.closed_through
-       AND (r.id BETWEEN tracked.closed_through - 64 AND tracked.closed_through
-            OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> tracked.closed_through);
+    lowest := least(audittrail.first_open(tracked.closed_through), tracked.closed_through + 1);
     IF through > tracked.closed_through THEN
         ignored := set_config('audittrail.settling', 'on', true);
         EXECUTE format(
@@ -133,11 +123,8 @@ BEGIN
         ignored := set_config('audittrail.settling', '', true);
     END IF;
     -- Versions of revisions that were open at "through" and belong to none that is taken into account.
-    SELECT greatest(tracked.tail_from, least(min(r.id), through + 1, CASE WHEN tracked.mark_xid IS NULL THEN tracked.mark_tick + 1 ELSE 0 END)) INTO tail
-      FROM audittrail.revision r
-     WHERE r.committed > through
-       AND (r.id BETWEEN through - 64 AND through
-            OR r.committed - r.id > 64 AND int8range(r.id, r.committed) @> through);
+    tail := greatest(tracked.tail_from, least(audittrail.first_open(through), through + 1,
+                                              CASE WHEN tracked.mark_xid IS NULL THEN tracked.mark_tick + 1 ELSE 0 END));
     UPDATE audittrail.tracked_table t
        SET closed_through = through, tail_from = tail, mark_tick = tracked.mark_tick, mark_xid = tracked.mark_xid
      WHERE t.id = tracked_id;

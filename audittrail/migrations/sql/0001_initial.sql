@@ -25,11 +25,17 @@ CREATE TABLE audittrail.revision (
 );
 COMMENT ON TABLE audittrail.revision IS 'One row a transaction that changed a tracked table, numbered in commit order by "committed".';
 
--- Reads by time and the newest first; partial, so that a revision is entered once, at its commit.
+-- Reads by time and the newest first; partial, so that a revision is entered once, when it is stamped.
 CREATE INDEX revision_committed_at ON audittrail.revision (committed_at) WHERE committed_at IS NOT NULL;
 
--- The few revisions that took long: which of them were open at a given tick.
-CREATE INDEX revision_long ON audittrail.revision USING gist (int8range(id, committed)) WHERE committed - id > 64;
+-- The few revisions that took more than 64 ticks: which of them were open at a given tick. Not an index of revision, because
+-- looking whether an entry belongs into it would cost every transaction.
+CREATE TABLE audittrail.long_revision (
+    id               bigint NOT NULL,
+    committed        bigint NOT NULL
+);
+CREATE INDEX long_revision_open ON audittrail.long_revision USING gist (int8range(id, committed));
+COMMENT ON TABLE audittrail.long_revision IS 'Numbers and commits of the revisions that took more than 64 ticks.';
 
 CREATE TABLE audittrail.tracked_table (
     id                integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
