@@ -143,7 +143,12 @@ class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
             model=model,
             key=key_of(model, text) if model and text else None,
             operation=given["operation"],
-            is_slow=bool(given["q"] or given["reason"] or given["source"]),
+            is_slow=bool(
+                given["q"]
+                or given["reason"]
+                or given["source"]
+                or (given["user"] and self.reader.has_many_revisions)
+            ),
         )
 
     @property

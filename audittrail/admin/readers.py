@@ -20,6 +20,8 @@ DATABASE = "database"
 
 #: Bytes of history tables that are read as a whole rather than in windows.
 SMALL = 8 * 1024 * 1024
+#: Bytes of revisions, some millions of them, that are not read as a whole where no index helps.
+LARGE = 512 * 1024 * 1024
 
 
 class Reader:
@@ -74,6 +76,11 @@ class Reader:
         """Return whether the history of some models is so little that it can be read as a whole."""
         names = {tracking.history_name(model._meta.db_table) for model in models}
         return sum(self._present.get(name, 0) for name in names) <= SMALL
+
+    @property
+    def has_many_revisions(self) -> bool:
+        """Whether the revisions are too many to be read as a whole."""
+        return self._present.get("revision", 0) > LARGE
 
     @cached_property
     def _present(self) -> dict[str, int]:

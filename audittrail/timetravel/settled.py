@@ -20,12 +20,11 @@ COMMIT_WINDOW: Final = 1.0
 #: The newest tick known to be settled, for each database of this process: what is older needs no second look.
 _settled: dict[tuple[str, ...], int] = {}
 
-#: Finds the revision that was committed at a tick: it was opened shortly before, or is one of the few that took long. By its
-#: `committed` alone, of which there is no index, all might be looked at.
+#: Finds the revision that was committed at a tick: it began at the tick before, or was open then. By its `committed` alone, of
+#: which there is no index, all might be looked at.
 COMMITTED: Final = (
-    " FROM audittrail.revision r WHERE r.committed = %(tick)s::bigint AND (r.id BETWEEN %(tick)s::bigint - 64 AND %(tick)s::bigint - 1"
-    " OR r.id = (SELECT l.id FROM audittrail.long_revision l WHERE l.committed = %(tick)s::bigint"
-    " AND int8range(l.id, l.committed) @> %(tick)s::bigint - 1))"
+    " FROM audittrail.revision r WHERE r.committed = %(tick)s::bigint"
+    " AND r.id = ANY (ARRAY(SELECT audittrail.open_at(%(tick)s::bigint - 1)) || (%(tick)s::bigint - 1))"
 )
 
 _LOOK = (

@@ -38,12 +38,13 @@ def test_a_revision_is_shown_with_who_when_why_and_what(as_superuser, superuser)
 
 
 @pytest.mark.parametrize(
-    "query", ["?reason=needle", "?q=needle", "?source=command&model=testapp.tag"]
+    "query",
+    ["?reason=needle", "?q=needle", "?user=root", "?source=command&model=testapp.tag"],
 )
 def test_a_long_search_says_how_far_it_has_come_and_goes_on(
-    as_superuser, monkeypatch, query
+    as_superuser, superuser, monkeypatch, query
 ) -> None:
-    with history.context(reason="The needle", command="sow"):
+    with history.context(user=superuser, reason="The needle", command="sow"):
         Tag.objects.create(name="needle")
     wanted = last()
     for number in range(6):
@@ -53,6 +54,7 @@ def test_a_long_search_says_how_far_it_has_come_and_goes_on(
     monkeypatch.setattr(searching, "WINDOWS", 2)
     monkeypatch.setattr(searching, "PATIENCE", 1000)
     monkeypatch.setattr(readers, "SMALL", -1)
+    monkeypatch.setattr(readers, "LARGE", -1)
     first = as_superuser.get(REVISIONS + query)
     looked_at = Revision.objects.order_by("-committed")[3]
     assert listed(first) == []
