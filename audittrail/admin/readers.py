@@ -20,8 +20,8 @@ DATABASE = "database"
 
 #: Bytes of history tables that are read as a whole rather than in windows.
 SMALL = 8 * 1024 * 1024
-#: Bytes of revisions, some millions of them, that are not read as a whole where no index helps.
-LARGE = 512 * 1024 * 1024
+#: Bytes of revisions, more than a million of them, that are not read as a whole where no index helps.
+LARGE = 256 * 1024 * 1024
 
 
 class Reader:

@@ -23,6 +23,8 @@ class Page:
     name: str
     address: Callable[[], str]
     queries: int
+    #: Whether it is asked for by somebody who may only view the office, and not by a superuser.
+    is_limited: bool = False
 
     def path(self) -> str | None:
         """Return the address, None if the admin has no such page."""
@@ -45,10 +47,14 @@ def pages() -> Iterator[Page]:
     def order(name: str, *arguments: Any, **parameters: Any) -> Callable[[], str]:
         return _to(f"office_order_{name}", *arguments, **parameters)
 
+    def revisions(**parameters: Any) -> Callable[[], str]:
+        return _to("audittrail_revisions", **parameters)
+
     yield Page("changelist", order("changelist"), 10)
     yield Page("index", _to("index"), 20)
     yield Page("history of 10,000 versions", order("history", 1), 35)
     yield Page("history, of one user", order("history", 1, user=1), 35)
+    yield Page("history, a field that never changed", order("history", 1, field="placed_at"), 35)
     yield Page("history of a few versions", order("history", 500), 35)
     yield Page(
         "compare, first with last",
@@ -59,12 +65,26 @@ def pages() -> Iterator[Page]:
     yield Page("restore a version", order("audittrail_restore", 1, between.version), 80)
     yield Page("deleted objects", order("audittrail_deleted"), 20)
     yield Page("revisions", _to("audittrail_revisions"), 20)
-    yield Page("revisions, of one user", _to("audittrail_revisions", user=7), 20)
-    yield Page("revisions, with a reason", _to("audittrail_revisions", reason="Reason 42"), 20)
+    yield Page("deleted, a text that is not there", order("audittrail_deleted", q="nowhere"), 20)
+    yield Page("revisions, of one user", revisions(user=7), 20)
+    yield Page("revisions, of a rare user", revisions(user="superuser"), 20)
+    yield Page("revisions, with a reason", revisions(reason="Reason 42"), 20)
+    yield Page("revisions, no such reason", revisions(reason="nowhere"), 45)
+    yield Page("revisions, no such text", revisions(q="nowhere"), 45)
+    yield Page("revisions, no such source", revisions(source="command"), 45)
+    yield Page("revisions, insertions", revisions(operation="I"), 45)
+    yield Page("revisions, of one object", revisions(model="office.order", object=1), 20)
+    yield Page("revisions, of a small model", revisions(model="office.tag"), 20)
     yield Page("revision", _to("audittrail_revision", middle.pk), 35)
     yield Page("revision of 600,000 rows", _to("audittrail_revision", big), 35)
     yield Page("undo a revision", _to("audittrail_undo", middle.pk), 90)
     yield Page("time machine", _to("audittrail_time_machine"), 20)
+    yield Page("limited: revisions", revisions(), 25, is_limited=True)
+    yield Page("limited: of one user", revisions(user=7), 40, is_limited=True)
+    yield Page("limited: of a rare user", revisions(user="superuser"), 40, is_limited=True)
+    yield Page("limited: no such reason", revisions(reason="nowhere"), 50, is_limited=True)
+    yield Page("limited: revision", _to("audittrail_revision", middle.pk), 50, is_limited=True)
+    yield Page("limited: history", order("history", 1), 45, is_limited=True)
 
 
 def _to(name: str, *arguments: Any, **parameters: Any) -> Callable[[], str]:
