@@ -2,6 +2,8 @@
 
 A BEFORE trigger, the last of its table, gives each change its place in time, for PostgreSQL runs it at the moment of the change; an
 AFTER trigger confirms that this change came about and adds the images, which are complete only then.
+
+Among transactions that run at the same time it is the place of the confirmation that counts: a row is locked by then.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ PREPARATION = """
 CREATE SCHEMA witness;
 CREATE SEQUENCE witness.clock;
 CREATE TABLE witness.change (
-    seq bigint PRIMARY KEY, tab text, op text, old_key text[], new_key text[], planned text, old_image text[], new_image text[]);
-CREATE INDEX ON witness.change (planned);
+    seq bigint PRIMARY KEY, tab text, op text, old_key text[], new_key text[], planned text, old_image text[], new_image text[],
+    xid xid8 DEFAULT pg_current_xact_id(), confirmed bigint);
+CREATE INDEX ON witness.change (planned, xid);
 """
 
 FUNCTIONS = """
@@ -28,11 +31,12 @@ END $$;
 CREATE FUNCTION witness.{table}_after() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Not every planned change comes about: an INSERT ... ON CONFLICT may update instead. The latest one did.
-    UPDATE witness.change SET planned = NULL,
+    UPDATE witness.change SET planned = NULL, confirmed = nextval('witness.clock'),
            old_key = CASE WHEN TG_OP <> 'INSERT' THEN {old_key} END, new_key = CASE WHEN TG_OP <> 'DELETE' THEN {new_key} END,
            old_image = CASE WHEN TG_OP <> 'INSERT' THEN {old} END, new_image = CASE WHEN TG_OP <> 'DELETE' THEN {new} END
      WHERE seq = (SELECT max(seq) FROM witness.change
-                   WHERE planned = '{table} ' || TG_OP || md5(concat({old_plan}, {new_plan})));
+                   WHERE xid = pg_current_xact_id()
+                     AND planned = '{table} ' || TG_OP || md5(concat({old_plan}, {new_plan})));
     IF NOT FOUND THEN RAISE 'the witness missed something'; END IF;
     RETURN NULL;
 END $$;
