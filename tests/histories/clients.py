@@ -36,7 +36,6 @@ class Client:
     connection: Any
     open: bool = False
     failed: bool = False
-    isolated: bool = False
     #: Name of each savepoint and how many changes had been made by then.
     savepoints: list[tuple[str, int]] = field(default_factory=list)
     #: Changes with their place in time.

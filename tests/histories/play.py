@@ -131,7 +131,6 @@ class Play:
         if action in ISOLATION:
             if not client.open and self._try(client, ISOLATION[action]):
                 client.open = True
-                client.isolated = action != "begin"
         elif not client.open:
             return
         elif action.startswith("constraints"):
@@ -160,7 +159,7 @@ class Play:
         committing = not client.failed
         done = self._try(client, f"PREPARE TRANSACTION '{identifier}'")
         pending, changed_schema = client.pending, client.changed_schema
-        client.open, client.failed, client.isolated = False, False, False
+        client.open, client.failed = False, False
         client.pending, client.savepoints, client.changed_schema = [], [], False
         self._observe([], changed_schema=False)
         if done and committing:
@@ -197,7 +196,6 @@ class Play:
         committing = action.startswith("commit") and not client.failed
         done = self._try(client, action.upper())
         client.open = done and action.endswith("chain")
-        client.isolated &= client.open
         client.failed = False
         pending = client.pending if done and committing else []
         changed_schema = client.changed_schema
@@ -206,7 +204,7 @@ class Play:
 
     def _write(self, client: Client, step: Step) -> None:
         table = self.schema.tables[step.table]
-        if is_left_out(self.schema, step, client.isolated):
+        if is_left_out(self.schema, step):
             return
         present = dict(record.columns(client.connection, table).values())
         if step.action in CHANGES and step.action != "track":

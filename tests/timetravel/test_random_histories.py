@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
-from audittrail.timetravel import settled
+from audittrail.revisions import settling
 from tests.histories.drawing import CLIENTS, EXAMPLES, random_plays
 from tests.testapp.models import Customer, Order, Product
 
@@ -126,7 +126,7 @@ def play(chosen: list[Step], clients: list[Any]) -> None:
                 truth[revision.pk] = (revision, [])
             latest = Revision.objects.newest_first()[0]
             try:
-                with mock.patch.object(settled, "TIMEOUT", 0.02):
+                with mock.patch.object(settling, "TIMEOUT", 0.02):
                     found = as_of(latest)
             except UnsettledError:
                 # A prepared transaction has its place before this revision, and nobody knows whether it will be seen.
