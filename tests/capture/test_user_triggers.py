@@ -209,6 +209,25 @@ class TestATriggerThatUpdatesTheSameTableAgain:
             )
 
 
+def test_two_triggers_that_update_what_an_upsert_changed(made: Made) -> None:
+    """The first one's update makes the second update another row, two statements deep, which the upsert had changed before."""
+    body = "IF pg_trigger_depth() < 3 THEN UPDATE item SET number = number + 1 WHERE {which}; END IF; RETURN NULL;"
+    witness = made(
+        TABLES
+        + "INSERT INTO item VALUES (1, 'a', 3);"
+        + trigger("AFTER INSERT ON {table} FOR EACH ROW", body.format(which="id = NEW.id"), "a")
+        + trigger(
+            "AFTER INSERT OR UPDATE ON {table} FOR EACH ROW", body.format(which="number < 9"), "b"
+        )
+    )
+    with witness.watching(exact=False) as watch:
+        sql(
+            "INSERT INTO item VALUES (2, 'b', 5), (1, 'b', 5)"
+            " ON CONFLICT (id) DO UPDATE SET number = item.number + excluded.number"
+        )
+    assert watch.recorded.values("item", "number", 1) == [("U", "8"), ("U", "9")]
+
+
 def test_a_before_row_trigger_that_updates_another_row(made: Made) -> None:
     witness = made(
         TABLES

@@ -7,7 +7,7 @@
 
 -- Called after a statement has been captured inside or around another. Returns the first version that was captured
 -- inside it, or NULL. The setting audittrail.nested holds the time of the client's statement, the trigger depth of the last
--- capture and, for each depth, the first version captured there since an outer one began. Several captures at one depth
+-- capture and, for each depth, the first version captured there or deeper since an outer one began. Several captures at one depth
 -- may be the tables and events of one statement; a capture inside another statement tells that the one before is over.
 CREATE OR REPLACE FUNCTION audittrail.settle_order() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -27,7 +27,8 @@ BEGIN
       FROM unnest(state[3:]) WITH ORDINALITY m (mark, level) WHERE mark <> '' AND level > depth;
     state[2] := depth;
     IF depth > 1 AND coalesce(state[depth + 2], '') = '' THEN
-        state[depth + 2] := currval('audittrail.clock');
+        -- What is inside this statement is inside the outer one as well, and stays there unless this one's own rows are moved.
+        state[depth + 2] := coalesce(inside, currval('audittrail.clock'));
     END IF;
     -- Deeper versions still count for further events of this statement.
     ignored := set_config('audittrail.nested', CASE WHEN cardinality(state) > 2 THEN array_to_string(state, ' ', '') ELSE '' END, true);
