@@ -53,6 +53,7 @@ setup(
             EMBEDDED_SERVER,
             "axe-playwright-python>=0.1.4",
             "django-stubs>=6.1",
+            "django-unfold>=0.91",
             "djangorestframework>=3.16",
             "hypothesis>=6.130",
             "mypy>=2.0",

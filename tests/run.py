@@ -25,6 +25,7 @@ NEEDED = (
     "playwright",
     "psycopg",
     "pytest_django",
+    "unfold",
     "xdist",
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import django
+from django.apps import apps
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -92,6 +93,8 @@ def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> 
         "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),
         # As Django's own templates have them from 6.1 on.
         "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
+        # django-unfold tells the model in place of the title, wherever there is one.
+        "has_no_title": apps.is_installed("unfold") and "opts" in context,
     }
 
 

@@ -22,10 +22,10 @@ STOCK = {
     "target-size": "#changelist-filter li a, .paginator a",
 }
 
-AXE = """async ([options, stock]) => {
+AXE = """async ([options, stock, within]) => {
     // Colours of a transition belong to no look.
     await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
-    const { violations } = await axe.run(document, options);
+    const { violations } = await axe.run(within === "html" ? document : within, options);
     return violations.flatMap(({ id, help, nodes }) => nodes
         .filter(({ target: [selector] }) => !document.querySelector(selector)?.matches(stock[id] ?? "no"))
         .map(({ html, target }) => `${id}: ${help}: ${html.slice(0, 200)} (${target.join(" ")})`));
@@ -71,10 +71,10 @@ def faults(page: Page) -> list[str]:
     return found
 
 
-def violations(page: Page, *rules: str) -> list[str]:
+def violations(page: Page, *rules: str, within: str = "html") -> list[str]:
     """Return what axe finds on the page, each with its rule and the element, except what is Django's.
 
-    Asks for all rules of `TAGS` unless some are named.
+    Asks for all rules of `TAGS` unless some are named, and for the elements of a selector alone if there is one.
     """
     if not page.evaluate("'axe' in window"):
         # Evaluated from outside, so the page's policy does not concern it.
@@ -82,7 +82,7 @@ def violations(page: Page, *rules: str) -> list[str]:
     # Loading the style sheets once more, axe would break the page's policy itself.
     wanted = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
     options = {"runOnly": wanted, "preload": False}
-    found: Any = page.evaluate(AXE, [options, STOCK])
+    found: Any = page.evaluate(AXE, [options, STOCK, within])
     return [str(violation) for violation in found]
 
 

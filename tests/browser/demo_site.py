@@ -52,12 +52,15 @@ class DemoSite:
 
 
 @contextmanager
-def serving(name: str) -> Iterator[DemoSite]:
-    """Serve the demo from the database `name`, built where necessary, for the length of the block."""
+def serving(name: str, *themes: str) -> Iterator[DemoSite]:
+    """Serve the demo from the database `name`, built where necessary, for the length of the block.
+
+    Apps named in `themes` change how the admin looks.
+    """
     _build()
     _copy(name)
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.browser.serve_demo"],
+        [sys.executable, "-m", "tests.browser.serve_demo", *themes],
         cwd=ROOT,
         env=libpq_environment(name),
         stdin=subprocess.PIPE,

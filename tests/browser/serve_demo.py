@@ -1,5 +1,6 @@
 """Serve the demo from the database of libpq's environment until standard input ends: `python -m tests.browser.serve_demo`.
 
+Apps that are named behind it come first in `INSTALLED_APPS`, as themes must; their pages are under no policy.
 Prints one line of JSON: the address of the site, and for each account the cookie of a session.
 """
 
@@ -18,6 +19,9 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "demo.settings"
     # Sessions in the cookie itself: they outlive the database, which tests replace.
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    if themes := sys.argv[1:]:
+        settings.INSTALLED_APPS = [*themes, *settings.INSTALLED_APPS]
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "policy" not in name]
     django.setup()
     from demo import accounts, web
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,14 @@ class Visits:
 
     @contextmanager
     def expecting(self, pattern: str) -> Iterator[None]:
-        """Permit complaints that match the regular expression `pattern` within the block, and demand one."""
+        """Permit complaints that match the regular expression `pattern` within the block, and wait for one."""
         self._settle()
         before = len(self._complaints)
         yield
+        deadline = time.monotonic() + SECONDS
+        while not self._has(pattern, before) and time.monotonic() < deadline:
+            # What was begun in the block may take its time, such as the answer to a click.
+            self._pages()[0].wait_for_timeout(20)
         self._settle()
         made = self._complaints[before:]
         unexpected = [complaint for complaint in made if not re.search(pattern, complaint)]
@@ -95,7 +100,13 @@ class Visits:
     def _settle(self) -> None:
         # Events arrive while playwright waits for something; this waits for the last of them.
         for page in self._pages():
-            page.evaluate("null")
+            # While it goes on to another page it may have no answer, and has said all about this one.
+            with suppress(Error):
+                page.evaluate("null")
+
+    def _has(self, pattern: str, begin: int) -> bool:
+        self._settle()
+        return any(re.search(pattern, complaint) for complaint in self._complaints[begin:])
 
     def _pages(self) -> list[Page]:
         return [page for context in self._contexts for page in context.pages]
