@@ -57,6 +57,23 @@ def test_on_update_cascade_to_a_column_and_to_a_key(made: Made) -> None:
     assert watch.recorded.operations == {"parent": "DI", "child": "UU", "companion": "DI"}
 
 
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "NO ACTION"])
+def test_a_row_that_takes_the_place_of_a_deleted_one(made: Made, action: str) -> None:
+    """A cascade within the table puts off the trigger of the whole DELETE, until after that of the INSERT."""
+    witness = made(f"""
+        CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE {action}, number int);
+        INSERT INTO tree VALUES (1, NULL, 0), (2, NULL, 0);
+    """)
+    with witness.watching(exact=False) as watch:
+        sql(
+            "WITH changed AS (UPDATE tree SET number = 9 WHERE id = 2 RETURNING number),"
+            " gone AS (DELETE FROM tree WHERE id = 1 RETURNING number),"
+            " made AS (INSERT INTO tree SELECT 1, NULL, number FROM changed)"
+            " INSERT INTO tree SELECT 11, NULL, number FROM gone"
+        )
+    assert watch.recorded.values("tree", "number", 1) == [("D", "0"), ("I", "9")]
+
+
 @pytest.mark.parametrize("action", ["CASCADE", "SET NULL"])
 def test_a_table_that_refers_to_itself(made: Made, action: str) -> None:
     witness = made(f"""

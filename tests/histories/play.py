@@ -22,7 +22,6 @@ from tests.histories.clients import (
     code,
     is_expected,
 )
-from tests.histories.left_out import is_left_out
 from tests.histories.moments import Followed, Moment, Moments, State
 from tests.histories.record import Content
 from tests.histories.schemas import Schema, Table
@@ -204,8 +203,6 @@ class Play:
 
     def _write(self, client: Client, step: Step) -> None:
         table = self.schema.tables[step.table]
-        if is_left_out(self.schema, step):
-            return
         present = dict(record.columns(client.connection, table).values())
         if step.action in CHANGES and step.action != "track":
             text = schema_change(table, step, present, f"c_{self.clock}")

@@ -262,6 +262,12 @@ $body$,     tracked.id);
     END IF;
     IF event = 'DELETE' THEN
         again := 'strpos(lower(current_query()), ''merge'') > 0';
+        IF tracked.key <> '{}' AND audittrail.has_referential_actions(tracked.relation) THEN
+            -- A cascade within the table puts off the trigger of the whole DELETE, until after that of an INSERT in the same
+            -- statement that has put a row in the place of a deleted one.
+            again := again || format(' OR EXISTS (SELECT FROM old_rows o JOIN %s b ON %s)',
+                                     tracked.relation::regclass, audittrail.same_key(tracked, 'b', false, 'o', false));
+        END IF;
     ELSIF event = 'UPDATE' AND tracked.key <> '{}' AND audittrail.has_referential_actions(tracked.relation) THEN
         again := format('EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM %s b WHERE %s))',
                         tracked.relation::regclass, audittrail.same_key(tracked, 'b', false, 'n', false));
