@@ -37,7 +37,7 @@ BEGIN
     EXECUTE format('COMMENT ON TABLE audittrail.%I IS %L', history_name, 'Versions of the rows of ' || live || ', kept by audittrail.');
     -- VACUUM sums up new pages. With autosummarize, a statement that fills more than a few hundred ranges floods the server's
     -- log: a line with the whole statement for each request that autovacuum's queue has no place for.
-    EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version) WITH (pages_per_range = 16)',
+    EXECUTE format('CREATE INDEX %I ON audittrail.%I USING brin (version int8_minmax_multi_ops) WITH (pages_per_range = 16)',
                    history_name || '_version', history_name);
     IF cardinality(audittrail.key_columns(live)) > 0 THEN
         PERFORM audittrail.create_key_index(format('audittrail.%I', history_name)::regclass, audittrail.key_columns(live));
