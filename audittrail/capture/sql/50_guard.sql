@@ -61,9 +61,13 @@ SELECT audittrail.create_guard('audittrail.revision'), audittrail.create_guard('
 
 -- What is erased from revision is not listed as long any more. In a trigger, because it costs nothing but what it does.
 CREATE OR REPLACE FUNCTION audittrail.forget_long() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET audittrail.settling = 'on' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    settling text := coalesce(current_setting('audittrail.settling', true), '');
+    ignored  text := set_config('audittrail.settling', 'on', true);
 BEGIN
     DELETE FROM audittrail.long_revision l USING old_rows o WHERE l.id = o.id;
+    ignored := set_config('audittrail.settling', settling, true);
     RETURN NULL;
 END
 $$;
