@@ -173,10 +173,12 @@ def statement(schema: Schema, step: Step, columns: dict[str, str], version: int)
                 f" UPDATE {other.name} SET n = n + 1 WHERE EXISTS (SELECT FROM first)"
             )
         case "many writes":
+            # What is deleted and comes again as it was has changed for history, not for who compares the table.
+            made = other.key_value(step.key if other is not table else 20 + step.key)
             return (
                 f"WITH changed AS (UPDATE {table.name} SET n = n + 1 WHERE n % 2 = {step.value % 2} RETURNING n),"
                 f" gone AS (DELETE FROM {table.name} WHERE n % 2 <> {step.value % 2} AND {where} RETURNING n),"
-                f" made AS (INSERT INTO {other.name} (id, n) SELECT {other.key_value(step.key)}, count(*) FROM changed"
+                f" made AS (INSERT INTO {other.name} (id, n) SELECT {made}, count(*) FROM changed"
                 f" ON CONFLICT ({', '.join(other.key)}) DO UPDATE SET n = EXCLUDED.n)"
                 f" INSERT INTO {table.name} (id, n) SELECT {table.key_value(10 + step.key)}, n FROM gone"
                 " ON CONFLICT DO NOTHING"
