@@ -26,6 +26,7 @@ RECENT: Final = 5_000
 PROCESSES: Final = 4
 CHANGES_OF_A_PROCESS: Final = 50
 CHANGES_FOR_BYTES: Final = 4_000
+BLOCKS_FOR_BYTES: Final = 5
 
 _numbers = count(PREFILLED)
 _random = Random(20240101)
@@ -149,16 +150,20 @@ def processes(contender: Contender) -> Figures:
 def growth(contender: Contender) -> Figures:
     """Return the bytes that single-row updates add to the history, as a multiple of a live row with its indexes.
 
-    The first half, after which the history is vacuumed, brings it to the state in which it goes on growing.
+    The first block, after which the history is vacuumed, brings it to the state in which it goes on growing. Then there are so many
+    that the pages of an index, which fill up and split all at about the same time, have done so once or twice.
     """
+    settle()
     before = 0
-    for _ in range(2):
-        settle()
-        before = sizes(contender.history)
+    for block in range(1 + BLOCKS_FOR_BYTES):
+        if block == 1:
+            settle()
+            before = sizes(contender.history)
         for instance in _recent(contender, CHANGES_FOR_BYTES):
             instance.save()
     grown = sizes(contender.history) - before
-    return {"bytes of history for each change": grown / CHANGES_FOR_BYTES / size_of_row(contender)}
+    changes = BLOCKS_FOR_BYTES * CHANGES_FOR_BYTES
+    return {"bytes of history for each change": grown / changes / size_of_row(contender)}
 
 
 def _recent(contender: Contender, number: int) -> list[Any]:

@@ -20,8 +20,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enab
 BEGIN
     IF current_setting('audittrail.settling', true) = 'on' THEN
         NULL;  -- our own functions at work
-    ELSIF TG_LEVEL = 'ROW' AND TG_OP = 'UPDATE' AND to_jsonb(OLD) ->> 'xid' = pg_current_xact_id()::text THEN
-        NULL;  -- our own revision, which a deferred trigger opens again after its stamp
     ELSIF coalesce(current_setting('audittrail.editing', true), '') = '' THEN
         RAISE EXCEPTION 'audittrail: history cannot be changed (% on audittrail.%)', TG_OP, TG_TABLE_NAME
             USING ERRCODE = 'insufficient_privilege',
@@ -38,7 +36,8 @@ BEGIN
 END
 $$;
 
--- Put the guard on one of our tables. On revision it watches rows, since each commit updates its own row there.
+-- Put the guard on one of our tables. On revision it watches rows, and not the transaction's own, which is stamped at its commit and
+-- opened again when a deferred trigger writes after that.
 CREATE OR REPLACE FUNCTION audittrail.create_guard(guarded regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -46,7 +45,9 @@ BEGIN
         RETURN;
     END IF;
     IF guarded = 'audittrail.revision'::regclass THEN
-        EXECUTE format('CREATE TRIGGER guard BEFORE UPDATE OR DELETE ON %s FOR EACH ROW '
+        EXECUTE format('CREATE TRIGGER guard BEFORE UPDATE ON %s FOR EACH ROW WHEN (OLD.committed IS NOT NULL AND '
+                       'OLD.xid <> pg_catalog.pg_current_xact_id()) EXECUTE FUNCTION audittrail.guard()', guarded);
+        EXECUTE format('CREATE TRIGGER guard_delete BEFORE DELETE ON %s FOR EACH ROW '
                        'WHEN (OLD.committed IS NOT NULL) EXECUTE FUNCTION audittrail.guard()', guarded);
         EXECUTE format('CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT '
                        'EXECUTE FUNCTION audittrail.guard()', guarded);
