@@ -61,7 +61,7 @@ def closing(dice: Random, schema: Schema) -> Step:
     return Step(0, "close", table=table, value=dice.randint(0, 9))
 
 
-@settings(random_plays, max_examples=EXAMPLES or 16)
+@settings(random_plays, max_examples=EXAMPLES or 12)
 @given(plays(own=closing))
 def test_closing_changes_no_answer(fresh_database: Callable[[], Any], drawn: Drawn) -> None:
     schema, chosen = drawn

@@ -24,7 +24,7 @@ from tests.histories.writes import Step
 #: The Django database in which plays are corrected.
 ALIAS = "corrected"
 
-random_corrections = settings(random_plays, max_examples=EXAMPLES or 14)
+random_corrections = settings(random_plays, max_examples=EXAMPLES or 10)
 
 
 class GaveUpError(Exception):

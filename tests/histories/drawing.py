@@ -21,7 +21,7 @@ CLIENTS = 4
 random_plays = settings(
     # A long run makes what it finds small, which takes minutes.
     phases=list(Phase) if EXAMPLES else [Phase.generate],
-    max_examples=EXAMPLES or 24,
+    max_examples=EXAMPLES or 20,
     derandomize=not EXAMPLES,
     deadline=None,
     database=None,

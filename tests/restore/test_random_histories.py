@@ -25,7 +25,7 @@ def is_plain(schema: Schema) -> bool:
     return not schema.triggers and not schema.changing
 
 
-@settings(random_plays, max_examples=EXAMPLES or 12)
+@settings(random_plays, max_examples=EXAMPLES or 10)
 @given(plays(is_plain), st.data())
 def test_every_state_comes_back(
     fresh_database: Callable[[], Any], drawn: Drawn, data: st.DataObject

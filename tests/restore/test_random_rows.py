@@ -87,7 +87,7 @@ def perform(step: tuple[str, Any, int, str, Any]) -> None:
         pass
 
 
-@settings(random_plays, max_examples=EXAMPLES or 12)
+@settings(random_plays, max_examples=EXAMPLES or 10)
 @given(st.lists(steps(), min_size=30, max_size=80), st.data())
 def test_what_comes_back_is_what_was_predicted(
     chosen: list[tuple[str, Any, int, str, Any]], data: st.DataObject

@@ -92,7 +92,7 @@ def as_of(revision: Any) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(random_plays, max_examples=EXAMPLES or 12)
+@settings(random_plays, max_examples=EXAMPLES or 10)
 @given(chosen=st.lists(steps(), min_size=25, max_size=60))
 def test_the_past_is_what_was_there_after_each_commit(chosen: list[Step], connect: Any) -> None:
     with connections["default"].cursor() as cursor:
