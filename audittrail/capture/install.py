@@ -145,9 +145,8 @@ def install_functions(connection: BaseDatabaseWrapper) -> bool:
 
 
 def finishing_sql() -> str:
-    """Return the SQL that ends an installation: nobody else may call our functions, and the release is noted."""
+    """Return the SQL that ends an installation: the release is noted."""
     return (
-        "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;\n"
         f"COMMENT ON FUNCTION audittrail.next_version() IS '{source_stamp()}';\n"
         # Capture functions that this release would make as they are need not be made anew.
         "UPDATE audittrail.tracked_table t SET functions = audittrail.functions_digest(t.history_name)"

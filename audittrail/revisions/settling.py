@@ -8,9 +8,6 @@ from django.db import connections
 
 from audittrail.exceptions import UnsettledError
 
-#: The advisory lock that `audittrail.stamp()` shares, from before a transaction's tick until it is visible.
-STAMP_LOCK = (1635083369, 1)
-
 #: How many seconds a moment is waited for, unless otherwise told.
 TIMEOUT: Final = 5.0
 
@@ -102,18 +99,9 @@ def _is_closed(cursor: Any, moment: datetime) -> bool:
 
 
 def _holders(cursor: Any) -> tuple[set[str], float]:
-    """Return who is committing, and the server's clock just before that was looked at, in seconds since 1970.
-
-    By the numbers of the transactions, which they keep when they are prepared meanwhile.
-    """
+    """Return who is committing, and the server's clock just before that was looked at, in seconds since 1970."""
     cursor.execute(
-        "WITH locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)"
-        " SELECT extract(epoch FROM clock_timestamp())::float, ARRAY("
-        " SELECT n.transactionid::text FROM locks l JOIN locks n USING (virtualtransaction)"
-        " WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid = 2"
-        " AND l.pid IS DISTINCT FROM pg_backend_pid() AND n.locktype = 'transactionid' AND n.mode = 'ExclusiveLock'"
-        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-        STAMP_LOCK,
+        "SELECT extract(epoch FROM clock_timestamp())::float, audittrail.committing()::text[]"
     )
     clock, holders = cursor.fetchone()
     return set(holders), clock

@@ -242,6 +242,17 @@ def test_what_is_closed_is_read_beside_a_prepared_transaction(
     fast.run("ROLLBACK PREPARED 'later'")
 
 
+@pytest.mark.usefixtures("late_writer")
+def test_a_long_transaction_whose_trigger_writes_at_its_commit_is_listed_once(
+    accounts: Accounts,
+) -> None:
+    slow = accounts.client("slow")
+    slow.run("BEGIN", WRITE, "SELECT nextval('audittrail.clock') FROM generate_series(1, 99)")
+    slow.run("INSERT INTO audit_line (account) VALUES (1)", "COMMIT")
+    assert accounts.order() == ["slow"]
+    accounts.check()
+
+
 def test_every_transaction_is_one_revision_however_many_savepoints_it_has(
     accounts: Accounts,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ from audittrail.revisions.pruning import prune
 from tests.closing import reading
 from tests.closing.test_random_histories import ClosingPlay
 from tests.histories import record
-from tests.histories.drawing import EXAMPLES, random_plays
+from tests.histories.drawing import CLIENTS, EXAMPLES, random_plays
 from tests.histories.moments import State
 from tests.histories.record import GONE, Version
 from tests.histories.schemas import Schema, Table
@@ -25,6 +26,17 @@ from tests.histories.writes import Step
 ALIAS = "corrected"
 
 random_corrections = settings(random_plays, max_examples=EXAMPLES or 10)
+
+
+def correction(dice: Random, schema: Schema, action: str, first_key: int) -> Step:
+    """Draw a step that corrects history in a way, or now and then closes versions; with one of six keys."""
+    return Step(
+        client=dice.randint(0, CLIENTS - 1),
+        action=dice.choice(["close", action, action]),
+        table=dice.randint(0, len(schema.tables) - 1),
+        key=dice.randint(first_key, first_key + 5),
+        value=dice.randint(0, 9),
+    )
 
 
 class GaveUpError(Exception):

@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 from audittrail.exceptions import TrackedLaterError
 from audittrail.timetravel.moment import Moment
 from tests.closing import reading
-from tests.correcting.playing import ALIAS, PruningPlay, random_corrections
+from tests.correcting.playing import ALIAS, PruningPlay, correction, random_corrections
 from tests.histories import record
 from tests.histories.drawing import CLIENTS, Drawn, plays
 from tests.histories.schemas import Schema
@@ -25,13 +25,7 @@ from tests.histories.writes import Step
 
 def pruning(dice: Random, schema: Schema) -> Step:
     """Draw a step that prunes or closes."""
-    return Step(
-        client=dice.randint(0, CLIENTS - 1),
-        action=dice.choice(["close", "prune", "prune"]),
-        table=dice.randint(0, len(schema.tables) - 1),
-        key=dice.randint(0, 5),
-        value=dice.randint(0, 9),
-    )
+    return correction(dice, schema, "prune", 0)
 
 
 @random_corrections

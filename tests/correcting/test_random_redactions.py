@@ -17,7 +17,7 @@ from audittrail import history
 from audittrail.exceptions import EditingError
 from tests.closing import reading
 from tests.closing.test_random_histories import ClosingPlay
-from tests.correcting.playing import ALIAS, random_corrections
+from tests.correcting.playing import ALIAS, correction, random_corrections
 from tests.histories import record
 from tests.histories.drawing import CLIENTS, Drawn, plays
 from tests.histories.schemas import VALUES, Schema, Table
@@ -89,13 +89,7 @@ class RedactingPlay(ClosingPlay):
 
 def redacting(dice: Random, schema: Schema) -> Step:
     """Draw a step that redacts or closes."""
-    return Step(
-        client=dice.randint(0, CLIENTS - 1),
-        action=dice.choice(["close", "redact", "redact"]),
-        table=dice.randint(0, len(schema.tables) - 1),
-        key=dice.randint(1, 6),
-        value=dice.randint(0, 9),
-    )
+    return correction(dice, schema, "redact", 1)
 
 
 @random_corrections

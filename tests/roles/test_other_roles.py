@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,8 @@ from pytest_django import DjangoDbBlocker
 
 from tests.histories.fresh import Fresh
 
-ROLE = "audittrail_clerk"
+#: Roles are of the whole server, which several processes of a test run share.
+ROLE = f"audittrail_clerk_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 TABLES = (
     "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL DEFAULT 0)",
     "INSERT INTO account VALUES (1), (2)",

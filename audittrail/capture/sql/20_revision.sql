@@ -31,14 +31,22 @@ DECLARE
     claimed text := current_setting('audittrail.revision', true);
     number  bigint;
     stamped boolean;
+    is_long boolean;
+    before  text := coalesce(current_setting('audittrail.settling', true), '');
+    ignored text;
 BEGIN
     IF claimed ~ '^[0-9]{1,18}$' THEN
-        SELECT id, committed IS NOT NULL INTO number, stamped
+        SELECT id, committed IS NOT NULL, committed - id > 64 INTO number, stamped, is_long
           FROM audittrail.revision WHERE id = claimed::bigint AND xid = pg_current_xact_id();
         IF stamped THEN
             -- A deferred trigger writes after our stamp, or a later statement after the first: the revision is open
             -- again, and queued for another stamp.
             UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid WHERE id = number;
+            IF is_long THEN
+                ignored := set_config('audittrail.settling', 'on', true);
+                DELETE FROM audittrail.long_revision WHERE id = number;
+                ignored := set_config('audittrail.settling', before, true);
+            END IF;
         END IF;
     END IF;
     RETURN number;
@@ -46,8 +54,9 @@ END
 $$;
 
 -- Note in this transaction's revision who changes what, and why: in the one of that number, or, without, in one that is
--- opened with the version as its number. Returns its number. "alone" tells that nothing can have been captured before or within the change: then, and in
--- a transaction of a single statement, the revision is stamped at once (see stamp_at_commit()).
+-- opened with the version as its number. Returns its number. "alone" tells that nothing can have been captured before or
+-- within the change: then, and in a transaction of a single statement, the revision is stamped at once (see
+-- stamp_at_commit()).
 CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, alone boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,0 +1,13 @@
+-- Who may call what. Only the owner may call a function that changes anything, or that triggers call. Those that only read do so with
+-- the rights of their caller: to have them, a role needs the schema and the tables, which "manage.py audittrail grant" gives.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;
+
+DO $$
+BEGIN
+    -- Volatile, but reading too: they wait for what is being committed.
+    EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', string_agg(oid::regprocedure::text, ', ')) FROM pg_proc
+              WHERE pronamespace = 'audittrail'::regnamespace
+                AND (provolatile <> 'v' OR proname IN ('as_of', 'settle', 'wait_for_commits')));
+END
+$$;
