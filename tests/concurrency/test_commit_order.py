@@ -190,10 +190,10 @@ def test_a_deferred_trigger_that_fails_takes_the_revision_with_it(accounts: Acco
 
 def test_a_prepared_transaction_has_its_place_from_its_preparation_on(accounts: Accounts) -> None:
     slow, fast = accounts.client("slow"), accounts.client("fast")
-    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'later'")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'placed'")
     fast.run("UPDATE account SET balance = 5 WHERE id = 2")
     assert accounts.order() == ["fast"]
-    fast.run("COMMIT PREPARED 'later'")
+    fast.run("COMMIT PREPARED 'placed'")
     assert accounts.order() == ["slow", "fast"]
     accounts.check()
 
@@ -207,12 +207,12 @@ def test_a_prepared_transaction_that_is_rolled_back_leaves_nothing(accounts: Acc
 
 def test_nothing_is_settled_behind_a_prepared_transaction(accounts: Accounts) -> None:
     slow, fast = accounts.client("slow"), accounts.client("fast")
-    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'later'")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'settled behind'")
     fast.run("UPDATE account SET balance = 5 WHERE id = 2")
     with accounts.attached("accounts"):
         with pytest.raises(UnsettledError, match="pg_prepared_xacts"):
             Revision.objects.using("accounts").settled(timeout=0.05)
-        fast.run("COMMIT PREPARED 'later'")
+        fast.run("COMMIT PREPARED 'settled behind'")
         found = Revision.objects.using("accounts").settled().order_by("committed")
         names = [revision.application_name for revision in found]
         assert names[-2:] == ["slow", "fast"]
@@ -225,7 +225,7 @@ def test_what_is_closed_is_read_beside_a_prepared_transaction(
     slow, fast = accounts.client("slow"), accounts.client("fast")
     fast.run("UPDATE account SET balance = 5 WHERE id = 2", "SELECT pg_sleep(1.1)", OTHER)
     fast.run("SELECT audittrail.close_versions(id, NULL) FROM audittrail.tracked_table")
-    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'later'")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'closed before'")
     fast.run(OTHER)
     settled.forget()
     with accounts.attached("accounts"):
@@ -239,7 +239,7 @@ def test_what_is_closed_is_read_beside_a_prepared_transaction(
             settled.settle(live, Moment("accounts", open_one.committed or 0))
     rows = "SELECT balance FROM audittrail.as_of(NULL::account, '{}') WHERE id = 2"
     assert fast.run(rows.format(closed_one.committed_at)) == [(5,)]
-    fast.run("ROLLBACK PREPARED 'later'")
+    fast.run("ROLLBACK PREPARED 'closed before'")
 
 
 @pytest.mark.usefixtures("late_writer")

@@ -192,12 +192,16 @@ def versions(client: Client) -> list[Version]:
 def test_settled_moments_are_not_asked_for_in_an_old_snapshot(accounts: Accounts) -> None:
     """A snapshot that was taken while a transaction was committing never shows it, however long one waits."""
     slow, fast = accounts.client("slow"), accounts.client("fast")
-    slow.run("BEGIN", "UPDATE account SET balance = 1 WHERE id = 1", "PREPARE TRANSACTION 'slow'")
+    slow.run(
+        "BEGIN",
+        "UPDATE account SET balance = 1 WHERE id = 1",
+        "PREPARE TRANSACTION 'seen too late'",
+    )
     fast.run("UPDATE account SET balance = 2 WHERE id = 2")
     with accounts.attached("old"), transaction.atomic(using="old"):
         with connections["old"].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SELECT FROM account")
-        fast.run("COMMIT PREPARED 'slow'")
+        fast.run("COMMIT PREPARED 'seen too late'")
         with pytest.raises(UnsettledError, match="snapshot"):
             Revision.objects.using("old").settled(timeout=0.1)

@@ -148,7 +148,7 @@ def test_a_time_is_settled_when_its_commits_are_visible(
 ) -> None:
     monkeypatch.setattr(settling, "TIMEOUT", 0.1)
     slow = shop.client("slow")
-    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'slow'")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'timed'")
     with shop.attached("times"):
         revisions = Revision.objects.using("times")
         for moment in (timezone.now(), timezone.now() + timedelta(days=1)):
@@ -157,19 +157,19 @@ def test_a_time_is_settled_when_its_commits_are_visible(
         before = timezone.now() - timedelta(days=1)
         with pytest.raises(Revision.DoesNotExist):
             revisions.get_by_timestamp(before)
-        slow.run("COMMIT PREPARED 'slow'")
+        slow.run("COMMIT PREPARED 'timed'")
         assert revisions.get_by_timestamp(timezone.now()).application_name == "slow"
 
 
 def test_psql_reads_a_time_when_its_commits_are_visible(shop: Accounts) -> None:
     slow, fast = shop.client("slow"), shop.client("fast")
     question = "SELECT balance FROM audittrail.as_of(NULL::account, clock_timestamp()) WHERE id = 1"
-    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'slow'")
+    slow.run("BEGIN", WRITE, "PREPARE TRANSACTION 'read from psql'")
     reading = shop.in_background(fast, question)
     shop.wait_until(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'fast' AND wait_event = 'PgSleep')"
     )
-    slow.run("COMMIT PREPARED 'slow'")
+    slow.run("COMMIT PREPARED 'read from psql'")
     assert reading.result() == [(1,)]
     fast.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
     with pytest.raises(Exception, match="new transaction"):

@@ -366,9 +366,9 @@ def test_a_commit_on_its_way_is_waited_for(versions: list[Any], connect: Any) ->
     preparing, finishing = connect(), connect(autocommit=True)
     with preparing.cursor() as cursor:
         cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
-        cursor.execute("PREPARE TRANSACTION 'slow'")
+        cursor.execute("PREPARE TRANSACTION 'waited for'")
     with finishing.cursor() as cursor:
-        finish = threading.Timer(0.3, lambda: cursor.execute("COMMIT PREPARED 'slow'"))
+        finish = threading.Timer(0.3, lambda: cursor.execute("COMMIT PREPARED 'waited for'"))
         try:
             Customer.objects.update(name="Four")
             finish.start()
