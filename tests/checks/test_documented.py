@@ -10,7 +10,7 @@ from tests.structure.tree import PACKAGE, ROOT
 
 CHECKS = (PACKAGE / "checks.py").read_text(encoding="utf-8")
 TRACKING = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
-PAGES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+PAGES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize("identity", sorted(set(re.findall(r"audittrail\.([EW]\d{3})", CHECKS))))

@@ -1,4 +1,4 @@
-"""The code blocks of README.md and docs/*.md run.
+"""The code blocks of README.md and of the pages under docs/ run, and the links between them lead somewhere.
 
 A page is one program: its ```python blocks run in their order, in one namespace, on empty test databases whose
 changes are committed. The models of `tests.testapp` are those of an app `shop` there (`from shop.models import
@@ -28,13 +28,21 @@ import pytest
 from tests.structure.tree import ROOT
 from tests.testapp import models as shop_models
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 BLOCK = re.compile(
     r"^(?P<skip><!-- not run: [^\n]+ -->\n+)?"
     r"(?:```(?P<language>python|pycon)\n(?P<shown>.*?)^```$|<!-- python\n(?P<hidden>.*?)^-->$)",
     re.DOTALL | re.MULTILINE,
 )
+
+
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+
+
+def page_name(path: Path) -> str:
+    """Return the path of a page inside the project."""
+    return str(path.relative_to(ROOT))
 
 
 @dataclass(frozen=True)
@@ -90,9 +98,46 @@ def shop(monkeypatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
 def test_code_blocks_run(path, shop) -> None:
     run_page(path, path.read_text(encoding="utf-8"))
+
+
+def anchors(text: str) -> set[str]:
+    """Return what a link into the page `text` may name: its headings, as GitHub spells them in addresses."""
+    headings = re.findall(
+        r"^#+ (.+)$",
+        re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE),
+        re.MULTILINE,
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_name)
+def test_links_lead_somewhere(path) -> None:
+    broken = []
+    for found in LINK.finditer(path.read_text(encoding="utf-8")):
+        place, _, anchor = found["target"].partition("#")
+        target = path.parent / place if place else path
+        if "://" in place:
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            broken.append(found["target"])
+    assert broken == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    reached = set()
+    ahead = {ROOT / "README.md"}
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        places = {found["target"].partition("#")[0] for found in LINK.finditer(page.read_text())}
+        ahead |= {
+            target for place in places if (target := (page.parent / place).resolve()) in PAGES
+        }
+        ahead -= reached
+    assert set(PAGES) - reached == set()
 
 
 PAGE = """
