@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.apps import apps
 from django.conf import settings
@@ -13,14 +13,10 @@ from django.db.models.fields.related_descriptors import ForwardManyToOneDescript
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.exceptions import AuditTrailError
 from audittrail.revisions import settling
-from audittrail.revisions.horizon import HistoryQuerySet
 from audittrail.revisions.kept import kept_since
-
-if TYPE_CHECKING:
-    from audittrail.revisions.versions import Version
-
+from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
+from audittrail.revisions.versions import versions_of, versions_of_object
 
 #: Taking the tick of a commit and reading the clock are not further apart than this.
 CLOCK_SLACK = timedelta(seconds=1)
@@ -47,12 +43,8 @@ class AuthorForeignKey(models.ForeignKey[Any, Any]):
         return name, "django.db.models.ForeignKey", args, options
 
 
-class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
+class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
     """Revisions, and the questions that people ask of them."""
-
-    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: revisions are made by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format("A revision"))
 
     def get_by_timestamp(self, timestamp: datetime) -> BaseRevision:
         """Return the last revision committed at or before a moment.
@@ -99,15 +91,13 @@ class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
 
         Raises `NotTrackedError` if it is not tracked.
         """
-        return self.filter(pk__in=self._versions(model).values("revision_id"))
+        return self.filter(pk__in=versions_of(model, using=self.db).values("revision_id"))
 
     def for_object(self, obj: models.Model) -> Self:
         """Return the revisions that changed one object; deleted ones count by their primary key.
 
         Raises `NotTrackedError` if its model is not tracked.
         """
-        from audittrail.revisions.versions import versions_of_object
-
         versions = versions_of_object(obj, using=self.db)
         return self.filter(pk__in=versions.values("revision_id"))
 
@@ -132,13 +122,8 @@ class RevisionQuerySet(HistoryQuerySet["BaseRevision"]):
         together = self.filter(committed_at__gte=latest.committed_at - CLOCK_SLACK)
         return together.order_by("-committed").first()
 
-    def _versions(self, model: type[models.Model]) -> models.QuerySet[Version]:
-        from audittrail.revisions.versions import versions_of
 
-        return versions_of(model, using=self.db)
-
-
-class BaseRevision(models.Model):
+class BaseRevision(RecordedModel):
     """One database transaction that changed something; made by the database, read here.
 
     Revisions are ordered by `committed`, a tick of the database's logical clock, in the order of their commits.
@@ -188,20 +173,6 @@ class BaseRevision(models.Model):
     def __str__(self) -> str:
         """Return the number of the revision."""
         return str(self.pk)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse: revisions are made by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format(f"Revision {self}"))
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: revisions are made by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format(f"Revision {self}"))
-
-
-_READ_ONLY = (
-    "{} is history and can't be saved or deleted. To correct history on purpose, use "
-    "history.editing(reason=...) and a queryset's update()."
-)
 
 
 def revision_model() -> type[BaseRevision]:

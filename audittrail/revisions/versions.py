@@ -11,9 +11,8 @@ from django.db.models.fields.related_descriptors import ForwardManyToOneDescript
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
-from audittrail.exceptions import AuditTrailError, NotTrackedError
-from audittrail.revisions.horizon import HistoryQuerySet
-from audittrail.revisions.models import revision_model
+from audittrail.exceptions import NotTrackedError
+from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
 
 #: Names that a version has of its own; a row's field of that name is called `row_<name>`.
 OWN_NAMES = frozenset(
@@ -54,19 +53,15 @@ class RevisionForeignKey(models.ForeignKey[Any, Any]):
     forward_related_accessor_class = RevisionDescriptor
 
 
-class VersionQuerySet(HistoryQuerySet[Any]):
-    """Versions of the rows of one table; history is read here, never written."""
-
-    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: versions are written by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format("A version"))
+class VersionQuerySet(RecordedQuerySet[Any]):
+    """Versions of the rows of one table."""
 
     def in_order(self) -> VersionQuerySet:
         """Return the versions in the order in which the rows changed."""
         return self.order_by("version", *self.model.key_names)
 
 
-class Version(models.Model):
+class Version(RecordedModel):
     """One captured row image: `version` (a tick), `revision`, `operation`, and the row's own fields.
 
     The fields are those of the tracked model's table: a foreign key is its column (`owner_id`), since the object
@@ -91,20 +86,6 @@ class Version(models.Model):
     def __reduce__(self) -> Any:
         """Return how to unpickle: the class is made again from the tracked model."""
         return _unpickle, (self.tracked_model._meta.label_lower,), super().__reduce__()[2]
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse: versions are written by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format(self))
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: versions are written by the database alone."""
-        raise AuditTrailError(_READ_ONLY.format(self))
-
-
-_READ_ONLY = (
-    "{} is history and can't be saved or deleted. To correct history on purpose, use "
-    "history.editing(reason=...) and a queryset's update()."
-)
 
 
 def _unpickle(label: str) -> Any:
@@ -140,8 +121,10 @@ def _build(model: type[models.Model], exclude: tuple[str, ...]) -> type[Any]:
             fields[name] = stored
     keys = tuple(names[field.attname] for field in meta.pk_fields)
     name = f"{model.__name__}Version"
+    # By its name, since the model of revisions, in `models`, knows this module.
+    revision = apps.get_model("audittrail", "Revision")
     if "revision" not in _registry.all_models["audittrail"]:
-        _registry.register_model("audittrail", revision_model())
+        _registry.register_model("audittrail", revision)
     return type(
         name,
         (Version,),
@@ -150,7 +133,7 @@ def _build(model: type[models.Model], exclude: tuple[str, ...]) -> type[Any]:
             "__qualname__": name,
             "version": models.BigIntegerField(_("version")),
             "revision": RevisionForeignKey(
-                revision_model(),
+                revision,
                 verbose_name=_("revision"),
                 on_delete=models.DO_NOTHING,
                 db_constraint=False,

@@ -82,7 +82,10 @@ def test_the_orm_cannot_change_history() -> None:
 
 def test_a_version_cannot_be_saved_or_deleted(version: Any) -> None:
     for refused in (version.save, version.delete, type(version)().save):
-        with pytest.raises(AuditTrailError, match="is history and can't be saved or deleted"):
+        with pytest.raises(
+            AuditTrailError,
+            match=r"can't be (saved|deleted): history is written by the database alone",
+        ):
             refused()
 
 
@@ -90,7 +93,10 @@ def test_a_revision_cannot_be_saved_or_deleted() -> None:
     revision = Revision.objects.get()
     revision.reason = "forged"
     for refused in (revision.save, revision.delete, Revision(id=1).save):
-        with pytest.raises(AuditTrailError, match="can't be saved or deleted"):
+        with pytest.raises(
+            AuditTrailError,
+            match=r"can't be (saved|deleted|created): history is written by the database alone",
+        ):
             refused()
     assert Revision.objects.get().reason == ""
 
