@@ -6,7 +6,7 @@ import re
 from html import unescape
 from typing import Any
 
-from audittrail.admin.differences import Difference
+from audittrail.admin.display.differences import Difference
 
 
 def address(obj: Any, *further: Any, site: str = "admin", pk: Any = None) -> str:

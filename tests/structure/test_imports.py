@@ -24,6 +24,12 @@ WEB = (
     "django.views",
 )
 
+# The shared rooms of the admin; each imports only itself and those before it.
+SHARED_ROOMS = ("layout", "permissions", "display", "lists", "objects")
+PAGES = tuple(sorted(path.parent.name for path in (PACKAGE / "admin").glob("*/view.py")))
+# What gets the pages into the sites, which the pages know nothing of.
+INSTALLING = "integration"
+
 
 def import_graph() -> dict[str, set[str]]:
     """Return for each module of audittrail which others it imports, inside functions and for type checkers included."""
@@ -72,6 +78,27 @@ def part_of(name: str) -> str:
     return rest.partition(".")[0] if first == "audittrail" else ""
 
 
+def room_of(name: str) -> str:
+    """Return the room of the admin that the dotted `name` belongs to, "" if none."""
+    return name.split(".")[2] if name.startswith("audittrail.admin.") else ""
+
+
+def forbidden_in_admin(importer: str, imported: str) -> str | None:
+    """Return the rule of the admin's rooms that `importer` breaks by importing `imported`, None if it may."""
+    here, there = room_of(importer), room_of(imported)
+    if not here or not there or here == there:
+        return None
+    if there in PAGES:
+        return "pages never import each other, and nothing else imports a page"
+    if there == INSTALLING:
+        return "nothing in the admin imports its installation"
+    if there not in SHARED_ROOMS:
+        return "a room of the admin is a page, a shared room, or its installation"
+    if here in SHARED_ROOMS and SHARED_ROOMS.index(there) > SHARED_ROOMS.index(here):
+        return f"{here} comes before {there}"
+    return None
+
+
 def forbidden(importer: str, imported: str) -> str | None:
     """Return the rule that `importer` breaks by importing `imported` (dotted names), None if it may."""
     here, there = part_of(importer), part_of(imported)
@@ -88,7 +115,7 @@ def forbidden(importer: str, imported: str) -> str | None:
             return "a stage imports earlier stages, conf and exceptions only"
         if here != "admin" and imported.startswith(WEB):
             return "only the admin knows the web"
-    return None
+    return forbidden_in_admin(importer, imported)
 
 
 def test_no_module_imports_what_comes_after_it() -> None:
@@ -123,6 +150,11 @@ def test_circles_are_found() -> None:
         ("audittrail.conf", "audittrail.capture"),
         ("audittrail.migrations.0001_initial", "audittrail.models.Revision"),
         ("audittrail.migrations.0001_initial", "audittrail.revisions.models"),
+        ("audittrail.admin.version.view", "audittrail.admin.history.view.history"),
+        ("audittrail.admin.integration.links", "audittrail.admin.deleted.view"),
+        ("audittrail.admin.display.values", "audittrail.admin.objects.sources"),
+        ("audittrail.admin.revision.view", "audittrail.admin.integration.installation"),
+        ("audittrail.admin.revision.view", "audittrail.admin.helpers.text"),
     ],
 )
 def test_the_rule_forbids(importer: str, imported: str) -> None:
@@ -137,12 +169,28 @@ def test_the_rule_forbids(importer: str, imported: str) -> None:
         ("audittrail.restore.plan", "audittrail.exceptions.AuditTrailError"),
         ("audittrail.history", "audittrail.revisions.context"),
         ("audittrail.management.commands.audittrail", "audittrail.capture.sync"),
-        ("audittrail.admin.views", "django.http.HttpRequest"),
+        ("audittrail.admin.history.view", "django.http.HttpRequest"),
+        ("audittrail.admin.history.view", "audittrail.admin.history.entries.Entry"),
+        ("audittrail.admin.history.view", "audittrail.admin.layout.pages"),
+        ("audittrail.admin.objects.sources", "audittrail.admin.display.values"),
+        ("audittrail.admin", "audittrail.admin.time_machine.installation"),
         ("audittrail.capture.sync", "django.db.connections"),
     ],
 )
 def test_the_rule_permits(importer: str, imported: str) -> None:
     assert forbidden(importer, imported) is None
+
+
+def test_every_room_of_the_admin_is_known() -> None:
+    rooms = {path.parent.name for path in (PACKAGE / "admin").glob("*/__init__.py")}
+    assert rooms == {*SHARED_ROOMS, *PAGES, INSTALLING}
+    # Whatever is a page's own stands in its folder, and what is shared in a room.
+    assert [path.name for path in (PACKAGE / "admin").glob("*.py")] == ["__init__.py"]
+
+
+def test_the_map_of_the_admin_names_every_room() -> None:
+    text = (PACKAGE / "admin" / "__init__.py").read_text(encoding="utf-8")
+    assert [room for room in (*SHARED_ROOMS, *PAGES, INSTALLING) if f"{room}/" not in text] == []
 
 
 def test_relative_imports_are_resolved() -> None:

@@ -1,0 +1,1 @@
+"""The pages of the five acts that bring something back (restore, undelete, undo, restore everything, roll back): one flow of plan, preview, conflicts and carrying out; it knows the shared rooms alone."""

@@ -1,0 +1,114 @@
+"""What can be chosen of an object that is to be restored: the fields that differ from what they were, many-to-many ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db import models
+from django.utils.text import capfirst
+
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.operations import Badge
+from audittrail.admin.display.values import Shown
+from audittrail.admin.permissions.fields import hidden_fields
+from audittrail.restore.fields import tables_of
+from audittrail.restore.plan import Plan, TablePlan
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A field that can be restored: what it is now and was then, or how many related rows come and go."""
+
+    name: str
+    label: str
+    is_chosen: bool
+    old: Shown | None = None
+    new: Shown | None = None
+    is_masked: bool = False
+    badges: tuple[Badge, ...] = ()
+    #: Whether its rows are of a model that the user may not write.
+    is_refused: bool = False
+
+
+def relations(model: type[models.Model]) -> dict[type[models.Model], Any]:
+    """Return the many-to-many fields of a model by the models of their tables, the inherited ones included."""
+    own = tables_of(model)
+    fields: list[Any] = [field for field in model._meta.many_to_many if field.model in own]
+    return {field.remote_field.through: field for field in fields}
+
+
+def own_models(model: type[models.Model]) -> set[type[models.Model]]:
+    """Return the models whose rows belong to an object as its fields do."""
+    through = {table for table in relations(model) if table._meta.auto_created}
+    return {*tables_of(model), *through}
+
+
+def names_of(plan: Plan, model: type[models.Model]) -> list[str]:
+    """Return the names of the fields that a plan of a whole object changes."""
+    found = []
+    for table in plan.tables:
+        if table.model in relations(model):
+            found.append(relations(model)[table.model].name)
+        elif table.model in tables_of(model):
+            found += [
+                change.field.name
+                for row in table.rows
+                for change in row.changes
+                if change.field is not None
+            ]
+    return found
+
+
+def choices(
+    model_admin: ModelAdmin[Any],
+    plan: Plan,
+    chosen: Collection[str] | None,
+    refused: Collection[str],
+    names: Names,
+) -> list[Choice]:
+    """Return what can be chosen of what a plan of the whole object changes; takes the fields that are chosen, None for all.
+
+    Takes also the names of the fields whose rows the user may not write.
+    """
+    model = model_admin.model
+    hidden = hidden_fields(model_admin)
+    found: list[Choice] = []
+    for table in plan.tables:
+        if table.model in relations(model):
+            relation = relations(model)[table.model]
+            is_chosen = chosen is None or relation.name in chosen
+            found.append(_relation_choice(relation, table, is_chosen, relation.name in refused))
+        elif table.model in tables_of(model):
+            found += _column_choices(table, chosen, names)
+    return [choice for choice in found if choice.name not in hidden]
+
+
+def _relation_choice(relation: Any, table: TablePlan, is_chosen: bool, is_refused: bool) -> Choice:
+    numbers = (("I", table.inserted), ("U", table.updated), ("D", table.deleted))
+    badges = tuple(Badge(action, number) for action, number in numbers if number)
+    label = str(capfirst(relation.verbose_name))
+    return Choice(
+        relation.name, label, is_chosen and not is_refused, badges=badges, is_refused=is_refused
+    )
+
+
+def _column_choices(table: TablePlan, chosen: Collection[str] | None, names: Names) -> list[Choice]:
+    changes = [change for row in table.rows for change in row.changes if change.field is not None]
+    for change in changes:
+        names.want_value(change.field, change.old, then=False)
+        names.want_value(change.field, change.new, then=True)
+    return [
+        Choice(
+            change.field.name,
+            str(capfirst(change.field.verbose_name)),
+            chosen is None or change.field.name in chosen,
+            None if change.masked else names.of_value(change.field, change.old, then=False),
+            None if change.masked else names.of_value(change.field, change.new, then=True),
+            change.masked,
+        )
+        for change in changes
+        if change.field is not None
+    ]

@@ -1,0 +1,195 @@
+"""What all pages that bring something back have in common: first a preview, then a POST that does exactly what was previewed.
+
+The form posts the digest of the plan that was shown. The plan is made again: if it would do something else by now, that is shown
+instead, and nothing is done. A GET only ever previews.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseRedirect, QueryDict
+from django.http.response import HttpResponseBase
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from audittrail.admin.bringing_back.previews import Preview, preview
+from audittrail.admin.display.names import Names
+from audittrail.admin.layout.links import revision_url
+from audittrail.admin.layout.refusals import Refusal
+from audittrail.admin.lists.touched import touches
+from audittrail.admin.permissions.readers import Reader
+from audittrail.exceptions import RestoreConflictError, StalePlanError
+from audittrail.restore.plan import OnConflict, Plan
+from audittrail.revisions.context import context
+from audittrail.timetravel.moment import Moment
+
+#: The names of what the form posts beside the options of a page.
+DIGEST: Final = "digest"
+OPTIONS: Final = "options"
+REASON: Final = "reason"
+#: The button that asks for another preview.
+PREVIEW: Final = "_preview"
+
+#: Characters of a reason that are taken.
+LONGEST_REASON: Final = 1_000
+
+
+class Proposal(ABC):
+    """What a page offers to do: with the options of a request, its plan, and who may carry it out."""
+
+    #: The name of the page's template, and what is done about conflicts.
+    page: ClassVar[str]
+    on_conflict: OnConflict = "refuse"
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.request: HttpRequest = reader.request
+        given = self.request.POST if self.request.method == "POST" else self.request.GET
+        self.given: QueryDict = given
+
+    @property
+    def then(self) -> Moment | None:
+        """The moment whose names the values have that come back; None for those that they last had."""
+        return None
+
+    @property
+    @abstractmethod
+    def options(self) -> str:
+        """What was chosen, as one text: to tell another choice from other data."""
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """Make the plan, without carrying it out."""
+
+    @abstractmethod
+    def refusal(self, plan: Plan) -> str:
+        """Return why the user may not carry out the plan, "" if they may."""
+
+    @abstractmethod
+    def context(self, shown: Preview, names: Names) -> dict[str, Any]:
+        """Return what the page shows beside the preview."""
+
+    @abstractmethod
+    def respond(self, context: dict[str, Any], status: int) -> HttpResponseBase:
+        """Return the page."""
+
+    @abstractmethod
+    def refuse(self, refusal: Refusal) -> HttpResponseBase:
+        """Return the page that says why nothing is done."""
+
+    @abstractmethod
+    def succeeded(self, plan: Plan) -> str:
+        """Note what was done where Django's admin would, and return the address to go on to."""
+
+    @abstractmethod
+    def said(self, plan: Plan) -> str:
+        """Return in words what was done."""
+
+    def unconfirmed(self) -> str:
+        """Return what is missing of the confirmation, "" if nothing is."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said above a preview: why nothing was done."""
+
+    text: str
+    status: int = 200
+
+
+def answer(proposal: Proposal) -> HttpResponseBase:
+    """Answer a request: show the preview, or carry it out if that is what was posted, and nothing has changed."""
+    request = proposal.request
+    plan = proposal.plan()
+    if why := proposal.refusal(plan):
+        return proposal.refuse(Refusal(why, 403))
+    if request.method != "POST" or PREVIEW in request.POST:
+        return _shown(proposal, plan, None)
+    if (problem := _problem(proposal, plan)) is not None:
+        return _shown(proposal, plan, problem)
+    return _carried_out(proposal, plan)
+
+
+def _problem(proposal: Proposal, plan: Plan) -> Answer | None:
+    """Return why a posted form is not carried out."""
+    posted = proposal.request.POST
+    if not posted.get(DIGEST):
+        return Answer(_("Nothing was done: look at the preview first, and confirm it."), 400)
+    if posted[DIGEST] != plan.digest:
+        if posted.get(OPTIONS, proposal.options) != proposal.options:
+            return Answer(
+                _("Nothing was done yet: this is the preview of what you have chosen now.")
+            )
+        return Answer(
+            _(
+                "Nothing was done, because something has changed since the preview. This is what would be done now."
+            ),
+            409,
+        )
+    if plan.is_empty:
+        return Answer(_("Nothing was done, because nothing would change."))
+    if missing := proposal.unconfirmed():
+        return Answer(missing, 400)
+    return None
+
+
+def _carried_out(proposal: Proposal, plan: Plan) -> HttpResponseBase:
+    request = proposal.request
+    said: dict[str, Any] = {"user": request.user}
+    if reason := request.POST.get(REASON, "").strip()[:LONGEST_REASON]:
+        said["reason"] = reason
+    try:
+        with context(**said):
+            done = plan.carry_out()
+    except StalePlanError as error:
+        text = _(
+            "Nothing was done, because something has changed since the preview. This is what would be done now."
+        )
+        return _shown(proposal, error.plan, Answer(text, 409))
+    except RestoreConflictError as error:
+        text = _("Nothing was done, because something stands in the way; see the conflicts.")
+        return _shown(proposal, error.plan, Answer(text, 409))
+    address = proposal.succeeded(done)
+    messages.success(request, _message(proposal, done))
+    return HttpResponseRedirect(address)
+
+
+def _message(proposal: Proposal, done: Plan) -> str:
+    said = proposal.said(done)
+    if done.new_revision is None:
+        return said
+    address = revision_address(proposal.reader, done.new_revision)
+    text = _("revision %(number)s") % {"number": done.new_revision}
+    link = format_html('<a href="{}">{}</a>', address, text) if address else text
+    return format_html(_("{said} See {revision}."), said=said, revision=link)
+
+
+def revision_address(reader: Reader, number: int) -> str | None:
+    """Return the address of the page of a revision, None if none of its rows appears to the reader: it would not be found."""
+    revision = reader.revisions.filter(pk=number).first()
+    if revision is None or not (reader.sees_everything or touches(reader, [revision])[number]):
+        return None
+    return revision_url(reader.site, revision)
+
+
+def _shown(proposal: Proposal, plan: Plan, problem: Answer | None) -> HttpResponseBase:
+    names = Names(proposal.reader, proposal.then)
+    shown = preview(proposal.reader, plan, names)
+    given = {
+        "preview": shown,
+        "problem": problem.text if problem else "",
+        "digest": plan.digest,
+        "posted_options": proposal.options,
+        "reason": proposal.given.get(REASON, "")[:LONGEST_REASON],
+        "longest_reason": LONGEST_REASON,
+        "can_be_carried_out": not plan.is_empty
+        and (not plan.conflicts or proposal.on_conflict == "skip"),
+    }
+    return proposal.respond(
+        {**given, **proposal.context(shown, names)}, problem.status if problem else 200
+    )

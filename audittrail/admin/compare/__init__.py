@@ -1,0 +1,1 @@
+"""The page of an object at two moments, side by side; it knows the shared rooms alone."""

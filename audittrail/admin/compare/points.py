@@ -1,0 +1,107 @@
+"""The moments between which an object is compared, as addresses name them: a revision, a time, now, or just before a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.times import When
+from audittrail.admin.objects.subjects import before
+from audittrail.revisions.models import BaseRevision, revision_model
+
+#: The parameters of an address, and what stands for the present.
+FROM, TO, NOW = "from", "to", "now"
+
+#: Digits of the greatest number that a revision can have.
+DIGITS = 18
+
+
+class PointError(ValueError):
+    """What an address names is no moment; its text is meant for people."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment: the state that `revision` left, None before all of them. `is_implied` if the address says nothing of it."""
+
+    revision: BaseRevision | None
+    is_now: bool = False
+    is_before: bool = False
+    is_implied: bool = False
+
+    @property
+    def tick(self) -> int:
+        """Where it stands in commit order."""
+        return 0 if self.revision is None else self.revision.committed or 0
+
+    @property
+    def when(self) -> When:
+        """When its revision was committed."""
+        return When(None if self.revision is None else self.revision.committed_at)
+
+    @property
+    def input(self) -> str:
+        """The first full second by which it has come, as an input field for a time wants it."""
+        local = self.when.local
+        if local is None:
+            return ""
+        full = local.replace(microsecond=0) + timedelta(seconds=bool(local.microsecond))
+        return full.strftime("%Y-%m-%dT%H:%M:%S")
+
+    @property
+    def value(self) -> str:
+        """How an address names it for good."""
+        return "" if self.revision is None else str(self.revision.pk)
+
+
+def points(database: str, parameters: Mapping[str, Any]) -> tuple[Point, Point]:
+    """Return the earlier and the later moment that an address names.
+
+    Without the later one it is now; without the earlier one, just before the revision of the later one.
+
+    Raises `PointError` for what is no moment of the database.
+    """
+    later = _point(database, str(parameters.get(TO, "")).strip())
+    text = str(parameters.get(FROM, "")).strip()
+    earlier = _point(database, text) if text else _before(later)
+    return (later, earlier) if earlier.tick > later.tick else (earlier, later)
+
+
+def _before(later: Point) -> Point:
+    found = None if later.revision is None else before(later.revision)
+    return Point(found, is_before=True, is_implied=True)
+
+
+def _point(database: str, text: str) -> Point:
+    revisions = revision_model().objects.using(database)
+    if text in ("", NOW):
+        return Point(revisions.newest(), is_now=True, is_implied=True)
+    if text.isdecimal() and len(text) <= DIGITS:
+        found = revisions.committed().filter(pk=int(text)).first()
+        if found is None:
+            raise PointError(_("There is no revision %(number)s.") % {"number": text})
+        return Point(found)
+    moment = _moment(text)
+    if moment is None:
+        raise PointError(_("“%(text)s” is no revision and no time.") % {"text": text[:100]})
+    return Point(revisions.filter(committed_at__lte=moment).newest())
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the time that a text says, the end of a day for a day alone."""
+    try:
+        found = parse_datetime(text)
+        day: date | None = parse_date(text) if found is None else None
+    except ValueError:
+        return None
+    if day is not None:
+        found = datetime.combine(day, time.max)
+    if found is None:
+        return None
+    return timezone.make_aware(found) if timezone.is_naive(found) else found

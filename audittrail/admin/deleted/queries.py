@@ -1,0 +1,182 @@
+"""Find the deleted objects of a model, the last deleted first, however long its history is.
+
+No index tells which versions are deletions. So the list is gone through in windows of versions that grow until a page is full:
+the versions of a window are few ranges of the history table. A search ends after some time, and says how far it has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from time import monotonic
+from typing import Any, Final
+
+from django.contrib.admin import ModelAdmin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.expressions import RawSQL
+from django.http import QueryDict
+
+from audittrail.admin.lists import paging
+from audittrail.admin.lists.paging import Keyset, Page, Position
+from audittrail.admin.lists.touched import IsAny
+from audittrail.admin.objects import subjects
+from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.readers import Reader
+from audittrail.admin.permissions.rows import beginning_with
+from audittrail.timetravel import changes, moment
+from audittrail.timetravel.moment import Moment
+
+#: Ticks of the first window, and by how much each is larger than the one before.
+FIRST_WINDOW: Final = 2_000
+GROWTH: Final = 8
+#: After so many seconds no further window is begun, and after so many rounds of rows that the user may not see.
+PATIENCE: Final = 0.5
+ROUNDS: Final = 24
+
+
+#: The parameter that says up to which tick to search, where a search has to be continued.
+UNTIL_TICK: Final = "tick"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Objects in the order of the list, and the tick up to which nothing was looked at yet, None if everything was."""
+
+    objects: list[Any]
+    further: int | None = None
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Which deleted objects to find: those that a text is found in, and that revisions deleted which fulfil conditions.
+
+    Takes a queryset of revisions, None for all, and the ticks between which the versions of these lie, as far as that is known.
+    """
+
+    model_admin: ModelAdmin[Any]
+    reader: Reader
+    text: str = ""
+    revisions: Any = None
+    first: int = 0
+    last: int | None = None
+
+    @property
+    def order(self) -> Keyset:
+        """The order of the list."""
+        key: Any = self.model_admin.opts.pk
+        return Keyset((("history_version", models.BigIntegerField()), ("pk", key)))
+
+    def page(self, size: int, parameters: QueryDict) -> tuple[Page[Any], str | None]:
+        """Return the page that a request asks for, and the query string to search further back, None if all was searched."""
+        before = self.order.position(parameters.get(paging.BEFORE))
+        after = self.order.position(parameters.get(paging.AFTER)) if before is None else None
+        tick = _tick(parameters.get(UNTIL_TICK)) if before is None and after is None else None
+        found = self.find(size + 1, before or after, is_newer=after is not None, tick=tick)
+        kept = parameters.copy()
+        kept.pop(UNTIL_TICK, None)
+        begins_later = before if tick is None else (tick,)
+        page = self.order.cut(found.objects, size, kept, begins_later, after)
+        if found.further is None or after is not None:
+            return page, None
+        kept.pop(paging.BEFORE, None)
+        kept[UNTIL_TICK] = str(found.further)
+        return page, f"?{kept.urlencode()}"
+
+    def find(
+        self,
+        want: int,
+        position: Position | None = None,
+        *,
+        is_newer: bool = False,
+        tick: int | None = None,
+    ) -> Found:
+        """Return up to `want` objects beyond a position, or up to a tick, in the order in which one goes away from it."""
+        objects: list[Any] = []
+        begin, rounds = monotonic(), 0
+        edge = tick if position is None else position[0]
+        for low, high in self._windows(edge, is_newer):
+            window = self._window(low, high)
+            while True:
+                missing = want - len(objects)
+                rows = [*self._ordered(window, position, is_newer)[:missing]]
+                objects += self._seen(rows)
+                if rows:
+                    position = (rows[-1].history_version, rows[-1].pk)
+                if len(objects) == want:
+                    return Found(objects)
+                if len(rows) < missing:
+                    break
+                rounds += 1
+                if rounds > ROUNDS:
+                    # Of a version that deleted very many rows, those that are left are not shown.
+                    return Found(objects, position[0] - 1 if position else None)
+            if low > self.first and monotonic() - begin > PATIENCE:
+                return Found(objects, low - 1)
+        return Found(objects)
+
+    @cached_property
+    def newest(self) -> Moment | None:
+        """The moment as of which objects are deleted: now."""
+        return moment.newest(self.reader.database)
+
+    @cached_property
+    def queryset(self) -> Any:
+        """All deleted objects that the ModelAdmin lets its user see and that the text is found in, as they last were."""
+        assert self.newest is not None
+        deleted = changes.deleted_objects(self.model_admin.model, self.newest, follows=True)
+        request = self.reader.request
+        with beginning_with(deleted):
+            allowed = self.model_admin.get_queryset(request)
+        if allowed.db != deleted.db:
+            # A get_queryset that does not call its parent's has said nothing about what is deleted.
+            return deleted.none()
+        if not self.text:
+            return allowed
+        matching, has_duplicates = self.model_admin.get_search_results(request, allowed, self.text)
+        if has_duplicates:
+            matching = allowed.filter(Exists(matching.filter(pk=OuterRef("pk")).order_by()))
+        return matching
+
+    def _windows(self, edge: int | None, is_newer: bool) -> Iterator[tuple[int, int]]:
+        """Yield the first and the last tick of each window, from an edge on."""
+        if self.newest is None:
+            return
+        last = self.newest.tick if self.last is None else min(self.newest.tick, self.last)
+        size = FIRST_WINDOW
+        edge = last if edge is None else max(edge, self.first) if is_newer else min(edge, last)
+        while self.first <= edge <= last:
+            low, high = (
+                (edge, min(edge + size, last)) if is_newer else (max(edge - size, self.first), edge)
+            )
+            yield low, high
+            edge, size = (high + 1 if is_newer else low - 1), size * GROWTH
+
+    def _window(self, low: int, high: int) -> Any:
+        rows = self.queryset.filter(history_version__gte=low, history_version__lte=high)
+        if self.revisions is None:
+            return rows
+        # Begun within the window, or open at its beginning.
+        begun = Q(pk__gte=low, pk__lte=high)
+        still_open = Q(pk__in=RawSQL("SELECT o FROM audittrail.open_at(%s) o", [low]))
+        wanted = self.revisions.filter(begun | still_open).values_list("pk", flat=True)
+        numbers = Value([*wanted], output_field=ArrayField(models.BigIntegerField()))
+        return rows.filter(IsAny(F("history_revision"), numbers))
+
+    def _ordered(self, queryset: Any, position: Position | None, is_newer: bool) -> Any:
+        if position is None:
+            return self.order.slice(queryset, None, None)
+        return self.order.slice(queryset, *((None, position) if is_newer else (position, None)))
+
+    def _seen(self, rows: list[Any]) -> list[Any]:
+        visible = VisibleModel(self.model_admin.model, self.model_admin)
+        if not rows or not self.reader.is_guarded(visible):
+            return rows
+        seen = subjects.seen(self.model_admin, self.reader, [row.pk for row in rows])
+        return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
+
+
+def _tick(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) <= 18 else None

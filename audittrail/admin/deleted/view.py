@@ -1,0 +1,48 @@
+"""The deleted objects of a model: who deleted them, when, and why; chosen ones lead to the page that undeletes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from audittrail.admin.deleted.filters import DeletedFilters
+from audittrail.admin.deleted.table import DeletedTable
+from audittrail.admin.layout import pages
+from audittrail.admin.layout.links import model_url
+from audittrail.admin.layout.refusals import refusing
+from audittrail.admin.layout.responses import model_breadcrumbs, model_response
+from audittrail.admin.lists.paging import Page
+from audittrail.admin.objects import subjects
+from audittrail.admin.permissions.models import require_view
+
+PAGE_SIZE = 50
+
+
+@pages.model_page("audittrail/deleted/", "audittrail_deleted")
+@refusing
+def deleted(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase:
+    """List the deleted objects, the last deleted first."""
+    require_view(request, model_admin)
+    reader = subjects.reader_of(model_admin, request)
+    filters = DeletedFilters(request.GET, model_admin, reader)
+    page, further = Page[Any]([]), None
+    if (deletions := filters.deletions) is not None:
+        page, further = deletions.page(PAGE_SIZE, request.GET)
+    can_choose = model_admin.has_add_permission(request)
+    context: dict[str, Any] = {
+        "title": _("Deleted %(models)s") % {"models": model_admin.opts.verbose_name_plural},
+        "breadcrumbs": model_breadcrumbs(model_admin),
+        "breadcrumb": _("Deleted objects"),
+        "filters": filters,
+        "used": filters.used(),
+        "page": page,
+        "further": further,
+        "table": DeletedTable(page.rows, model_admin, reader, can_choose=can_choose),
+        "can_choose": can_choose,
+        "undelete_url": model_url(model_admin, "audittrail_undelete"),
+    }
+    return model_response(model_admin, request, "deleted", context)

@@ -1,0 +1,169 @@
+"""Show what changed: added and removed told by sign, border and `<ins>`/`<del>`, by words in texts, by lines in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.labels import Label, Labels
+from audittrail.admin.display.parts import ADDED, REMOVED, SAME, Part, parts_of, shortened
+from audittrail.admin.display.values import Shown, field_label, linked, masked, shown, shown_labels
+from audittrail.diff.changes import FieldChange
+
+#: The ticks as of which what was and what is are named.
+Ticks = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one attribute changed: its old and new value, None on a side on which there was no object.
+
+    `parts` tell of texts and structures what has changed in them; `members` are the objects of a many-to-many field, each with
+    what became of it.
+    """
+
+    attribute: str
+    label: str
+    old: Shown | None = None
+    new: Shown | None = None
+    parts: Sequence[Part] = ()
+    members: Sequence[tuple[str, Label]] = ()
+    is_masked: bool = False
+    #: Whether there are more members than these.
+    is_more: bool = False
+
+    def __html__(self) -> SafeString:
+        """Return the change in one line, where it is not long."""
+        if self.is_masked:
+            return masked_note()
+        if self.members:
+            return _joined(_member(kind, label) for kind, label in self.members if kind != SAME)
+        if self.parts:
+            return _text(shortened(self.parts), SAME, REMOVED, ADDED)
+        if self.old is None:
+            return format_html("{}", self.new)
+        if self.new is None:
+            return format_html("<del>{}</del>", self.old)
+        return format_html(
+            '<del>{}</del> <span class="audittrail-arrow" aria-hidden="true"></span>'
+            '<span class="visually-hidden">{}</span> <ins>{}</ins>',
+            self.old,
+            _("became"),
+            self.new,
+        )
+
+    __str__ = __html__
+
+    @property
+    def before(self) -> SafeString:
+        """The side of what was, as HTML."""
+        return self._side(self.old, REMOVED)
+
+    @property
+    def after(self) -> SafeString:
+        """The side of what is, as HTML."""
+        return self._side(self.new, ADDED)
+
+    def _side(self, value: Shown | None, kind: str) -> SafeString:
+        if self.is_masked:
+            return masked_note() if kind == ADDED else format_html("{}", masked())
+        if self.members:
+            found = [one for one in self.members if one[0] in (SAME, kind)]
+            return (
+                _joined(_member(*one) for one in found)
+                if found
+                else format_html("{}", shown_labels(()))
+            )
+        if self.parts:
+            return _text(shortened(self.parts), SAME, kind)
+        if value is None:
+            return format_html('<span class="audittrail-nothing">{}</span>', _("not there"))
+        if self.old is None or self.new is None:
+            return format_html("{}", value)
+        return format_html("<ins>{}</ins>" if kind == ADDED else "<del>{}</del>", value)
+
+
+def difference(
+    change: FieldChange, labels: Labels, ticks: Ticks, *, existed: bool = True, exists: bool = True
+) -> Difference:
+    """Return how a change is shown; takes on which of its sides there was an object."""
+    label = field_label(change.field, change.attribute)
+    if change.masked:
+        return Difference(change.attribute, label, is_masked=True)
+    if change.added or change.removed:
+        same = [key for key in change.new or () if key not in change.added]
+        return of_members(change.field, label, change.added, change.removed, labels, ticks, same)
+    old = shown_of(change.field, change.old, labels, ticks[0]) if existed else None
+    new = shown_of(change.field, change.new, labels, ticks[1]) if exists else None
+    has_labels = (old is not None and old.is_label) or (new is not None and new.is_label)
+    parts = () if has_labels else parts_of(change.old, change.new)
+    return Difference(change.attribute, label, old, new, parts)
+
+
+def of_members(
+    field: Any,
+    label: str,
+    added: Iterable[Any],
+    removed: Iterable[Any],
+    labels: Labels,
+    ticks: Ticks,
+    same: Iterable[Any] = (),
+    *,
+    is_more: bool = False,
+) -> Difference:
+    """Return how a change of a many-to-many field is shown; takes the field whose values are the keys of its objects."""
+    members: list[tuple[str, Label]] = []
+    for kind, keys, tick in (
+        (SAME, same, ticks[1]),
+        (REMOVED, removed, ticks[0]),
+        (ADDED, added, ticks[1]),
+    ):
+        # By name: rows that one statement wrote have no order.
+        found = sorted((labels.label(field, key, tick) for key in keys), key=lambda one: one.text)
+        members += [(kind, label) for label in found]
+    return Difference(field.name, label, members=members, is_more=is_more)
+
+
+def shown_of(field: Any, value: Any, labels: Labels, tick: int) -> Shown:
+    """Return how a value is shown, related objects as they were called at a tick."""
+    if isinstance(value, tuple) and getattr(field, "many_to_many", False):
+        return shown_labels([labels.label(field, key, tick) for key in value])
+    is_key = value is not None and getattr(field, "remote_field", None) is not None
+    return shown(field, value, labels.label(field, value, tick) if is_key else None)
+
+
+def masked_note() -> SafeString:
+    """Return what tells that a masked field has changed."""
+    return format_html(
+        '{} <span class="audittrail-quiet">{}</span>',
+        masked(),
+        _("changed; what it holds is not shown"),
+    )
+
+
+def _text(parts: Iterable[Part], *kinds: str) -> SafeString:
+    pieces = _joined((_piece(part) for part in parts if part.kind in kinds), "")
+    return format_html('<bdi class="audittrail-words">{}</bdi>', pieces)
+
+
+def _piece(part: Part) -> SafeString:
+    # A line's end is not marked, or it would seem to go on.
+    text = part.text.removesuffix("\n")
+    end = part.text[len(text) :]
+    if part.kind == ADDED:
+        return format_html("<ins>{}</ins>{}", text, end)
+    return format_html("<del>{}</del>{}" if part.kind == REMOVED else "{}{}", text, end)
+
+
+def _member(kind: str, label: Label) -> SafeString:
+    name = {ADDED: "ins", REMOVED: "del"}.get(kind, "span")
+    return format_html('<{} class="audittrail-member">{}</{}>', name, linked(label), name)
+
+
+def _joined(found: Iterable[SafeString], separator: str = " ") -> SafeString:
+    return format_html_join(mark_safe(separator), "{}", ((piece,) for piece in found))

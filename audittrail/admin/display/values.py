@@ -1,0 +1,174 @@
+"""Show values as people read them: choices by their labels, related objects by their names, dates in words, long texts folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import models
+from django.template.defaultfilters import filesizeformat
+from django.utils import formats, timezone
+from django.utils.duration import duration_string
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from audittrail.admin.display.labels import Label
+from audittrail.admin.display.naming import MASK
+from audittrail.admin.display.outlines import outline
+
+#: Letters of a text that are shown before it is folded, and that are shown unfolded where there is no room for more.
+SHORT: Final = 300
+FOLDED: Final = 5_000
+
+#: Bytes of a binary value that are shown.
+BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value as text; `labels` are the objects that it refers to. An empty one says so in quiet letters."""
+
+    text: str
+    is_empty: bool = False
+    labels: Sequence[Label] = ()
+    #: Whether it is the label of a choice, of which only the whole says anything.
+    is_choice: bool = False
+    #: How many letters of it are there when it is unfolded.
+    letters: int = FOLDED
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it stands for something else, and its letters mean nothing by themselves."""
+        return bool(self.labels) or self.is_choice
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is folded."""
+        return len(self.text) > SHORT
+
+    def __html__(self) -> SafeString:
+        """Return it as HTML: long texts folded, all of them isolated from the direction of the text around."""
+        if self.is_empty:
+            return format_html('<span class="audittrail-nothing">{}</span>', self.text)
+        if self.labels:
+            return format_html_join(
+                ", ",
+                "{}",
+                ((linked(label),) for label in self.labels),
+            )
+        if not self.is_long:
+            return format_html('<bdi class="audittrail-value">{}</bdi>', self.text)
+        count = formats.number_format(len(self.text), force_grouping=True)
+        return format_html(
+            '<details class="audittrail-fold"><summary><bdi>{}</bdi> <span class="audittrail-quiet">{}</span></summary>'
+            '<bdi class="audittrail-value audittrail-value--long" tabindex="0" role="region" aria-label="{}">{}</bdi></details>',
+            Truncator(self.text[: SHORT + 1]).chars(SHORT // 2),
+            ngettext("(%(count)s character)", "(%(count)s characters)", len(self.text))
+            % {"count": count},
+            _("Text"),
+            Truncator(self.text).chars(self.letters),
+        )
+
+    __str__ = __html__
+
+
+def linked(label: Label) -> SafeString:
+    """Return the name of an object as HTML, as a link where it leads somewhere."""
+    text = Truncator(label.text).chars(SHORT)
+    if label.url:
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', label.url, text)
+    return format_html("<bdi>{}</bdi>", text)
+
+
+def shown(field: Any, value: Any, label: Label | None = None) -> Shown:
+    """Return how a value of a field is shown; takes the name of the object that it refers to, if it does."""
+    if value is None:
+        return Shown(_("none"), is_empty=True)
+    if label is not None:
+        return Shown(label.text, labels=(label,))
+    choices = dict(getattr(field, "flatchoices", None) or ())
+    if choices:
+        try:
+            if value in choices:
+                return Shown(str(choices[value]), is_choice=True)
+        except TypeError:  # what can't be a key of a dictionary, such as a list of choices
+            pass
+    text = as_text(value)
+    if text == "":
+        return Shown(_("empty"), is_empty=True)
+    return Shown(text)
+
+
+def shown_labels(labels: Sequence[Label]) -> Shown:
+    """Return how the objects of a many-to-many field are shown."""
+    if not labels:
+        return Shown(_("none"), is_empty=True)
+    return Shown(", ".join(label.text for label in labels), labels=labels)
+
+
+def masked() -> Shown:
+    """Return what is shown in place of a value that is never shown."""
+    return Shown(MASK)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as people read it in the present language."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, datetime):
+        return moment_text(value)
+    if isinstance(value, date):
+        return formats.date_format(value, "DATE_FORMAT")
+    if isinstance(value, time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return duration_string(value)
+    if isinstance(value, int):
+        # Without marks between thousands: it may be a number of something.
+        return str(value)
+    if isinstance(value, float | Decimal):
+        return str(formats.localize(value))
+    if isinstance(value, models.fields.files.FieldFile):
+        return str(value.name or "")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _bytes_text(bytes(value))
+    if isinstance(value, dict | list):
+        return outline(value)
+    if hasattr(value, "lower_inc") and hasattr(value, "isempty"):
+        return _range_text(value)
+    return str(value)
+
+
+def moment_text(value: datetime) -> str:
+    """Return a moment in the current time zone, as exactly as it is known: two that differ must not look the same."""
+    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    day = formats.date_format(local, "DATE_FORMAT")
+    clock = formats.date_format(local, "H:i:s.u" if local.microsecond else "H:i:s")
+    return f"{day} {clock}"
+
+
+def field_label(field: Any, attribute: str) -> str:
+    """Return the name of a field as people read it; a column that no field of the model has any more goes by its own."""
+    return str(capfirst(str(field.verbose_name))) if field is not None else attribute
+
+
+def _bytes_text(value: bytes) -> str:
+    shown = value[:BYTES].hex(" ")
+    size = filesizeformat(len(value))
+    return f"{shown}{' …' if len(value) > BYTES else ''} ({size})" if value else ""
+
+
+def _range_text(value: Any) -> str:
+    if value.isempty:
+        return _("empty range")
+    lower = "" if value.lower is None else as_text(value.lower)
+    upper = "" if value.upper is None else as_text(value.upper)
+    return f"{'[' if value.lower_inc else '('}{lower} – {upper}{']' if value.upper_inc else ')'}"  # noqa: RUF001 (a dash)

@@ -1,0 +1,160 @@
+"""The filters of an object's timeline, with django-filter: by user, time, field and operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import django_filters
+from django.db.models import BooleanField, Func, OuterRef, Q, Subquery, TextField
+from django.db.models.functions import Cast
+from django.http import QueryDict
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from audittrail.admin.display import authors
+from audittrail.admin.history.timeline import END
+from audittrail.admin.lists import paging
+from audittrail.admin.lists.filters import FilterForm, MomentInput
+from audittrail.admin.objects.sources import OWN, Source
+from audittrail.diff.columns import RowColumn, columns_of
+from audittrail.diff.images import GONE
+from audittrail.revisions.models import revision_model
+from audittrail.revisions.versions import Operation, versions_of
+
+#: How the value of the filter by field names rows of another table.
+ROWS = "rows:"
+
+
+class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
+    """What can be asked of the timeline that some sources make."""
+
+    user = django_filters.CharFilter(
+        label=_("User"), method="filter_user", help_text=_("Name or key, also of a deleted user")
+    )
+    since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
+    until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
+    field = django_filters.ChoiceFilter(label=_("Field"), method="keep", empty_label=_("All"))
+    operation = django_filters.ChoiceFilter(
+        label=_("Operation"),
+        method="filter_operation",
+        empty_label=_("All"),
+        choices=[
+            (Operation.INSERT.value, _("Insert")),
+            (Operation.UPDATE.value, _("Update")),
+            (Operation.DELETE.value, _("Delete")),
+        ],
+    )
+
+    class Meta:
+        form = FilterForm
+
+    def __init__(self, data: QueryDict, sources: Sequence[Source]) -> None:
+        super().__init__(data, queryset=sources[0].versions)
+        self._sources = sources
+        self._database = sources[0].database
+        self.filters["field"].extra["choices"] = self._fields()
+
+    def narrow(self, source: Source, versions: Any) -> Any:
+        """Return those of a source's versions that are asked for, None if none of the source is."""
+        name = self.form.cleaned_data.get("field")
+        if name and source.kind != OWN:
+            return self.filter_queryset(versions) if name == _name(source) else None
+        if not name:
+            return self.filter_queryset(versions)
+        column = {column.field.name: column for column in columns_of(source.model)}.get(name)
+        return None if column is None else _changing(source, self.filter_queryset(versions), column)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is asked for."""
+        return any(self.data.get(name) for name in self.filters)
+
+    def address(self, **values: Any) -> str:
+        """Return the query string of the page with these filters changed."""
+        changed = self.data.copy()
+        for name in (paging.BEFORE, paging.AFTER, *values):
+            changed.pop(name, None)
+        changed.update({name: str(value) for name, value in values.items()})
+        return f"?{changed.urlencode()}"
+
+    @property
+    def ticks(self) -> tuple[int, int]:
+        """The ticks after which and before which revisions have been committed at the times that are asked for."""
+        given = self.form.cleaned_data
+        return (
+            _last_before(self._database, given["since"]) if given.get("since") else 0,
+            _last_before(self._database, given["until"]) + 1 if given.get("until") else END,
+        )
+
+    def keep(self, versions: Any, name: str, value: Any) -> Any:
+        """Leave the versions alone: this is asked for elsewhere."""
+        return versions
+
+    def filter_user(self, versions: Any, name: str, value: str) -> Any:
+        """Keep the versions of the users that a text means."""
+        # Looked up for each version: only those of one object are looked at.
+        revisions = revision_model().objects.using(versions.db).filter(pk=OuterRef("revision_id"))
+        author = Subquery(revisions.values("committed_by"))
+        return versions.alias(audittrail_author=author).filter(audittrail_author__in=self._users)
+
+    def filter_operation(self, versions: Any, name: str, value: str) -> Any:
+        """Keep the versions of one kind of change."""
+        return versions.filter(operation__in=GONE if value == Operation.DELETE else (value,))
+
+    @cached_property
+    def _users(self) -> list[Any]:
+        return authors.find_keys(self.form.cleaned_data["user"])
+
+    def _fields(self) -> list[Any]:
+        own: dict[str, str] = {}
+        others = []
+        for source in self._sources:
+            if source.kind != OWN:
+                others.append((_name(source), source.label))
+                continue
+            for column in columns_of(source.model):
+                if column.field.name not in source.hidden and not column.field.primary_key:
+                    own[column.field.name] = str(capfirst(str(column.field.verbose_name)))
+        groups = [(self._sources[0].label, list(own.items())), (_("What belongs to it"), others)]
+        return [(name, choices) for name, choices in groups if choices]
+
+
+def _name(source: Source) -> str:
+    return f"{ROWS}{source.name}"
+
+
+def _last_before(database: str, moment: datetime) -> int:
+    """Return the tick of the last revision that was committed before a moment, 0 if there is none."""
+    found = revision_model().objects.using(database).filter(committed_at__lt=moment).newest()
+    return found.committed or 0 if found is not None else 0
+
+
+def _changing(source: Source, versions: Any, column: RowColumn) -> Any:
+    """Return the versions in which a column has another value than in the version of the same row before, or came or went."""
+    same_row = {name: OuterRef(name) for name in source.key_names}
+    previous = (
+        versions_of(source.model, source.database)
+        .filter(version__lt=OuterRef("version"), **same_row)
+        .order_by("-version")
+        .values(audittrail_text=_comparable(column))[:1]
+    )
+    changed = Func(
+        _comparable(column),
+        Subquery(previous),
+        template="(%(expressions)s)",
+        arg_joiner=" IS DISTINCT FROM ",
+        output_field=BooleanField(),
+    )
+    came_or_went = Q(operation__in=(Operation.INSERT, *GONE)) & ~Q(**{column.name: None})
+    found = versions.alias(audittrail_changed=changed)
+    return found.filter(Q(audittrail_changed=True) | came_or_went).exclude(
+        operation=Operation.BASELINE
+    )
+
+
+def _comparable(column: RowColumn) -> Any:
+    """Return a column as an expression that can be compared; of some types nothing else can be than their text."""
+    return Cast(column.name, TextField())

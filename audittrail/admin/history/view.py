@@ -1,0 +1,98 @@
+"""History of an object: its timeline, to which the admin's own History button leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.times import When
+from audittrail.admin.history.entries import Told
+from audittrail.admin.history.filters import TimelineFilters
+from audittrail.admin.history.links import with_links
+from audittrail.admin.history.rows import Rows
+from audittrail.admin.history.telling import Telling
+from audittrail.admin.history.timeline import Timeline
+from audittrail.admin.layout import pages, responses
+from audittrail.admin.layout.links import Link, model_url
+from audittrail.admin.lists.paging import Page
+from audittrail.admin.objects.lookup import Subject, find
+from audittrail.admin.objects.sources import Source, sources_of
+from audittrail.diff.tracked import TrackedTable, tracked_tables
+from audittrail.timetravel import machine
+
+#: The parameter that asks for the page that Django has at this address: what the admin itself has logged, maybe since before
+#: anything was tracked.
+LOG: Final = "log"
+
+
+@pages.history_page
+def history(
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    object_id: str,
+    extra_context: dict[str, Any] | None = None,
+) -> HttpResponseBase:
+    """Answer with a page of the timeline of an object, whether it is still there or was deleted."""
+    if request.method not in pages.SAFE:
+        return HttpResponseNotAllowed(pages.SAFE)
+    if LOG in request.GET:
+        django_view: Any = vars(ModelAdmin)["history_view"]
+        log: HttpResponseBase = django_view.__wrapped__(
+            model_admin, request, object_id, extra_context
+        )
+        return log
+    subject = find(model_admin, request, object_id)
+    sources = sources_of(subject, request)
+    filters = TimelineFilters(request.GET, sources)
+    page: Page[Any] = Page(())
+    # History itself says as of when it is to be read, also to who travels and sees it up to then.
+    with machine.unwatched():
+        if filters.is_valid():
+            rows = Rows(subject.database, filters.narrow)
+            page = Timeline(subject.database, sources, rows, *filters.ticks).page(request.GET)
+        told = Telling(subject, request, page.rows).tell()
+    begins_now = page.newer is None and not filters.is_used
+    entries = with_links(subject, request, told, begins_now=begins_now)
+    context = {
+        "title": _("History"),
+        "subtitle": subject.text,
+        "breadcrumbs": subject.breadcrumbs(),
+        "tools": _tools(subject),
+        "subject": subject,
+        "filters": filters,
+        "page": page,
+        "entries": entries,
+        "may_pick": sum(one.is_committed for one in entries) > 1,
+        "compare_url": subject.url("audittrail_compare"),
+        "out_of_reach": [source.label for source in sources if source.is_out_of_reach],
+        "begun": None if page.older or filters.is_used else _begun(subject, sources, entries),
+        **(extra_context or {}),
+    }
+    return responses.model_response(model_admin, request, "history", context)
+
+
+def _begun(subject: Subject, sources: Sequence[Source], entries: Sequence[Told]) -> When | None:
+    """Return since when the object's table is tracked, if there may have been changes before; None if that is not known."""
+    own = sources[0].model
+    table = tracked_tables([own], subject.database).get(own)
+    oldest = entries[-1] if entries else None
+    if table is None or (oldest is not None and (oldest.is_insertion or _is_before(oldest, table))):
+        return None
+    return When(table.known_since)
+
+
+def _is_before(told: Told, table: TrackedTable) -> bool:
+    return told.when.at is not None and told.when.at < table.known_since
+
+
+def _tools(subject: Subject) -> list[Link]:
+    if subject.is_deleted:
+        links = [(_("Deleted objects"), model_url(subject.model_admin, "audittrail_deleted"))]
+    else:
+        links = [(_("Log of the admin"), f"{subject.url('history')}?{LOG}")]
+    return [Link(text, url) for text, url in links if url]

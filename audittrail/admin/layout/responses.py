@@ -1,0 +1,102 @@
+"""Answer with a page: its context, its template, and templates of the project that take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import django
+from django.apps import apps
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+
+from audittrail.admin.layout.links import Link, model_url, object_url, site_url
+
+FOLDER = "audittrail/admin"
+
+
+def site_response(
+    site: AdminSite,
+    request: HttpRequest,
+    page: str,
+    context: dict[str, Any],
+    *,
+    status: int | None = None,
+) -> TemplateResponse:
+    """Return a page of a site from the template `audittrail/admin/<page>.html`.
+
+    The context needs a `title`; `breadcrumbs` (Links after Home, the page itself excepted) and `tools` (Links beside the
+    title) are optional.
+    """
+    return TemplateResponse(
+        request, f"{FOLDER}/{page}.html", complete(site, request, context), status=status
+    )
+
+
+def model_response(
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    page: str,
+    context: dict[str, Any],
+    *,
+    status: int | None = None,
+) -> TemplateResponse:
+    """Return a page of a model from the first of its templates that is there, the model's own before the app's.
+
+    See `site_response` for the context; `opts` and `model_admin` are in it as well.
+    """
+    given = {"opts": model_admin.opts, "model_admin": model_admin, **context}
+    whole = complete(model_admin.admin_site, request, given)
+    return TemplateResponse(request, templates(model_admin, page), whole, status=status)
+
+
+def templates(model_admin: ModelAdmin[Any], page: str) -> list[str]:
+    """Return the names of a page's templates for a model, the most special first, as Django's admin has them."""
+    app_label, model_name = model_admin.opts.app_label, model_admin.opts.model_name
+    return [
+        f"{FOLDER}/{app_label}/{model_name}/{page}.html",
+        f"{FOLDER}/{app_label}/{page}.html",
+        f"{FOLDER}/{page}.html",
+    ]
+
+
+def model_breadcrumbs(model_admin: ModelAdmin[Any]) -> list[Link]:
+    """Return the way to a model's list: its app, and the list itself."""
+    opts = model_admin.opts
+    return [
+        Link(
+            opts.app_config.verbose_name,
+            site_url(model_admin.admin_site, "app_list", opts.app_label),
+        ),
+        Link(capfirst(opts.verbose_name_plural), model_url(model_admin, "changelist")),
+    ]
+
+
+def object_breadcrumbs(
+    model_admin: ModelAdmin[Any], pk: Any, text: object, *, exists: bool = True
+) -> list[Link]:
+    """Return the way to an object: as far as its change form, to which there is no link if it is deleted."""
+    url = object_url(model_admin, "change", pk) if exists else None
+    return [*model_breadcrumbs(model_admin), Link(Truncator(str(text)).words(18), url)]
+
+
+def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context of a page with what every page of its site has."""
+    return {
+        **site.each_context(request),
+        "subtitle": None,
+        "tools": (),
+        **context,
+        "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),
+        # As Django's own templates have them from 6.1 on.
+        "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
+        # django-unfold tells the model in place of the title, wherever there is one.
+        "has_no_title": apps.is_installed("unfold") and "opts" in context,
+    }
+
+
+def _all_breadcrumbs(site: AdminSite, given: Sequence[Link]) -> list[Link]:
+    return [Link(_("Home"), site_url(site, "index")), *given]

@@ -1,0 +1,55 @@
+"""Rows of a plan, by the values of their attributes: those that the plan tells, and those that only the table has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from audittrail.admin.permissions.readers import Reader
+from audittrail.restore.plan import RowPlan, TablePlan
+
+
+def key_of(row: RowPlan) -> Any:
+    """Return the primary key of a row as its object has it: a tuple only if it has several columns."""
+    return row.key[0] if len(row.key) == 1 else tuple(row.key)
+
+
+def typed_key(model: type[models.Model], texts: Sequence[str]) -> Any:
+    """Return a primary key that is given as texts; None if it is not one of the model."""
+    fields = model._meta.pk_fields
+    if len(fields) != len(texts):
+        return None
+    try:
+        values = [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
+    except (ValidationError, ValueError):
+        return None
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def values(
+    reader: Reader, table: TablePlan, rows: Sequence[RowPlan], attributes: Sequence[str]
+) -> list[list[Any]]:
+    """Return the values of some attributes for each row, "pk" for its key; with one query if the plan does not tell them all."""
+    told = [{**_told(row), "pk": key_of(row)} for row in rows]
+    unknown = [
+        key_of(row) for row, known in zip(rows, told, strict=True) if {*attributes} - {*known}
+    ]
+    if unknown and table.model is not None:
+        present = table.model._base_manager.using(reader.database).filter(pk__in=unknown)
+        names = [name for name in attributes if name != "pk"]
+        found = {key: rest for key, *rest in present.values_list("pk", *names)}
+        for known in told:
+            known.update(dict(zip(names, found.get(known["pk"], ()), strict=False)))
+    return [[known.get(name) for name in attributes] for known in told]
+
+
+def _told(row: RowPlan) -> dict[str, Any]:
+    """Return what an inserted or deleted row holds, and what an updated one is about to."""
+    return {
+        change.field.attname: change.old if row.action == "D" else change.new
+        for change in row.changes
+        if change.field is not None and not change.masked
+    }

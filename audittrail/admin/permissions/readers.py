@@ -1,0 +1,129 @@
+"""Who reads the history of which database, and what of it appears to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
+from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
+
+from audittrail.admin.permissions.models import VisibleModel, require_any_model, visible_models
+from audittrail.admin.permissions.rows import is_guarded, may_see_rows
+from audittrail.capture import install, tracking
+from audittrail.revisions.models import revision_model
+
+#: The parameter that names the database, where it is not the default one.
+DATABASE = "database"
+
+#: Bytes of history tables that are read as a whole rather than in windows.
+SMALL = 8 * 1024 * 1024
+#: Bytes of revisions, more than a million of them, that are not read as a whole where no index helps.
+LARGE = 256 * 1024 * 1024
+
+
+class Reader:
+    """The user of a request in a site, who reads the history of one database."""
+
+    def __init__(self, site: AdminSite, request: HttpRequest, database: str) -> None:
+        self.site = site
+        self.request = request
+        self.database = database
+        self._guarded: dict[type[models.Model], bool] = {}
+
+    @property
+    def revisions(self) -> Any:
+        """The revisions of the database that have been committed, as a queryset."""
+        return revision_model().objects.using(self.database).committed()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the database holds history that the project's role may read."""
+        return "revision" in self._present
+
+    @cached_property
+    def visible(self) -> Mapping[type[models.Model], VisibleModel]:
+        """The models of which rows appear, those alone that the database has history of."""
+        return {
+            model: visible
+            for model, visible in visible_models(self.site, self.request).items()
+            if tracking.history_name(model._meta.db_table) in self._present
+        }
+
+    @cached_property
+    def sees_everything(self) -> bool:
+        """Whether no row of history is hidden from the user, so that revisions need not be asked what they changed."""
+        everything = visible_models(self.site, self.request)
+        return (
+            bool(getattr(self.request.user, "is_superuser", False))
+            and all(model in everything for model in tracking.tracked_models())
+            and not any(self.is_guarded(visible) for visible in everything.values())
+        )
+
+    def is_guarded(self, visible: VisibleModel) -> bool:
+        """Return whether rows of a model have to be asked about one by one."""
+        if visible.model not in self._guarded:
+            self._guarded[visible.model] = is_guarded(self.request, visible)
+        return self._guarded[visible.model]
+
+    def may_see_rows(self, visible: VisibleModel, rows: Any) -> list[bool]:
+        """Return for each row whether it appears, see `row_permissions`."""
+        return may_see_rows(self.request, visible, self.database, rows)
+
+    def are_small(self, models: Iterable[type[models.Model]]) -> bool:
+        """Return whether the history of some models is so little that it can be read as a whole."""
+        names = {tracking.history_name(model._meta.db_table) for model in models}
+        return sum(self._present.get(name, 0) for name in names) <= SMALL
+
+    @property
+    def has_many_revisions(self) -> bool:
+        """Whether the revisions are too many to be read as a whole."""
+        return self._present.get("revision", 0) > LARGE
+
+    @cached_property
+    def _present(self) -> dict[str, int]:
+        """The history tables that are there and may be read, with their sizes in bytes."""
+        connection = connections[self.database]
+        names = [tracking.history_name(model._meta.db_table) for model in tracking.tracked_models()]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT c.relname, pg_relation_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = 'audittrail' AND c.relkind = 'r' AND c.relname = ANY (%s::text[])"
+                " AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')",
+                [["revision", *names]],
+            )
+            return dict(cursor.fetchall())
+
+
+def databases() -> list[str]:
+    """Return the aliases of the databases that hold history, the default one first."""
+    found = [
+        alias
+        for alias in connections
+        if router.allow_migrate(alias, "audittrail") and install.is_supported(connections[alias])
+    ]
+    return sorted(found, key=lambda alias: alias != DEFAULT_DB_ALIAS)
+
+
+def reader(site: AdminSite, request: HttpRequest) -> Reader | None:
+    """Return the reader of the database that a request names, by default the default one; None where no database has history."""
+    known = databases()
+    wanted = request.GET.get(DATABASE, "")
+    if wanted in known:
+        return Reader(site, request, wanted)
+    return Reader(site, request, known[0]) if known else None
+
+
+def reader_of(site: AdminSite, request: HttpRequest) -> Reader:
+    """Return the reader of a request; raise `PermissionDenied` unless the history of some model appears to the user."""
+    require_any_model(site, request)
+    found = reader(site, request)
+    if found is None or not found.is_installed:
+        raise Http404(_("No database of this project holds history; run manage.py migrate."))
+    if not found.visible:
+        raise PermissionDenied
+    return found

@@ -1,0 +1,97 @@
+"""The page of a revision: who, when, why and from where, and every change of the transaction by model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.authors import authors
+from audittrail.admin.display.origins import details, origin
+from audittrail.admin.display.times import When
+from audittrail.admin.layout import pages
+from audittrail.admin.layout.links import Link, revision_url, site_url
+from audittrail.admin.layout.responses import site_response
+from audittrail.admin.lists.searching import Search
+from audittrail.admin.lists.touched import Touch, touches
+from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, may
+from audittrail.admin.permissions.readers import Reader, reader_of
+from audittrail.admin.revision.rows import section
+from audittrail.revisions.models import BaseRevision
+
+#: Models of which rows are shown at once, rows of each, and rows of a model that is looked at alone.
+SECTIONS = 5
+ROWS = 10
+ROWS_ALONE = 50
+
+MODEL = "model"
+
+
+@pages.site_page("audittrail/revisions/<int:pk>/", "audittrail_revision")
+def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Show a revision with a part of its changes, or with those of one model, page by page."""
+    reading = reader_of(site, request)
+    found = reading.revisions.filter(pk=pk).first() if pk < 2**63 else None
+    seen = touches(reading, [found])[pk] if found else []
+    if found is None or not (seen or reading.sees_everything):
+        raise Http404(_("There is no revision %(number)s.") % {"number": pk})
+    alone = _alone(seen, request.GET.get(MODEL))
+    if alone is not None:
+        sections = [section(reading, found, alone, ROWS_ALONE, request.GET)]
+    else:
+        sections = [section(reading, found, touch, ROWS, QueryDict()) for touch in seen[:SECTIONS]]
+    title = _("Revision %(number)s") % {"number": pk}
+    context: dict[str, Any] = {
+        "title": title,
+        "revision": found,
+        "when": When(found.committed_at),
+        "author": authors(site, request, [found]).get(found.committed_by_id),
+        "origin": origin(found),
+        "details": details(found),
+        "touches": seen,
+        "sections": sections,
+        "others": seen[SECTIONS:] if alone is None else [],
+        "alone": alone,
+        "all_url": revision_url(site, found),
+        "tools": [*_tools(site, request, found)],
+        **_neighbours(reading, found),
+        "breadcrumbs": [Link(_("Revisions"), site_url(site, "audittrail_revisions"))],
+    }
+    return site_response(site, request, "revision", context)
+
+
+def _alone(seen: list[Touch], label: str | None) -> Touch | None:
+    """Return the only model that is asked for, None for all; raise `Http404` if the revision did not change it."""
+    if not label:
+        return None
+    for touch in seen:
+        if touch.model._meta.label_lower == label:
+            return touch
+    raise Http404(_("This revision did not change that."))
+
+
+def _tools(site: AdminSite, request: HttpRequest, found: BaseRevision) -> Iterator[Link]:
+    for name, permission, text in (
+        ("audittrail_undo", UNDO, _("Undo")),
+        ("audittrail_restore_all", RESTORE_ALL, _("Restore everything to here")),
+        ("audittrail_roll_back", ROLL_BACK, _("Roll back")),
+    ):
+        url = revision_url(site, found, name)
+        if url is not None and may(request, permission):
+            yield Link(text, url)
+
+
+def _neighbours(reading: Reader, found: BaseRevision) -> dict[str, str | None]:
+    """Return the addresses of the revisions before and after, of those that appear to the reader."""
+    everything = reading.revisions
+    search = Search(reading, everything, everything)
+    position = (found.committed_at, found.committed)
+    addresses = {}
+    for name, is_newer in (("older", False), ("newer", True)):
+        beside = search.next(position, is_newer=is_newer)
+        addresses[name] = None if beside is None else revision_url(reading.site, beside)
+    return addresses

@@ -1,0 +1,246 @@
+"""What can be asked of the revisions of a database, with django-filter, and the search that it makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+from django.http import QueryDict
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audittrail.admin.display import authors, origins
+from audittrail.admin.display.times import When
+from audittrail.admin.layout.links import Link
+from audittrail.admin.lists import paging
+from audittrail.admin.lists.filters import FilterForm, MomentInput
+from audittrail.admin.lists.searching import Search
+from audittrail.admin.permissions.readers import DATABASE, Reader, databases
+from audittrail.revisions.versions import Operation, version_model
+
+
+class RevisionForm(FilterForm):
+    """The form of the filters."""
+
+    def clean(self) -> dict[str, Any]:
+        """Check also that an object is named together with its model, and by a key that it can have."""
+        cleaned = super().clean()
+        if cleaned.get("object") and not cleaned.get("model") and "model" not in self.errors:
+            self.add_error("object", gettext("Choose the model of the object as well."))
+        elif cleaned.get("object") and cleaned.get("model"):
+            try:
+                key_of(cleaned["model"], cleaned["object"])
+            except ValidationError as error:
+                self.add_error("object", error)
+        return cleaned
+
+
+class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
+    """What a reader can ask of the revisions of a database; `search` finds them."""
+
+    q = django_filters.CharFilter(
+        label=_("Search"),
+        method="filter_text",
+        widget=forms.TextInput(attrs={"type": "search"}),
+        help_text=_("Reason, context, user, or number of a revision"),
+    )
+    user = django_filters.CharFilter(
+        label=_("User"),
+        method="filter_user",
+        help_text=_("Name or key; deleted ones too"),
+    )
+    since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
+    until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
+    model = django_filters.TypedChoiceFilter(label=_("Model"), method="keep")
+    object = django_filters.CharFilter(
+        label=_("Object"), method="keep", help_text=_("Its primary key")
+    )
+    operation = django_filters.ChoiceFilter(
+        label=_("Operation"), method="keep", empty_label=_("All")
+    )
+    reason = django_filters.CharFilter(label=_("Reason"), method="filter_reason")
+    source = django_filters.ChoiceFilter(
+        label=_("Source"), method="filter_source", empty_label=_("All"), choices=origins.KINDS
+    )
+    database = django_filters.ChoiceFilter(label=_("Database"), method="keep", empty_label=None)
+
+    class Meta:
+        form = RevisionForm
+
+    def __init__(self, data: QueryDict, reader: Reader) -> None:
+        self.reader = reader
+        self.span: Any = None
+        self._found_users: dict[str, list[Any]] = {}
+        super().__init__(data, queryset=reader.revisions, request=reader.request)
+        labels = {model._meta.label_lower: model for model in reader.visible}
+        self.filters["model"].extra.update(
+            choices=_model_choices(reader), coerce=labels.get, empty_value=None
+        )
+        self.filters["operation"].extra["choices"] = [
+            (Operation.INSERT.value, _("Insert")),
+            (Operation.UPDATE.value, _("Update")),
+            (Operation.DELETE.value, _("Delete")),
+        ]
+        if len(databases()) > 1:
+            self.filters["database"].extra["choices"] = [(name, name) for name in databases()]
+        else:
+            del self.filters["database"]
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        """Narrow the revisions down, first by time: that is what searching goes by."""
+        given = self.form.cleaned_data
+        if since := given.get("since"):
+            queryset = queryset.filter(committed_at__gte=since)
+        if until := given.get("until"):
+            queryset = queryset.filter(committed_at__lt=until)
+        self.span = queryset
+        return super().filter_queryset(queryset)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """The search for what is asked, None while something of it is wrong."""
+        if self.errors:
+            return None
+        conditions, given = self.qs, self.form.cleaned_data
+        model, text = given["model"], given["object"]
+        return Search(
+            self.reader,
+            self.span,
+            conditions,
+            model=model,
+            key=key_of(model, text) if model and text else None,
+            operation=given["operation"],
+            is_slow=bool(
+                given["q"]
+                or given["reason"]
+                or given["source"]
+                or (given["user"] and self.reader.has_many_revisions)
+            ),
+        )
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether one of the filters is used that stand apart from the ordinary ones."""
+        return any(
+            self.data.get(name) for name in ("model", "object", "operation", "reason", "source")
+        )
+
+    @property
+    def clear_url(self) -> str:
+        """The query string without any filter."""
+        kept = self.data.get(DATABASE)
+        return f"?{DATABASE}={kept}" if kept and "database" in self.filters else "?"
+
+    def used(self) -> list[Link]:
+        """Return the filters that are used, as people read them, each with the query string of the page without it."""
+        given = {} if self.errors else self.form.cleaned_data
+        texts = ((name, self._text_of(name, value)) for name, value in given.items() if value)
+        return [
+            Link(
+                gettext("%(filter)s: %(value)s")
+                % {"filter": self.form.fields[name].label, "value": text},
+                self.without(name),
+            )
+            for name, text in texts
+            if name != DATABASE
+        ]
+
+    def without(self, *names: str, **others: str) -> str:
+        """Return the query string of the page without some filters, and with others."""
+        changed = self.data.copy()
+        for name in (*names, *others, paging.BEFORE, paging.AFTER):
+            changed.pop(name, None)
+        for name, value in others.items():
+            changed[name] = value
+        return f"?{changed.urlencode()}"
+
+    def keep(self, queryset: Any, name: str, value: Any) -> Any:
+        """Leave the queryset alone: the search asks for these."""
+        return queryset
+
+    def filter_user(self, queryset: Any, name: str, value: str) -> Any:
+        """Keep the revisions of the users that a text means."""
+        keys = self._users(value)
+        return queryset.filter(committed_by__in=keys) if keys else queryset.none()
+
+    def filter_reason(self, queryset: Any, name: str, value: str) -> Any:
+        """Keep the revisions whose reason has a text."""
+        return queryset.filter(reason__icontains=value)
+
+    def filter_source(self, queryset: Any, name: str, value: str) -> Any:
+        """Keep the revisions from one kind of source."""
+        return queryset.filter(origins.condition(value))
+
+    def filter_text(self, queryset: Any, name: str, value: str) -> Any:
+        """Keep the revisions that have a text in what they say of themselves."""
+        said = queryset.alias(said=Cast("context", TextField()))
+        condition = (
+            Q(reason__icontains=value)
+            | Q(said__icontains=value)
+            | Q(application_name__icontains=value)
+            | Q(db_user__icontains=value)
+        )
+        if keys := self._users(value):
+            condition |= Q(committed_by__in=keys)
+        if value.isdecimal() and len(value) <= 18:
+            condition |= Q(pk=int(value))
+        return said.filter(condition)
+
+    def _users(self, text: str) -> list[Any]:
+        if text not in self._found_users:
+            self._found_users[text] = authors.find_keys(text)
+        return self._found_users[text]
+
+    def _text_of(self, name: str, value: Any) -> str:
+        if name in ("since", "until"):
+            return When(value).exact
+        if name == "model":
+            return str(capfirst(value._meta.verbose_name_plural))
+        if name == "user":
+            keys = self._users(value)
+            known = authors.authors_by_key(self.reader.site, self.reader.request, keys[:1])
+            return known[keys[0]].text if len(keys) == 1 else value
+        choices = dict(getattr(self.form.fields[name], "choices", ()))
+        return str(choices.get(value, value))
+
+
+def key_of(model: type[models.Model], text: str) -> dict[str, Any]:
+    """Return the attributes of a row's versions that a text names as its primary key; the parts of one of several stand between commas.
+
+    Raises `ValidationError` for what can't be a key of the model.
+    """
+    names = version_model(model).key_names
+    texts = [part.strip() for part in text.split(",")] if len(names) > 1 else [text.strip()]
+    wrong = ValidationError(
+        gettext("That is no primary key of %(model)s.") % {"model": model._meta.verbose_name}
+    )
+    if len(texts) != len(names):
+        raise wrong
+    values: dict[str, Any] = {}
+    for name, part in zip(names, texts, strict=True):
+        target = version_model(model)._meta.get_field(name)
+        try:
+            values[name] = target.to_python(part)
+            target.run_validators(values[name])
+        except (ValidationError, ValueError, OverflowError):
+            raise wrong from None
+    return values
+
+
+def _model_choices(reader: Reader) -> list[Any]:
+    apps: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for model in reader.visible:
+        meta = model._meta
+        apps[str(meta.app_config.verbose_name)].append(
+            (meta.label_lower, str(capfirst(meta.verbose_name_plural)))
+        )
+    groups = [(name, sorted(found, key=lambda choice: choice[1])) for name, found in apps.items()]
+    return [("", _("All")), *sorted(groups)]

@@ -1,0 +1,64 @@
+"""The revision browser: every revision that changed something the user may see, with filters, a chart, and exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audittrail.admin.layout import pages
+from audittrail.admin.layout.links import Link, site_url
+from audittrail.admin.layout.responses import site_response
+from audittrail.admin.lists.paging import Page
+from audittrail.admin.lists.searching import Entry
+from audittrail.admin.permissions.readers import reader_of
+from audittrail.admin.revisions import exports
+from audittrail.admin.revisions.chart import chart
+from audittrail.admin.revisions.filters import RevisionFilters
+from audittrail.admin.revisions.table import RevisionTable
+
+PAGE_SIZE = 50
+
+
+@pages.site_page("audittrail/revisions/", "audittrail_revisions", menu=gettext_lazy("Revisions"))
+def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
+    """List the revisions, the newest first."""
+    reading = reader_of(site, request)
+    filters = RevisionFilters(request.GET, reading)
+    page, further = Page[Entry]([]), None
+    if filters.search is not None:
+        page, further = filters.search.page(PAGE_SIZE, request.GET)
+    context: dict[str, Any] = {
+        "title": _("Revisions"),
+        "filters": filters,
+        "used": filters.used(),
+        "chart": chart(filters),
+        "page": page,
+        "further": further,
+        "table": RevisionTable(page.rows, reading),
+        "exports": _exports(site, filters),
+    }
+    return site_response(site, request, "revisions", context)
+
+
+@pages.site_page("audittrail/revisions/export/", "audittrail_revisions_export")
+def export(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
+    """Send all that the filters find, as CSV or JSON."""
+    reading = reader_of(site, request)
+    filters = RevisionFilters(request.GET, reading)
+    kind = request.GET.get("format", "csv")
+    if filters.search is None or kind not in exports.KINDS:
+        raise Http404(_("There is no such export."))
+    return exports.export(filters.search, reading, kind)
+
+
+def _exports(site: AdminSite, filters: RevisionFilters) -> list[Link]:
+    address = site_url(site, "audittrail_revisions_export")
+    return [
+        Link(label, f"{address}{filters.without(format=kind)}")
+        for kind, label in (("csv", _("CSV")), ("json", _("JSON")))
+    ]

@@ -1,0 +1,127 @@
+"""Version: the whole object as a revision left it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db import models
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.authors import authors
+from audittrail.admin.display.naming import at_most
+from audittrail.admin.display.origins import origin
+from audittrail.admin.display.times import When
+from audittrail.admin.layout import pages, responses
+from audittrail.admin.layout.links import Link, revision_url
+from audittrail.admin.lists.windows import LAST_TICK
+from audittrail.admin.objects.lookup import Subject, find
+from audittrail.admin.objects.sources import inlines_of, own_sources
+from audittrail.admin.objects.subjects import before
+from audittrail.admin.version.fieldsets import Fieldset, Inline, Layout
+from audittrail.exceptions import TimeTravelError
+from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.timetravel import machine
+from audittrail.timetravel import moment as moments
+
+#: Queries that a ModelAdmin's own code may send for a page.
+QUERIES = 200
+
+
+@pages.model_page("<path:object_id>/history/<int:version>/", "audittrail_version")
+def version(
+    model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
+) -> HttpResponseBase:
+    """Answer with the object as the revision of a number left it, or as it last was if that revision deleted it."""
+    subject = find(model_admin, request, object_id)
+    revision = _revision(subject, version)
+    shown, obj, error = revision, None, ""
+    try:
+        obj = _as_of(subject, revision)
+        if obj is None and (earlier := before(revision)) is not None:
+            shown, obj = earlier, _as_of(subject, earlier)
+            if obj is None:
+                error = _("It was not there then.")
+    except TimeTravelError:
+        error = _("Its history does not go back that far: what it was like then is not known.")
+    text = subject.text
+    fieldsets: list[Fieldset] = []
+    inlines: list[Inline] = []
+    if obj is not None:
+        # What the ModelAdmin's own code asks the database for is to be as of then, too.
+        with machine.travelling(shown), at_most(subject.database, QUERIES):
+            layout = Layout(subject, request, obj, moments.resolve(shown))
+            text = layout.text
+            fieldsets, inlines = layout.lay_out(inlines_of(subject, request))
+    site = subject.reader.site
+    when = When(revision.committed_at)
+    context = {
+        "title": _("As of %(when)s") % {"when": when.exact},
+        "subtitle": text,
+        "breadcrumbs": subject.breadcrumbs(Link(_("History"), subject.url("history"))),
+        "breadcrumb": when.exact,
+        "tools": [] if error else _tools(subject, request, revision, obj is not None),
+        "subject": subject,
+        "revision": revision,
+        "when": when,
+        "author": authors(site, request, [revision]).get(revision.committed_by_id),
+        "origin": origin(revision),
+        "revision_url": revision_url(site, revision),
+        "is_deletion": shown is not revision and obj is not None,
+        "fieldsets": fieldsets,
+        "inlines": inlines,
+        "error": error,
+        **_neighbours(subject, revision),
+    }
+    return responses.model_response(model_admin, request, "version", context)
+
+
+def _revision(subject: Subject, number: int) -> BaseRevision:
+    """Return the revision of a number, or that of a version of the object which has the number."""
+    revisions = revision_model().objects.using(subject.database).committed()
+    if number < LAST_TICK:
+        found = revisions.filter(pk=number).first()
+        if found is not None:
+            return found
+        for source in own_sources(subject):
+            of_version = source.versions.filter(version=number).values("revision_id")
+            found = revisions.filter(pk__in=of_version).first()
+            if found is not None:
+                return found
+    raise Http404(_("There is no revision %(number)s.") % {"number": number})
+
+
+def _as_of(subject: Subject, revision: BaseRevision) -> models.Model | None:
+    alias = moments.resolve(revision, subject.database).alias
+    past = subject.model_admin.model._base_manager.using(alias)
+    found: models.Model | None = past.filter(pk=subject.pk).first()
+    return found
+
+
+def _tools(
+    subject: Subject, request: HttpRequest, revision: BaseRevision, exists: bool
+) -> list[Link]:
+    number = revision.pk
+    candidates = [
+        (_("Compare with previous"), subject.url("audittrail_compare", to=number)),
+        (_("Compare with now"), subject.url("audittrail_compare", **{"from": number})),
+    ]
+    if exists and subject.may_be_restored(request):
+        candidates.append((_("Restore"), subject.url("audittrail_restore", number)))
+    return [Link(text, url) for text, url in candidates if url is not None]
+
+
+def _neighbours(subject: Subject, revision: BaseRevision) -> dict[str, str | None]:
+    """Return the addresses of the versions before and after this one, None where there is none."""
+    earlier: list[tuple[int, int]] = []
+    later: list[tuple[int, int]] = []
+    for source in own_sources(subject):
+        versions: Any = source.versions.values_list("version", "revision_id")
+        earlier += [*versions.filter(version__lt=revision.pk).order_by("-version")[:1]]
+        later += [*versions.filter(version__gt=revision.committed).order_by("version")[:1]]
+    return {
+        "earlier_url": subject.url("audittrail_version", max(earlier)[1]) if earlier else None,
+        "later_url": subject.url("audittrail_version", min(later)[1]) if later else None,
+    }
