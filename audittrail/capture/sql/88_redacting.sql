@@ -98,6 +98,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed
 $$;
 
+-- Whether history holds any version of the rows.
+CREATE OR REPLACE FUNCTION audittrail.holds_versions(tracked_id int, keys text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table := audittrail.redactable(tracked_id, '{}', keys);
+    found   boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I h WHERE %strue)',
+                   tracked.history_name, audittrail.is_given(tracked, 'h', true, keys))
+       INTO found USING keys;
+    RETURN found;
+END
+$$;
+
 -- How many live rows hold something else than the replacements and, if "disagreeing", than the last of their versions too; with
 -- the key of one of them.
 CREATE OR REPLACE FUNCTION audittrail.live_holders(tracked_id int, columns text[], replacements text[], keys text[], disagreeing boolean,
