@@ -17,6 +17,7 @@ from audittrail.capture import install
 from audittrail.history import of
 from audittrail.models import Revision
 from audittrail.revisions.versions import Operation
+from audittrail.revisions.wording import counted
 from audittrail.timetravel import registry
 
 __all__ = [
@@ -88,7 +89,7 @@ def assert_no_new_history(
     yield
     for model, count in counts.items():
         now = of(model).versions.using(using).count()
-        assert now == count, f"{now - count} versions of {model._meta.label} were made."
+        assert now == count, f"New: {counted(now - count, 'version')} of {model._meta.label}."
 
 
 def reset_history(using: str = DEFAULT_DB_ALIAS) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 
 
 def positive(text: str) -> int:
     """Return a whole number of 1 or more; a type of arguments."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    return _at_least(1, text)
 
 
 def natural(text: str) -> int:
     """Return a whole number of 0 or more; a type of arguments."""
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
+    return _at_least(0, text)
+
+
+def _at_least(lowest: int, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = lowest - 1
+    if number < lowest:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of {lowest} or more")
     return number
 
 

@@ -16,9 +16,13 @@ from audittrail import history
 from audittrail.management.call import Call
 from audittrail.models import Revision
 from audittrail.restore.plan import Plan
+from audittrail.revisions.wording import counted
 
 #: How many rows of a table, and conflicts, are printed one by one.
 SHOWN: Final = 10
+
+#: How many characters of a value are printed.
+VALUE_LENGTH: Final = 60
 
 
 def add_planning(parser: ArgumentParser, on_conflict: Sequence[str]) -> None:
@@ -38,7 +42,10 @@ def revision_of(call: Call, number: int) -> Any:
     revisions: Any = Revision.objects.using(call.connection.alias)
     found = revisions.filter(pk=number).first()
     if found is None:
-        raise CommandError(f"There is no revision {number} in database {call.connection.alias!r}.")
+        raise CommandError(
+            f"There is no revision {number} in database {call.connection.alias!r}; the admin lists them, and so does "
+            "SELECT * FROM audittrail.revision."
+        )
     return found
 
 
@@ -50,7 +57,7 @@ def point_in_time(call: Call, text: str) -> Any:
         moment = None
     if moment is None:
         raise CommandError(
-            f"--at {text!r} is no time; write it like 2026-01-31T12:00 or 2026-01-31T12:00+01:00."
+            f"--at {text!r} is not a time; write it like 2026-01-31T12:00 or 2026-01-31T12:00+01:00."
         )
     if timezone.is_naive(moment):
         moment = timezone.make_aware(moment)
@@ -112,7 +119,10 @@ def told(plan: Plan) -> list[str]:
         if table.total > SHOWN:
             lines.append(f"  ... and {table.total - SHOWN} more")
     if plan.erased is not None:
-        lines.append(f"{plan.erased[0]} later revisions and {plan.erased[1]} versions to erase")
+        revisions, versions = plan.erased
+        lines.append(
+            f"{counted(revisions, 'later revision')} and {counted(versions, 'version')} to erase"
+        )
     lines += [f"Note: {note.message}" for note in plan.notes]
     lines += [f"Conflict: {conflict.message}" for conflict in plan.conflicts[:SHOWN]]
     if len(plan.conflicts) > SHOWN:
@@ -122,4 +132,4 @@ def told(plan: Plan) -> list[str]:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 3]}..."

@@ -10,6 +10,9 @@ from audittrail.capture import baseline, closing
 
 WIDTH = 30
 
+#: How many characters the text beside a bar may have, to be written over by the line that says that a table is complete.
+TEXT_WIDTH = 40
+
 
 class ProgressBar:
     """Show the progress of work on tables: a bar that moves on a terminal, a line a table elsewhere.
@@ -30,7 +33,9 @@ class ProgressBar:
         self.shown = True
         if progress.complete:
             start = "\r" if self.interactive else ""
-            self.write(f"{start}{progress.table}: {progress.rows} {self.ending}".ljust(WIDTH + 40))
+            self.write(
+                f"{start}{progress.table}: {progress.rows} {self.ending}".ljust(WIDTH + TEXT_WIDTH)
+            )
         elif self.interactive:
             share = min(progress.rows / progress.estimate, 1.0) if progress.estimate else 0.0
             bar = ("#" * round(share * WIDTH)).ljust(WIDTH, ".")

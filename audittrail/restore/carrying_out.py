@@ -39,7 +39,7 @@ def carry_out(staging: Staging, bound: Constraints) -> None:
         writing.delete(staging, table)
     for table in order:
         writing.advance_sequences(staging, table)
-    # Said now, and not at a commit that comes later and to somebody else.
+    # What a constraint refuses is to be an error of this call, not of the commit of a transaction around it.
     _set_constraints(staging, waiting, "IMMEDIATE")
     _set_constraints(staging, [found for found in waiting if found[2]], "DEFERRED")
 

@@ -56,8 +56,8 @@ def make_way(staging: Staging, table: Table, index: Unique, bound: Constraints) 
         _give_up(staging, table, way, *stand_in)
     else:
         raise RestoreError(
-            f"Rows of {table} exchange values of {', '.join(index.columns) or index.name}, which can't be done one after the other "
-            f"({index.name} is checked at once). Make the constraint deferrable, or change one of the rows first. Nothing was changed."
+            f"Rows of {table} would have to swap their values of {', '.join(index.columns) or index.name}, and {index.name} forbids that two "
+            "rows share one in between. Make that constraint deferrable, or change one of the rows first. Nothing was changed."
         )
 
 

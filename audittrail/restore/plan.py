@@ -153,9 +153,12 @@ class Plan:
 
     def __str__(self) -> str:
         """Return the plan in words, as the commands print it."""
-        done = "carried out" if self.carried_out else "planned"
+        if self.carried_out:
+            what = f"{self.inserted} inserted, {self.updated} updated, {self.deleted} deleted"
+        else:
+            what = f"{self.inserted} to insert, {self.updated} to update, {self.deleted} to delete"
         lines = [
-            f"{self.kind.capitalize()} {done}: {self.inserted} to insert, {self.updated} to update, {self.deleted} to delete"
+            f"{self.kind.capitalize()} {'carried out' if self.carried_out else 'planned'}: {what}"
         ]
         lines += [
             f"  {table.table}: +{table.inserted} ~{table.updated} -{table.deleted}"

@@ -21,7 +21,7 @@ def bring_back(staging: Staging, then: Callable[[Table], str], moment: Moment) -
     """
     while True:
         bound = constraints.load(staging.cursor, [table.relation for table in staging])
-        # Not `any`: each of them is followed.
+        # With any() in place of sum(), the keys after the first that has missing targets would not be followed.
         if not sum(_targets(staging, key, then, moment) for key in bound.foreign_keys):
             return
 

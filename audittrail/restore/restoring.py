@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from audittrail.exceptions import MomentError, RestoreError, TrackedLaterError
 from audittrail.restore import fields, related, selection
@@ -22,9 +22,13 @@ from audittrail.restore.statements import (
     same,
 )
 from audittrail.revisions.kept import kept_since
+from audittrail.revisions.wording import counted
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.settled import COMMITTED
+
+#: How many of the later revisions that changed rows a note names: the newest.
+NAMED: Final = 20
 
 
 class Restoring(Recipe):
@@ -258,8 +262,10 @@ def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:
     found = staging.cursor.fetchone()
     if found is None:
         if kept := kept_since(moment.using, tick=moment.tick):
-            raise TrackedLaterError(f"{moment} can't be read any more: {kept}.")
-        raise MomentError(f"No revision was committed at {moment}; it may have been erased.")
+            raise TrackedLaterError(f"The database can't be read as of {moment} any more: {kept}.")
+        raise MomentError(
+            f"Database {moment.using!r} does not hold {moment} any more: it has been erased, by a rollback for example. Choose another one."
+        )
     return int(found[0]), found[1]
 
 
@@ -268,13 +274,14 @@ def changed_since(staging: Staging, table: Table, moment: Moment) -> Note | None
     key = [table.column(name).history or name for name in table.key]
     run(
         staging.cursor,
-        "SELECT count(DISTINCT ROW({key})), (array_agg(DISTINCT h.revision_id ORDER BY h.revision_id DESC))[:20]"
+        "SELECT count(DISTINCT ROW({key})), (array_agg(DISTINCT h.revision_id ORDER BY h.revision_id DESC))[:{named}]"
         " FROM {stage} s JOIN audittrail.{history} h ON {same} AND h.version > {tick} AND h.operation <> 'B'",
         key=listed(table.key, "s"),
         stage=staging.name(table),
         history=table.history,
         same=same(key, "h", "s", table.key),
         tick=raw(str(moment.tick)),
+        named=raw(str(NAMED)),
     )
     count, revisions = staging.cursor.fetchone()
     if not count:
@@ -284,7 +291,7 @@ def changed_since(staging: Staging, table: Table, moment: Moment) -> Note | None
         "changed since",
         str(table),
         count,
-        f"{count} row(s) of {table} were changed since, by revision {named}",
+        f"{counted(count, 'row')} of {table} changed since, by {'revision' if len(revisions) == 1 else 'revisions'} {named}",
         table.model,
         revisions=tuple(revisions),
     )

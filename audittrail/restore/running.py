@@ -72,7 +72,7 @@ class Recipe(ABC):
                     plan: Plan = self._prepare(
                         Staging(live, cursor, locking=False), chosen, tell=True
                     )[0]
-                # Nothing was written but temporary tables, and they go as well.
+                # Only temporary tables were written, and the rollback removes them.
                 transaction.set_rollback(True, using=self.using)
             return plan
         return patiently(

@@ -22,8 +22,9 @@ from audittrail.restore.statements import (
     raw,
     run,
 )
+from audittrail.revisions.wording import counted
 
-#: Beyond so many rows a table is locked as a whole: that takes less than locking them one by one.
+#: From so many rows on, a table is locked as a whole, which takes less time than locking the rows one by one.
 MANY: Final = 10_000
 
 
@@ -179,7 +180,7 @@ class Staging:
         if found.default is not None:
             return raw(found.default)
         field = table.field(found.name)
-        # One that is made anew for each row can't be the same for all of them.
+        # All rows would get the same default here, which a unique column can't have.
         if field is None or field.primary_key or (field.unique and callable(field.default)):
             return None
         value = field.get_default()
@@ -190,8 +191,8 @@ class Staging:
 
 
 def _default_taken(table: Table, found: Column, rows: int) -> Note:
-    why = "has no value then" if found.stored else "is excluded from history"
-    text = f"{table}.{found.name} {why}: {rows} row(s) get its default."
+    why = "had no value then" if found.stored else "is excluded from history"
+    text = f"{table}.{found.name} {why}, so {counted(rows, 'row')} will have its default."
     return Note("default", str(table), rows, text, table.model, (found.name,))
 
 

@@ -21,6 +21,7 @@ from audittrail.restore.statements import (
     same,
 )
 from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.wording import counted
 from audittrail.timetravel import moment
 
 #: Stands for a row as a whole among the names of fields.
@@ -55,8 +56,9 @@ class Undoing(Recipe):
             if oid in staging.tables:
                 self._stage_table(staging, staging.tables[oid], override=on_conflict == "override")
             else:
-                text = f"The revision changed a table that is not tracked any more (oid {oid}); that stays."
-                staging.notes.append(Note("not restored", str(oid), 0, text))
+                name = _last_name(staging, oid)
+                text = f"The revision changed rows of table {name!r}, which is not tracked any more; they stay as they are."
+                staging.notes.append(Note("not restored", name, 0, text))
         return []
 
     def _stage_table(self, staging: Staging, table: Table, *, override: bool) -> None:
@@ -131,12 +133,22 @@ class Undoing(Recipe):
             stage=staging.name(table),
         ).rowcount
         if gone:
-            text = f"{gone} row(s) of {table} that the revision changed are not there any more, and stay away."
+            text = f"{counted(gone, 'row')} of {table} that the revision changed can't be changed back: no longer there."
             staging.notes.append(Note("not restored", str(table), gone, text, table.model))
 
     def described(self) -> dict[str, Any]:
         """Return which revision was undone."""
         return {"kind": self.kind, "revision": self.revision}
+
+
+def _last_name(staging: Staging, oid: int) -> str:
+    """Return the name under which a table was tracked last."""
+    staging.cursor.execute(
+        "SELECT table_name FROM audittrail.tracked_table WHERE relation = %s ORDER BY id DESC LIMIT 1",
+        [oid],
+    )
+    row = staging.cursor.fetchone()
+    return str(oid) if row is None else str(row[0])
 
 
 def _history(table: Table, name: str) -> str:

@@ -12,6 +12,7 @@ from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs, final
 from audittrail.restore.statements import column, composed, listed, name_of, raw, run, same
 from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.wording import spelled
 from audittrail.timetravel import moment, rows
 
 
@@ -28,7 +29,7 @@ class RestoringAll(Recipe):
     def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
         """Stage the differences between each table then and now."""
         _, self.committed_at = revision_at(staging, self.moment)
-        # Others that lock tables in the order of their names wait, and don't wait for us.
+        # Tables are always locked in the order of their names, so that two who do this can't wait for each other.
         tables = sorted(staging.tables.values(), key=lambda table: (table.schema, table.name))
         for table in tables:
             staging.lock_table(table)
@@ -74,7 +75,7 @@ class RestoringAll(Recipe):
             [self.moment.tick, self.moment.tick],
         )
         for name, until_at in staging.cursor.fetchall():
-            text = f"Table {name!r} was tracked then and is not since {until_at:%Y-%m-%d %H:%M:%S %Z}; it stays as it is."
+            text = f"Table {name!r} was tracked then and is not since {spelled(until_at)}; it stays as it is."
             staging.notes.append(Note("not restored", name, 0, text))
 
     def described(self) -> dict[str, Any]:

@@ -116,12 +116,12 @@ class Context:
     def __enter__(self) -> None:
         outer = _active.get()
         if outer is not None or not users.is_constant(self._user):
-            # Not kept: it would keep the outer context alive, and the request that made it.
+            # The state refers to the outer one. If it were kept for the next time, a request that has ended would stay in memory.
             state = self._merged(outer)
         elif (kept := self._last) is not None:
             state = kept
         else:
-            # A decorator enters many times: its comment is made once.
+            # A decorated function enters at each call: the state is kept, so that its comment is made once.
             state = self._last = self._merged(None)
         _active.set(state)
 

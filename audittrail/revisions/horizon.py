@@ -18,7 +18,8 @@ from django.db.models.sql import Query
 
 M = TypeVar("M", bound=models.Model)
 
-#: Revisions are ordered by their ticks alone. By their times an index finds them, and clocks don't go wrong by more than this.
+#: How wrong a server's clock may have been. Ticks alone say which revisions lie before the horizon; times are compared as well, with
+#: this much to spare, because an index finds revisions by time.
 CLOCK_ERROR: Final = timedelta(days=1)
 
 

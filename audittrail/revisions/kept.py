@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.db import connections
 
+from audittrail.revisions.wording import spelled
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -18,8 +20,8 @@ class Kept:
     def __str__(self) -> str:
         """Return it as the end of a sentence about what was before."""
         return (
-            f"history is kept only since {self.since:%Y-%m-%d %H:%M:%S %Z}, "
-            f"what was before was pruned on {self.pruned_at:%Y-%m-%d %H:%M:%S %Z}"
+            f"history is kept only since {spelled(self.since)}, "
+            f"what was before was pruned on {spelled(self.pruned_at)}"
         )
 
 

@@ -13,12 +13,15 @@ from django.db.models.fields.related_descriptors import ForwardManyToOneDescript
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audittrail.exceptions import MomentError
 from audittrail.revisions import settling
 from audittrail.revisions.kept import kept_since
 from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
 from audittrail.revisions.versions import versions_of, versions_of_object
+from audittrail.revisions.wording import spelled
 
-#: Taking the tick of a commit and reading the clock are not further apart than this.
+#: A commit takes its tick and reads the clock one after the other. Of commits side by side one may come first by tick and the other
+#: by time, if their times are not further apart than this.
 CLOCK_SLACK = timedelta(seconds=1)
 
 
@@ -52,7 +55,7 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         Takes an aware datetime; a naive one is understood in the current time zone. Of a moment that has just passed, what is being
         committed is waited for, so that the answer stays the same.
 
-        Raises `Revision.DoesNotExist` if there was none yet, `TypeError` for anything but a datetime, and `UnsettledError` if
+        Raises `Revision.DoesNotExist` if there was none yet, `MomentError` for anything but a datetime, and `UnsettledError` if
         something takes seconds to be committed, as a prepared transaction may.
         """
         moment = _aware(timestamp)
@@ -61,7 +64,7 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         if found is None:
             kept = kept_since(self.db, moment=moment)
             raise self.model.DoesNotExist(
-                f"No revision was committed at or before {timestamp}"
+                f"No revision was committed at or before {spelled(moment)}"
                 + (f": {kept}." if kept else ".")
             )
         return found
@@ -83,7 +86,7 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         return self.filter(committed_by=user)
 
     def between(self, start: datetime, end: datetime) -> Self:
-        """Return the revisions committed from `start` on and before `end`."""
+        """Return the revisions committed from `start` on and before `end`; raise `MomentError` for what is not a datetime."""
         return self.filter(committed_at__gte=_aware(start), committed_at__lt=_aware(end))
 
     def for_model(self, model: type[models.Model]) -> Self:
@@ -182,7 +185,9 @@ def revision_model() -> type[BaseRevision]:
 
 def _aware(moment: datetime) -> datetime:
     if not isinstance(moment, datetime):
-        raise TypeError(f"A moment must be a datetime, not {moment!r}.")
+        raise MomentError(
+            f"Revisions are asked for by a datetime, not by {moment!r}. Of a day, give the time, such as datetime(2026, 1, 31, 12)."
+        )
     if settings.USE_TZ and timezone.is_naive(moment):
         return timezone.make_aware(moment)
     return moment

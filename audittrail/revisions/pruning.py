@@ -19,6 +19,7 @@ from audittrail.exceptions import EditingError
 from audittrail.revisions import settling
 from audittrail.revisions.context import context
 from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.wording import spelled
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,7 @@ def prune(
         counts = pruning.count(run, prunable)
     else:
         _require_no_transaction(using)
-        text = (
-            reason
-            or f"History before {cutoff.committed_at:%Y-%m-%d %H:%M:%S %Z} is not kept longer"
-        )
+        text = reason or f"History before {spelled(cutoff.committed_at)} is not kept longer"
         given = {} if user is None else {"user": user}
         with context(reason=text, **given, **metadata):
             counts = pruning.carry_out(run, prunable)
@@ -140,7 +138,9 @@ def _cutoff(older_than: timedelta | datetime | BaseRevision, using: str) -> Base
         if settings.USE_TZ and timezone.is_naive(moment):
             moment = timezone.make_aware(moment)
         if moment > now:
-            raise EditingError(f"older_than means {moment}, which is still to come.")
+            raise EditingError(
+                f"older_than is {older_than!r}, which means {spelled(moment)} and is still to come; give an age or a time of the past."
+            )
         try:
             revision = revision_model().objects.using(using).get_by_timestamp(moment)
         except ObjectDoesNotExist:

@@ -17,6 +17,7 @@ from audittrail.revisions.context import context
 from audittrail.revisions.editing import require_reason
 from audittrail.revisions.replacements import Part
 from audittrail.revisions.targets import Target, target_of
+from audittrail.revisions.wording import counted
 
 #: How many versions a dry run shows of each table.
 SAMPLES: Final = 10
@@ -52,11 +53,15 @@ class RedactedTable:
 
 @dataclass(frozen=True)
 class Redaction:
-    """What was redacted, or would be, in each table that the fields belong to; for revisions in `revision`."""
+    """What was redacted, or would be, in each table that the fields belong to; for revisions in `revision`.
+
+    `matched` tells whether history holds any version of the rows at all, or there is any of the revisions.
+    """
 
     database: str
     tables: tuple[RedactedTable, ...]
     dry_run: bool = False
+    matched: bool = True
 
     @property
     def versions(self) -> int:
@@ -112,11 +117,13 @@ def redact(
         transaction.atomic(using=meant.using),
     ):
         if meant.is_revisions:
+            matched = meant.keys is None or len(meant.keys) > 0
             tables = [_redact_revisions(meant, fields, value, dry_run)]
         else:
             parts = replacements.parts_of(meant, fields, value)
+            matched = any(_holds_versions(meant, part) for part in parts)
             tables = _preview(meant, parts) if dry_run else _carry_out(meant, parts, live)
-    return Redaction(meant.using, tuple(tables), dry_run)
+    return Redaction(meant.using, tuple(tables), dry_run, matched)
 
 
 @contextmanager
@@ -128,6 +135,12 @@ def _saying_what_is_wrong() -> Iterator[None]:
     except DatabaseError as error:
         text = str(error).partition("CONTEXT:")[0].strip().replace("\n", " ")
         raise EditingError(f"Nothing was redacted: {text}") from error
+
+
+def _holds_versions(meant: Target, part: Part) -> bool:
+    (number, _columns, _values, *rows), keys = part.arguments(meant)
+    (found,) = _call(meant, f"audittrail.holds_versions(%s, {keys})", [number, *rows])
+    return bool(found)
 
 
 def _preview(meant: Target, parts: list[Part]) -> list[RedactedTable]:
@@ -183,9 +196,9 @@ def _carry_out(meant: Target, parts: list[Part], live: bool) -> list[RedactedTab
         )
         if holding:
             raise EditingError(
-                f"{holding} live row{'s' if holding > 1 else ''} of {part.table!r} still hold something else in "
-                f"{', '.join(part.names)}, such as {example}, and the last version must agree with the live row. Change them "
-                "first, or pass live=True to overwrite them in the same transaction."
+                f"{counted(holding, 'live row')} of {part.table!r} still {'holds' if holding == 1 else 'hold'} something else in "
+                f"{', '.join(part.names)}, such as {example}, and the last version of a row must agree with the live row. Change the live "
+                "rows first, or pass live=True to overwrite them in the same transaction. Nothing was redacted."
             )
     return tables
 

@@ -100,10 +100,12 @@ def parts_of(target: Target, fields: Fields, value: Any) -> list[Part]:
 
 def _pairs(fields: Fields, value: Any) -> Mapping[str, Any]:
     if isinstance(fields, str):
-        raise EditingError(f"fields is {fields!r}; give a list of names, or {ALL!r}.")
+        raise EditingError(
+            f"fields is {fields!r}; give a list of names, such as [{fields!r}], or {ALL!r}."
+        )
     pairs = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, value)
     if not pairs:
-        raise EditingError(f"No field was named; name those to redact, or {ALL!r}.")
+        raise EditingError(f"fields is {fields!r}; name the fields to redact, or give {ALL!r}.")
     return pairs
 
 
@@ -119,7 +121,10 @@ def _owner_and_column(model: Any, name: str, value: Any) -> tuple[Any, str, Any]
             f"the rows history.of({through}).versions.filter(...)."
         )
     if not getattr(field, "column", None):
-        raise EditingError(f"{name!r} is no column of {model._meta.label}.")
+        known = ", ".join(sorted(f.name for f in model._meta.concrete_fields))
+        raise EditingError(
+            f"{name!r} of {model._meta.label} is not a column, so history holds nothing of it; its columns are {known}."
+        )
     return field.model._meta.concrete_model, field.column, (field, value)
 
 
@@ -189,7 +194,9 @@ def _prepared(field: Any, value: Any, connection: Any) -> Any:
     try:
         return field.get_db_prep_save(value, connection=connection)
     except (TypeError, ValueError, ValidationError) as error:
-        raise EditingError(f"{value!r} is no value of {field}: {error}") from error
+        raise EditingError(
+            f"{value!r} can't be a value of {field}: {error}. Give another replacement."
+        ) from error
 
 
 def revision_columns(fields: Fields, value: Any) -> dict[str, str | None]:
@@ -203,7 +210,8 @@ def revision_columns(fields: Fields, value: Any) -> dict[str, str | None]:
         if name.startswith("context__"):
             if "context" in pairs or replacement is not None:
                 raise EditingError(
-                    f"{name!r} can only be taken out of the context, and not with all of it."
+                    f"{name!r} is one key of the context: it can be taken out, not given a value ({replacement!r}), and not together "
+                    "with 'context', which means all of them."
                 )
             columns["context." + name.removeprefix("context__")] = None
         elif name not in REVISION_FIELDS:
@@ -214,7 +222,16 @@ def revision_columns(fields: Fields, value: Any) -> dict[str, str | None]:
         elif isinstance(replacement, models.Model):
             columns[name] = str(replacement.pk)
         elif name == "context" and replacement is not None:
-            columns[name] = json.dumps(replacement)
+            columns[name] = _json(replacement)
         else:
             columns[name] = None if replacement is None else str(replacement)
     return columns
+
+
+def _json(replacement: Any) -> str:
+    try:
+        return json.dumps(replacement)
+    except (TypeError, ValueError) as error:
+        raise EditingError(
+            f"The context can't become {replacement!r}: {error}. Give a dictionary of strings, numbers, lists and dictionaries."
+        ) from error

@@ -11,12 +11,19 @@ from audittrail.exceptions import UnsettledError
 #: How many seconds a moment is waited for, unless otherwise told.
 TIMEOUT: Final = 5.0
 
-#: A stamp is at most so much older than the moment at which its transaction takes the lock (see `audittrail.stamp_at_commit()`).
+#: A transaction may take the stamp's lock a little later than the time that its stamp says, at most this much (see
+#: `audittrail.stamp_at_commit()`).
 STAMP_AGE: Final = timedelta(milliseconds=10)
 
-#: How long ago a moment may be for its commits to be waited for, and how far apart the clocks of the server and of this machine are.
+#: Commits are waited for only if the moment asked for is not longer ago than this: what began to commit earlier is visible.
 RECENT: Final = timedelta(hours=1)
+
+#: How far the clocks of the server and of this machine may be apart.
 CLOCK_SKEW: Final = timedelta(hours=1)
+
+#: Seconds between two looks at who is committing: a commit takes a millisecond as a rule, a prepared transaction takes long.
+FIRST_PAUSE: Final = 0.001
+LONGEST_PAUSE: Final = 0.05
 
 
 def settled_tick(using: str, timeout: float) -> int:
@@ -64,11 +71,11 @@ def wait_for_holders(using: str, timeout: float) -> None:
 
 def _wait(using: str, timeout: float, moment: datetime | None) -> None:
     deadline = time.monotonic() + timeout
-    pause = 0.001
+    pause = FIRST_PAUSE
     with connections[using].cursor() as cursor:
         holders, clock = _holders(cursor)
         if moment is not None:
-            # Who was stamped by then takes the lock in this time, or is stamped anew.
+            # A transaction that was stamped by then takes the lock within this time, or is stamped again, later.
             ahead = moment - datetime.fromtimestamp(clock, moment.tzinfo)
             if ahead > -STAMP_AGE:
                 time.sleep(min(STAMP_AGE, ahead + STAMP_AGE).total_seconds())
@@ -78,12 +85,12 @@ def _wait(using: str, timeout: float, moment: datetime | None) -> None:
                 return
             if time.monotonic() > deadline:
                 raise UnsettledError(
-                    f"After {timeout} s transactions that began to commit are still not visible (their numbers: "
+                    f"After {timeout} s, what some transactions are committing can't be seen yet (their transaction ids: "
                     f"{', '.join(sorted(holders))}). Look for prepared transactions in pg_prepared_xacts, or ask for "
                     "an earlier moment."
                 )
             time.sleep(pause)
-            pause = min(pause * 2, 0.05)
+            pause = min(pause * 2, LONGEST_PAUSE)
             holders &= _holders(cursor)[0]
 
 

@@ -51,7 +51,7 @@ def target_of(target: Any, pks: Iterable[Any] | None, using: str | None) -> Targ
         return _of_model(target, pks, using)
     if pks is not None:
         raise EditingError(
-            f"pks go with a model or the name of a table, not with {target!r}, which says which rows are meant."
+            f"pks is given beside {target!r}, which says already which rows are meant; give it with a model or the name of a table only."
         )
     if isinstance(target, models.Model):
         target = [target]
@@ -65,8 +65,11 @@ def target_of(target: Any, pks: Iterable[Any] | None, using: str | None) -> Targ
     kinds = {type(found) for found in objects}
     databases = {found._state.db for found in objects} if using is None else {using}
     if len(kinds) > 1 or len(databases) > 1:
+        found_in = sorted(
+            f"{kind._meta.label} in {database!r}" for kind in kinds for database in databases
+        )
         raise EditingError(
-            "The objects are of several models or databases; redact them one by one."
+            f"The objects are not all of one model and one database ({', '.join(found_in)}); name those of each by themselves."
         )
     (model,), (database,) = kinds, databases
     names = _key_names(model)
@@ -101,7 +104,9 @@ def _tuples(pks: Iterable[Any] | None, width: int) -> list[tuple[Any, ...]] | No
         raise EditingError(f"pks is {pks!r}; give a list of primary keys.")
     keys = [tuple(pk) if isinstance(pk, tuple | list) else (pk,) for pk in pks]
     if wrong := [key for key in keys if width and len(key) != width]:
-        raise EditingError(f"{wrong[0]!r} is not a primary key, which has {width} values.")
+        raise EditingError(
+            f"pks holds {wrong[0]!r}, but a primary key here has {width} value{'' if width == 1 else 's'}; give a tuple of so many."
+        )
     return keys
 
 

@@ -89,7 +89,7 @@ def key(user: object) -> str | None:
     if isinstance(user, Model):
         if not isinstance(user, _user_model() or Model):
             raise ContextError(
-                f"The user of a context must be a {settings.AUTH_USER_MODEL}, not {user!r}. "
+                f"The user of a context must be an object of {settings.AUTH_USER_MODEL}, not {user!r}. "
                 "Give other objects by names of their own, such as context(customer=customer.pk)."
             )
         return None if user.pk is None or user._state.adding else storable(str(user.pk))
@@ -108,7 +108,7 @@ def _checked(given: object) -> str:
     model = _user_model()
     try:
         if isinstance(given, bool) or not isinstance(given, int | str | UUID):
-            raise ValidationError("it is neither a user nor a key")
+            raise ValidationError("It is neither a user nor a primary key.")
         if model is None:
             return storable(str(given))
         target = _key_field(model)
@@ -116,8 +116,8 @@ def _checked(given: object) -> str:
         target.run_validators(value)
     except ValidationError as error:
         raise ContextError(
-            f"The user of a context can't be {given!r}: {' '.join(error.messages)}. "
-            f"Give a {settings.AUTH_USER_MODEL}, its primary key, or None."
+            f"The user of a context can't be {given!r}. {' '.join(error.messages)} "
+            f"Give an object of {settings.AUTH_USER_MODEL}, its primary key, or None."
         ) from error
     return storable(str(value))
 

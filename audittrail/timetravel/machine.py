@@ -24,6 +24,7 @@ from audittrail.exceptions import TimeTravelError, TrackedLaterError
 from audittrail.revisions import horizon
 from audittrail.revisions.context import read_only
 from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.wording import spelled
 from audittrail.timetravel.moment import Moment, live_alias, resolve
 
 #: What may be read as it is now with rows of the past, but is kept by processes beyond a block: its objects stay in the present.
@@ -79,7 +80,7 @@ class Journey:
             return resolve(same or self.time, database)
         except ObjectDoesNotExist:
             raise TrackedLaterError(
-                f"Nothing was recorded in database {database!r} by {self.time:%Y-%m-%d %H:%M:%S %Z}; what it held then is not known."
+                f"Nothing was recorded in database {database!r} by {spelled(self.time)}; what it held then is not known."
             ) from None
 
 
@@ -147,7 +148,7 @@ def _at(journey: Journey | None) -> Iterator[Journey | None]:
 def alias_for(model: type[models.Model], hints: Any, using: str | None = None) -> str | None:
     """Return the alias of the moment as of which a model is to be read, None if it is to be read as ever.
 
-    Takes the hints that Django gives to routers, and the database if it is settled already.
+    Takes the hints that Django gives to routers, and the alias of the database if that has been chosen already.
     """
     journey = _journey.get()
     if journey is None or belongs_to_the_present(hints) or not travels(model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
@@ -14,8 +14,13 @@ from django.utils import timezone
 from audittrail.exceptions import MomentError, TrackedLaterError
 from audittrail.revisions.kept import kept_since
 from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.wording import spelled
 
-SEPARATOR = "@"
+SEPARATOR: Final = "@"
+
+#: What people call the moments that this process has looked up, by their aliases; so many are remembered for errors to name.
+_called: dict[str, str] = {}
+_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, order=True)
@@ -31,8 +36,8 @@ class Moment:
         return f"{self.using}{SEPARATOR}{self.tick}"
 
     def __str__(self) -> str:
-        """Return the moment as people name it."""
-        return f"tick {self.tick} of database {self.using!r}"
+        """Return the moment as people name it: by revision and time, where this process has seen the revision."""
+        return _called.get(self.alias, f"the moment {self.alias!r}")
 
 
 def from_alias(alias: str | None) -> Moment | None:
@@ -71,7 +76,9 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
             )
         point = _last_revision(point, using or DEFAULT_DB_ALIAS)
     if not isinstance(point, BaseRevision):
-        raise MomentError(f"The past is read as of a Revision or a datetime, not {point!r}.")
+        raise MomentError(
+            f"The past is read as of a revision or a datetime, not {point!r}. Get a revision with Revision.objects.get()."
+        )
     if point._state.db is None:
         raise MomentError(
             f"Revision {point} was not read from a database. Get it with Revision.objects.get()."
@@ -86,7 +93,17 @@ def resolve(point: BaseRevision | datetime, using: str | None = None) -> Moment:
             f"Revision {point} is still open: there is no state that it left. Read it again after its transaction's commit; "
             "in a test, close it with audittrail.testing.close_revision()."
         )
-    return Moment(database, point.committed)
+    moment = Moment(database, point.committed)
+    if moment.alias not in _called:
+        if len(_called) >= _REMEMBERED:
+            _called.clear()
+        _called[moment.alias] = _name_of(point, database)
+    return moment
+
+
+def _name_of(revision: BaseRevision, database: str) -> str:
+    place = "" if database == DEFAULT_DB_ALIAS else f" of database {database!r}"
+    return f"revision {revision.pk}{place} ({spelled(revision.committed_at)})"
 
 
 def _last_revision(point: datetime, using: str) -> BaseRevision:
@@ -95,7 +112,9 @@ def _last_revision(point: datetime, using: str) -> BaseRevision:
         found: BaseRevision = revisions.get_by_timestamp(point)
     except ObjectDoesNotExist:
         if kept := kept_since(using, moment=point):
-            raise TrackedLaterError(f"{point} can't be read any more: {kept}.") from None
+            raise TrackedLaterError(
+                f"The database can't be read as of {spelled(point)} any more: {kept}."
+            ) from None
         raise
     return found
 

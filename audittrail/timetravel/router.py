@@ -9,6 +9,7 @@ from django.db.utils import ConnectionRouter
 from django.utils.functional import cached_property
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.revisions.wording import spelled
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import moment_of
 
@@ -29,7 +30,7 @@ class PastRouter:
             journey = machine.current()
             if journey is not None and machine.travels(model):
                 raise PastIsReadOnlyError(
-                    f"{model._meta.label} can't be written in the time machine, which is at {journey.time:%Y-%m-%d %H:%M:%S %Z}: "
+                    f"{model._meta.label} can't be written in the time machine, which is at {spelled(journey.time)}: "
                     "the past is read-only. Return to the present first."
                 )
             return None

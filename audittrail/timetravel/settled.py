@@ -53,10 +53,10 @@ def settle(live: Any, moment: Moment) -> None:
         row = cursor.fetchone()
     if row is None:
         if kept := kept_since(live.alias, tick=moment.tick):
-            raise TrackedLaterError(f"{moment} can't be read any more: {kept}.")
+            raise TrackedLaterError(f"The database can't be read as of {moment} any more: {kept}.")
         raise MomentError(
-            f"No revision was committed at {moment}, or this server has not heard of it yet. Take the revision from the database that "
-            "is to be read."
+            f"Database {live.alias!r} does not hold {moment}: it is of another database, has been erased, or has not reached this server "
+            "yet. Take the revision from the database that is to be read."
         )
     isolation, closed_through, before_transaction, on_standby = row
     if (

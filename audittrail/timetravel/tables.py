@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any, Final
 
 from audittrail.exceptions import TimeTravelError, TrackedLaterError
+from audittrail.revisions.wording import spelled
 from audittrail.timetravel.moment import Moment
 
 TICK = "{tick}"
@@ -49,18 +50,16 @@ class PastTable:
         """
         if moment.tick < self.kept_from and self.kept_from > self.since:
             raise TrackedLaterError(
-                f"The history of table {self.name!r} is kept only since {self.kept_since:%Y-%m-%d %H:%M:%S %Z}: what was before, "
-                f"at {moment}, was pruned on {self.pruned_at:%Y-%m-%d %H:%M:%S %Z}."
+                f"The history of table {self.name!r} is kept only since {spelled(self.kept_since)}: what it held before, as of {moment}, "
+                f"was pruned on {spelled(self.pruned_at)}."
             )
         if moment.tick < self.since:
             raise TrackedLaterError(
-                f"Table {self.name!r} is tracked only since {self.since_at:%Y-%m-%d %H:%M:%S %Z}; what it held before, "
-                f"at {moment}, is not known."
+                f"Table {self.name!r} is tracked only since {spelled(self.since_at)}; what it held before, as of {moment}, is not known."
             )
         if self.until is not None and self.until_at is not None and moment.tick > self.until:
             raise TrackedLaterError(
-                f"Table {self.name!r} is not tracked any more since {self.until_at:%Y-%m-%d %H:%M:%S %Z}, "
-                f"which was before {moment}."
+                f"Table {self.name!r} is not tracked any more since {spelled(self.until_at)}; what it held later, as of {moment}, is not known."
             )
         later = ""
         if moment.tick > self.closing[0]:

@@ -21,6 +21,11 @@ from tests.schema.workshop import Workshop
         ),
         (["sync", "--sql", "--check"], r"not allowed with argument"),
         (["sync", "table"], r"unrecognized arguments: table"),
+        (["backfill", "--batch-size", "0"], r"'0' is not a whole number of 1 or more"),
+        (
+            ["prune", "--older-than", "1d", "--keep-last", "some"],
+            r"'some' is not a whole number of 0 or more",
+        ),
         (["grant"], r"the following arguments are required: role"),
         (["verify", "nonsense"], r"'nonsense' is not a tracked table of database 'default'"),
     ],

@@ -278,7 +278,9 @@ def test_beside_many_writers_nothing_is_lost_and_nobody_fails(shop: Workshop) ->
 
 @pytest.mark.parametrize("size", ["0", "-3", "many"])
 def test_a_bad_batch_size(large: Workshop, size: str) -> None:
-    with pytest.raises(CommandError, match=r"argument --batch-size: invalid .* value"):
+    with pytest.raises(
+        CommandError, match=r"argument --batch-size: .* is not a whole number of 1 or more"
+    ):
         large.command("backfill", "--batch-size", size)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from audittrail.management.filters import NOTHING_MATCHED
 from audittrail.models import Revision
 from audittrail.testing import assert_no_new_history
 from tests.testapp import models as m
@@ -106,13 +107,20 @@ def test_rollback_warns_and_erases(changed: Any, monkeypatch: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["restore", "testapp.Nothing", "--revision", "1"], "no model"),
+        (
+            ["restore", "99", "--revision", "1"],
+            "'99' is not a model of this project; give its label",
+        ),
+        (["restore", "testapp.Nothing", "--revision", "1"], "not a model of this project"),
         (["restore", "testapp.Customer"], "--revision NUMBER or --at TIME"),
         (["restore", "testapp.Customer", "--revision", "1"], "no revision 1"),
-        (["restore", "testapp.Customer", "--at", "yesterday"], "is no time"),
+        (["restore", "testapp.Customer", "--at", "yesterday"], "is not a time"),
         (["restore", "testapp.Customer", "--at", "1999-01-01T00:00"], "No revision was committed"),
         (["restore", "--all", "--revision", "1", "--pk", "1"], "--pk goes with a model"),
-        (["restore", "testapp.Customer", "--deleted", "--pk", "x"], "not a primary key"),
+        (
+            ["restore", "testapp.Customer", "--deleted", "--pk", "x"],
+            "can't be understood as a primary key",
+        ),
         (["restore", "testapp.OrderLine", "--deleted", "--pk", "1"], "give them as"),
         (["restore", "testapp.Customer", "--deleted", "--fields", "name"], "come back whole"),
         (["undo", "1"], "no revision 1"),
@@ -122,3 +130,35 @@ def test_rollback_warns_and_erases(changed: Any, monkeypatch: Any) -> None:
 def test_bad_arguments(arguments: list[str], text: str) -> None:
     with pytest.raises(CommandError, match=text):
         audittrail(*arguments)
+
+
+def test_keys_that_match_nothing_are_told_and_exit_with_3(changed: Any) -> None:
+    arguments = ["restore", "testapp.Customer", "--revision", str(changed.pk), "--noinput"]
+    with assert_no_new_history(), pytest.raises(CommandError) as error:
+        audittrail(*arguments, "--pk", "123456", "--pk", "234567")
+    assert error.value.returncode == NOTHING_MATCHED
+    assert str(error.value).startswith(
+        f"No testapp.Customer was there as of revision {changed.pk} ("
+    )
+    assert str(error.value).endswith("the primary key 123456 or 234567. Nothing was changed.")
+    with (
+        assert_no_new_history(),
+        pytest.raises(CommandError, match="was deleted and is gone") as error,
+    ):
+        audittrail("restore", "testapp.Customer", "--deleted", "--pk", "123456")
+    assert error.value.returncode == NOTHING_MATCHED
+
+
+def test_of_several_keys_those_that_match_nothing_are_told(changed: Any) -> None:
+    key = str(m.Customer.objects.get().pk)
+    told = audittrail(
+        "restore", "testapp.Customer", "--revision", str(changed.pk), "--noinput", "--pk", key, "--pk", "123456"
+    )  # fmt: skip
+    assert "with the primary key 123456." in told.splitlines()[0]
+    assert m.Customer.objects.get(pk=key).name == "Yan"
+
+
+def test_a_plan_says_in_words_what_it_does_or_has_done(changed: Any) -> None:
+    plan = m.Customer.history(revision=changed).restore(dry_run=True)
+    assert str(plan).startswith("Restore planned: 1 to insert, 1 to update, 0 to delete")
+    assert str(plan.carry_out()).startswith("Restore carried out: 1 inserted, 1 updated, 0 deleted")

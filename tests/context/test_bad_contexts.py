@@ -64,13 +64,16 @@ def test_metadata_may_not_use_names_that_are_kept() -> None:
 def test_a_user_must_be_one_of_this_site(key: object) -> None:
     with pytest.raises(ContextError, match="user of a context") as error:
         entered(user=key)
-    assert repr(key) in str(error.value)
+    text = str(error.value)
+    assert repr(key) in text
+    assert text.endswith(". Give an object of auth.User, its primary key, or None.")
+    assert ".." not in text
 
 
 def test_an_object_of_another_model_is_no_user() -> None:
-    with pytest.raises(ContextError, match=r"must be a auth\.User, not <Group"):
+    with pytest.raises(ContextError, match=r"must be an object of auth\.User, not <Group"):
         entered(user=Group(pk=1))
-    with pytest.raises(ContextError, match=r"must be a auth\.User"):
+    with pytest.raises(ContextError, match=r"must be an object of auth\.User"):
         entered(user=lambda: Group(pk=1))
 
 

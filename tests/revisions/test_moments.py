@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone as django_timezone
 
 from audittrail import history
+from audittrail.exceptions import MomentError
 from audittrail.models import Revision
 from tests.testapp.models import Tag
 
@@ -108,7 +110,7 @@ def test_a_queryset_that_is_narrowed_down_finds_among_its_own() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "2025-01-01", 5, date(2025, 1, 1)])
 def test_what_is_no_moment_is_refused(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="A moment must be a datetime, not"):
+    with pytest.raises(MomentError, match=f"by a datetime, not by {re.escape(repr(wrong))}"):
         Revision.objects.get_by_timestamp(wrong)
 
 

@@ -12,7 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from audittrail import history
-from audittrail.exceptions import NotTrackedError, UnsettledError
+from audittrail.exceptions import MomentError, NotTrackedError, UnsettledError
 from audittrail.models import Revision
 from tests.testapp.models import Customer, Order, OrderLine, Product, Tag, VipCustomer
 
@@ -72,7 +72,7 @@ def test_between_has_its_start_and_not_its_end() -> None:
         second
     ]
     assert not between(second.committed_at, second.committed_at).exists()
-    with pytest.raises(TypeError, match="A moment must be a datetime"):
+    with pytest.raises(MomentError, match="by a datetime, not by 'yesterday'"):
         between("yesterday", third.committed_at)  # type: ignore[arg-type]
 
 
@@ -169,7 +169,7 @@ def test_settled_refuses_while_a_transaction_stands_between_its_tick_and_its_vis
         (held,) = cursor.fetchone()
     Tag.objects.create(name="a")
     later = last()
-    with pytest.raises(UnsettledError, match="still not visible"):
+    with pytest.raises(UnsettledError, match="are committing can't be seen yet"):
         Revision.objects.settled(timeout=0.1)
     second_connection.commit()
     settled = [*Revision.objects.settled().order_by("committed")]

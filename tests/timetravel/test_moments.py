@@ -109,7 +109,7 @@ def test_an_object_is_asked_for_alone(versions: list[Any]) -> None:
 
 @pytest.mark.parametrize("point", ["yesterday", 12, date(2026, 1, 1), object()])
 def test_anything_else_is_no_moment(point: Any, versions: list[Any]) -> None:
-    with pytest.raises(MomentError, match="Revision or a datetime"):
+    with pytest.raises(MomentError, match="as of a revision or a datetime, not"):
         Customer.history(point)
     with pytest.raises(MomentError), history.at_rev(point):
         pass

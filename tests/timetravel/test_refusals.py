@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -11,9 +12,15 @@ from django.db import ProgrammingError, connection, connections, transaction
 
 from audittrail import history
 from audittrail.capture.sync import sync
-from audittrail.exceptions import MomentError, TimeTravelError, TrackedLaterError
+from audittrail.exceptions import (
+    MomentError,
+    PastIsReadOnlyError,
+    TimeTravelError,
+    TrackedLaterError,
+)
 from audittrail.models import Revision
 from audittrail.timetravel import registry, settled
+from audittrail.timetravel.moment import Moment
 from tests.testapp.models import Customer, Legacy, Order, TaggedNote
 from tests.timetravel import world
 
@@ -141,7 +148,9 @@ def test_a_moment_that_the_server_does_not_know_is_refused(created: Any) -> None
     unknown = pickle.loads(pickle.dumps(queryset.query))
     unknown.moment = type(unknown.moment)("default", created.committed + 1_000_000)
     queryset._db, queryset.query = unknown.moment.alias, unknown
-    with pytest.raises(MomentError, match="has not heard of it yet"):
+    with pytest.raises(
+        MomentError, match=r"does not hold the moment .*has not reached this server yet"
+    ):
         list(queryset)
 
 
@@ -220,3 +229,18 @@ def test_queries_are_shown_and_explained(created: Revision) -> None:
     assert 'FROM "testapp_customer" WHERE' in str(queryset.query)
     assert repr(queryset).startswith("<PastQuerySet [<Customer: Zoe>]")
     assert "testapp_customer_history" in queryset.explain(verbose=True)
+
+
+def test_a_moment_is_named_by_its_revision_and_its_time(created: Any) -> None:
+    at = f"revision {created.pk} ({created.committed_at:%Y-%m-%d %H:%M:%S} UTC)"
+    with pytest.raises(PastIsReadOnlyError, match=re.escape(f"as of {at}: the past is read-only")):
+        Customer.history(revision=created).delete()
+    found = Customer.history(revision=created).first()
+    assert found is not None
+    with pytest.raises(PastIsReadOnlyError, match=re.escape(f"is as of {at}, and the past")):
+        found.save()
+    # A process that has not seen the revision, as one that unpickles an object, knows the alias alone.
+    assert (
+        str(Moment("default", created.committed + 1))
+        == f"the moment 'default@{created.committed + 1}'"
+    )

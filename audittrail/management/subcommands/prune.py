@@ -7,13 +7,16 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.core.management.base import CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
 from audittrail.capture import closing
 from audittrail.management.arguments import add_confirmation, natural, positive
 from audittrail.management.call import Call
+from audittrail.management.filters import nothing_matched
 from audittrail.revisions.pruning import Pruning, prune
+from audittrail.revisions.wording import counted, spelled
 
 HELP: Final = (
     "Deletes versions that no moment from a cutoff on needs, and revisions without versions."
@@ -96,29 +99,33 @@ def run(call: Call) -> None:
     if options["dry_run"] or options["interactive"]:
         planned = carry_out(dry_run=True)
         _show(call, planned)
-        if options["dry_run"] or planned.cutoff is None:
+        if options["dry_run"]:
             return
         call.confirm("Nothing was deleted.")
     done = carry_out(dry_run=False)
     if done.cutoff is None:
-        _show(call, done)
-        return
-    call.write(f"{done.versions} versions and {done.revisions} revisions were deleted.")
+        raise _no_revision()
+    call.write(
+        f"{counted(done.versions, 'version')} and {counted(done.revisions, 'revision')} deleted."
+    )
     if options["vacuum"]:
         names = frozenset(table.table for table in done.tables if table.versions)
         closing.vacuum(call.connection.alias, tables=names)
 
 
+def _no_revision() -> CommandError:
+    return nothing_matched("No revision is as old as that: there is nothing to delete.")
+
+
 def _show(call: Call, planned: Pruning) -> None:
     if planned.cutoff is None:
-        call.write("No revision is as old as that: there is nothing to delete.")
-        return
+        raise _no_revision()
     for table in planned.tables:
         if table.obstacle:
             call.write(f"{table.table}: left alone, {table.obstacle}")
         elif table.versions:
-            call.write(f"{table.table}: {table.versions} versions to delete")
+            call.write(f"{table.table}: {counted(table.versions, 'version')} to delete")
     call.write(
-        f"{planned.versions} versions and {planned.revisions} revisions to delete. Moments before "
-        f"{planned.cutoff.committed_at:%Y-%m-%d %H:%M:%S %Z} can't be read afterwards, and what was deleted by then can't be restored."
+        f"{counted(planned.versions, 'version')} and {counted(planned.revisions, 'revision')} to delete. Moments before "
+        f"{spelled(planned.cutoff.committed_at)} can't be read afterwards, and what was deleted by then can't be restored."
     )

@@ -6,15 +6,16 @@ from argparse import ArgumentParser
 from typing import Any, Final
 
 from django.apps import apps
-from django.core.exceptions import FieldError, ValidationError
 from django.core.management.base import CommandError
 
 from audittrail import history
 from audittrail.capture import closing
 from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
+from audittrail.management.filters import filtered, nothing_matched
 from audittrail.models import Revision
 from audittrail.revisions.redacting import Redaction, redact
+from audittrail.revisions.wording import counted
 
 HELP: Final = "Replaces what history holds of some fields, in every version of some rows."
 
@@ -78,7 +79,7 @@ def run(call: Call) -> None:
         )
 
     if options["dry_run"] or options["interactive"]:
-        planned = carry_out(dry_run=True)
+        planned = _require_match(call, carry_out(dry_run=True))
         _show(call, planned)
         if options["dry_run"]:
             return
@@ -89,14 +90,26 @@ def run(call: Call) -> None:
         if not planned.versions + planned.live:
             return
         call.confirm("Nothing was redacted.")
-    done = carry_out(dry_run=False)
+    done = _require_match(call, carry_out(dry_run=False))
     for table in done.tables:
-        live = f", and {table.live} live rows overwritten" if table.live else ""
-        call.write(f"{table.table}: {table.versions} versions of {table.rows} rows redacted{live}.")
+        live = f", and {counted(table.live, 'live row')} overwritten" if table.live else ""
+        what = f"{counted(table.versions, 'version')} of {counted(table.rows, 'row')}"
+        call.write(f"{table.table}: {what} redacted{live}.")
     if options["vacuum"]:
         changed = frozenset(table.table for table in done.tables if table.versions)
         if changed:
             closing.vacuum(call.connection.alias, tables=changed)
+
+
+def _require_match(call: Call, redaction: Redaction) -> Redaction:
+    if not redaction.matched:
+        given = ("filters", "pks", "user")
+        chosen = next((repr(call.options[name]) for name in given if call.options[name]), "--all")
+        raise nothing_matched(
+            f"History holds no row of {call.options['target']} that matches {chosen}, so nothing was redacted. Look for misspelt names, "
+            "values and keys."
+        )
+    return redaction
 
 
 def _target(call: Call) -> tuple[Any, list[Any] | None]:
@@ -109,17 +122,17 @@ def _target(call: Call) -> tuple[Any, list[Any] | None]:
         model = None
     if options["user"] is not None:
         if model is not Revision:
-            raise CommandError("--user goes with audittrail.Revision: it means revisions.")
-        return Revision.objects.by_user(options["user"]), None
+            raise CommandError(
+                f"--user means revisions of a user, and goes with audittrail.Revision, not with {name!r}."
+            )
+        return filtered(Revision.objects.all(), [f"committed_by={options['user']}"]), None
     if options["filters"]:
         if model is None:
-            raise CommandError(f"{name!r} is not a model of this project; --filter needs one.")
-        pairs = dict(text.partition("=")[::2] for text in options["filters"])
-        queryset = Revision.objects if model is Revision else history.of(model).versions
-        try:
-            return queryset.filter(**pairs), None
-        except (FieldError, ValueError, ValidationError) as error:
-            raise CommandError(f"--filter can't be understood: {error}") from error
+            raise CommandError(
+                f"{name!r} is not a model of this project, which --filter needs; name rows of a table with --pk, or give --all."
+            )
+        rows = Revision.objects.all() if model is Revision else history.of(model).versions
+        return filtered(rows, options["filters"]), None
     if options["all"]:
         return name, None
     width = 1 if model is None else len(model._meta.pk_fields)
@@ -137,7 +150,7 @@ def _fields(given: list[str]) -> Any:
 def _show(call: Call, planned: Redaction) -> None:
     for table in planned.tables:
         call.write(
-            f"{table.table}: {', '.join(table.columns)} in {table.versions} versions of {table.rows} rows"
+            f"{table.table}: {', '.join(table.columns)} in {counted(table.versions, 'version')} of {counted(table.rows, 'row')}"
         )
         for sample in table.samples:
             key = ", ".join(map(str, sample.key))
@@ -147,7 +160,8 @@ def _show(call: Call, planned: Redaction) -> None:
             call.write("  ...")
         if table.live:
             call.write(
-                f"  {table.live} live rows hold something else than the replacement", error=True
+                f"  The live table still holds something else than the replacement in {counted(table.live, 'row')}",
+                error=True,
             )
     if not planned.versions + planned.live:
         call.write("History holds none of it: there is nothing to redact.")

@@ -13,6 +13,7 @@ from django.db import models
 from audittrail import history
 from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
+from audittrail.management.filters import nothing_matched
 from audittrail.management.planning import add_planning, carry_out, point_in_time, revision_of
 from audittrail.restore.plan import OnConflict
 
@@ -63,7 +64,8 @@ def run(call: Call) -> None:
     if options["deleted"]:
         if options["fields"]:
             raise CommandError("Deleted objects come back whole; leave out --fields.")
-        deleted = _chosen(history.of(model).deleted(using=call.connection.alias), options["pk"])
+        every = history.of(model).deleted(using=call.connection.alias)
+        deleted = _chosen(call, every, f"{model._meta.label} was deleted and is gone")
         carry_out(
             call,
             lambda: deleted.undelete(
@@ -76,7 +78,8 @@ def run(call: Call) -> None:
         return
     if options["with_cascade"]:
         raise CommandError("--with-cascade goes with --deleted.")
-    past = _chosen(history.of(model)(_point(call)), options["pk"])
+    every = history.of(model)(_point(call))
+    past = _chosen(call, every, f"{model._meta.label} was there as of {every.moment}")
     fields = options["fields"].split(",") if options["fields"] else None
     carry_out(
         call,
@@ -99,19 +102,33 @@ def _model(label: str) -> type[models.Model]:
         return apps.get_model(label)
     except (LookupError, ValueError) as error:
         raise CommandError(
-            f"{label!r} is no model: {error} Give a label such as shop.Order."
-        ) from None
+            f"{label!r} is not a model of this project; give its label, such as shop.Order."
+        ) from error
 
 
-def _chosen(queryset: Any, keys: list[str] | None) -> Any:
-    if keys is None:
-        return queryset
+def _chosen(call: Call, every: Any, what: str) -> Any:
+    """Return the objects of the keys that were given, by default all; takes what is to be true of them, for errors.
+
+    Raises `CommandError` for what is not a key, and if no object has one of them.
+    """
+    given = call.options["pk"]
+    if given is None:
+        return every
+    label = every.model._meta.label
     try:
-        return queryset.filter(pk__in=[_key(queryset.model, key) for key in keys])
+        keys = {_key(every.model, key): key for key in given}
     except (ValidationError, ValueError) as error:
         raise CommandError(
-            f"--pk {', '.join(keys)}: not a primary key of {queryset.model._meta.label} ({error})."
-        ) from None
+            f"--pk {', '.join(given)} can't be understood as a primary key of {label}: {_said(error)}"
+        ) from error
+    chosen = every.filter(pk__in=list(keys))
+    missing = keys.keys() - set(chosen.values_list("pk", flat=True))
+    told = f"No {what} with the primary key {' or '.join(keys[key] for key in keys if key in missing)}."
+    if len(missing) == len(keys):
+        raise nothing_matched(f"{told} Nothing was changed.")
+    if missing:
+        call.write(told, error=True)
+    return chosen
 
 
 def _key(model: type[models.Model], key: str) -> Any:
@@ -121,5 +138,9 @@ def _key(model: type[models.Model], key: str) -> Any:
     parts = key.split(",")
     if len(parts) != len(fields):
         names = ",".join(field.name for field in fields)
-        raise ValueError(f"it has {len(fields)} parts, give them as {names}")
+        raise ValueError(f"It has {len(fields)} parts; give them as {names}.")
     return tuple(field.to_python(part) for field, part in zip(fields, parts, strict=True))
+
+
+def _said(error: ValidationError | ValueError) -> str:
+    return " ".join(error.messages) if isinstance(error, ValidationError) else str(error)

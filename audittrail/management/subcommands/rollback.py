@@ -9,6 +9,7 @@ from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
 from audittrail.management.planning import add_planning, carry_out, revision_of
 from audittrail.restore.plan import Plan
+from audittrail.revisions.wording import counted, spelled
 
 HELP: Final = (
     "Brings everything back to a revision and ERASES all later revisions; shows the plan first."
@@ -29,8 +30,8 @@ def run(call: Call) -> None:
     def warn(plan: Plan) -> None:
         revisions, versions = plan.erased or (0, 0)
         call.write(
-            f"This brings database {call.connection.settings_dict['NAME']!r} back to revision {revision.pk} of {revision.committed_at:%Y-%m-%d %H:%M:%S %Z} "
-            f"and ERASES {revisions} revisions with {versions} versions. They can't be brought back.",
+            f"This brings database {call.connection.settings_dict['NAME']!r} back to revision {revision.pk} of {spelled(revision.committed_at)} "
+            f"and ERASES {counted(revisions, 'revision')} with {counted(versions, 'version')}. They can't be brought back.",
             error=True,
         )
 

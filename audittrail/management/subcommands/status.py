@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from audittrail.capture import sync
 from audittrail.management.call import Call
+from audittrail.revisions.wording import spelled
 
 HELP: Final = "Shows each tracked table and its state."
 
@@ -27,9 +28,9 @@ def run(call: Call) -> None:
     for recorded in sync.registry(call.connection):
         state = _state(recorded)
         attention = attention or (recorded.until_at is None and state != "ok")
-        since = f"{recorded.since_at:%Y-%m-%d %H:%M:%S %Z}"
+        since = spelled(recorded.since_at)
         if recorded.kept_since is not None:
-            state += f", history kept since {recorded.kept_since:%Y-%m-%d %H:%M:%S %Z}"
+            state += f", history kept since {spelled(recorded.kept_since)}"
         rows.append((recorded.table, recorded.history, since, state))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
@@ -49,7 +50,7 @@ def run(call: Call) -> None:
 
 def _state(recorded: sync.Recorded) -> str:
     if recorded.until_at is not None:
-        return f"ended {recorded.until_at:%Y-%m-%d %H:%M:%S %Z}"
+        return f"ended {spelled(recorded.until_at)}"
     if not recorded.exists:
         return "table is gone; run sync"
     if recorded.faults:

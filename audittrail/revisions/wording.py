@@ -1,0 +1,15 @@
+"""How times and numbers are written in errors and in the output of commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def spelled(at: datetime | None) -> str:
+    """Return a time as people read it, with its time zone if it has one; "an unknown time" for None."""
+    return "an unknown time" if at is None else f"{at:%Y-%m-%d %H:%M:%S %Z}".rstrip()
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things, by their name in the singular: "1 row", "2 rows"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
