@@ -122,7 +122,7 @@ def test_a_context_that_comes_later_in_the_transaction_is_checked_too() -> None:
 
 @pytest.mark.parametrize("value", ["garbage", "0", "-1", "1e5", "9" * 18, "9" * 30, "1; x", " "])
 @pytest.mark.parametrize(
-    "setting", ["revision", "applied", "nested", "settling", "reworked", "probe", "editing"]
+    "setting", ["revision", "applied", "nested", "unguarded", "reworked", "probe", "editing"]
 )
 def test_our_own_settings_set_by_somebody_else_break_no_write(setting, value) -> None:
     with connection.cursor() as cursor:

@@ -46,9 +46,9 @@ def close(connection: Any, table: str, ticks: int | None = None) -> tuple[Any, .
 
 def reopen(connection: Any, table: str) -> None:
     """Make a table as if it had never been closed."""
-    run(connection, "SELECT set_config('audittrail.settling', 'on', false)")
+    run(connection, "SELECT set_config('audittrail.unguarded', 'on', false)")
     run(connection, f'UPDATE audittrail."{table}_history" SET superseded = NULL')
-    run(connection, "SELECT set_config('audittrail.settling', '', false)")
+    run(connection, "SELECT set_config('audittrail.unguarded', '', false)")
     run(
         connection,
         f"UPDATE audittrail.tracked_table SET closed_through = 0, tail_from = 0 WHERE table_name = '{table}'",

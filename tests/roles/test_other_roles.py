@@ -43,7 +43,7 @@ CHANGES = (
 FORGERIES = (
     "revision",
     "editing",
-    "settling",
+    "unguarded",
     "applied",
     "probe",
     "nested",
@@ -85,7 +85,7 @@ def test_what_the_role_writes_is_recorded_under_its_name(database: Fresh) -> Non
 
 
 @pytest.mark.parametrize(
-    "setting", ["application_name", "audittrail.editing", "audittrail.settling"]
+    "setting", ["application_name", "audittrail.editing", "audittrail.unguarded"]
 )
 def test_the_role_can_neither_read_nor_change_history(database: Fresh, setting: str) -> None:
     clerk = database.connect(user=ROLE)

@@ -32,7 +32,7 @@ DECLARE
     number  bigint;
     stamped boolean;
     is_long boolean;
-    before  text := coalesce(current_setting('audittrail.settling', true), '');
+    before  text := coalesce(current_setting('audittrail.unguarded', true), '');
     ignored text;
 BEGIN
     IF claimed ~ '^[0-9]{1,18}$' THEN
@@ -43,9 +43,9 @@ BEGIN
             -- again, and queued for another stamp.
             UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid WHERE id = number;
             IF is_long THEN
-                ignored := set_config('audittrail.settling', 'on', true);
+                ignored := set_config('audittrail.unguarded', 'on', true);
                 DELETE FROM audittrail.long_revision WHERE id = number;
-                ignored := set_config('audittrail.settling', before, true);
+                ignored := set_config('audittrail.unguarded', before, true);
             END IF;
         END IF;
     END IF;

@@ -108,16 +108,20 @@ BEGIN
 END
 $$;
 
--- Names of a tracked table's stored columns as a list for SQL: as stored, or as live columns of "alias".
--- Of kind 'compared' are those whose change makes a version; live ones in the type in which they are stored, since
--- records of a domain and its base type can't be compared.
-CREATE OR REPLACE FUNCTION audittrail.column_list(tracked audittrail.tracked_table, alias text DEFAULT NULL, compared boolean DEFAULT false, stored boolean DEFAULT NULL) RETURNS text
+-- A tracked table's stored columns, as items of a list for SQL: with the names that the history table has ("stored") or those of
+-- the live one, as columns of "alias" if that is not NULL. "compared" are those whose change makes a version; live ones in the type in
+-- which they are stored, since records of a domain and its base type can't be compared.
+CREATE OR REPLACE FUNCTION audittrail.column_items(tracked audittrail.tracked_table, alias text, stored boolean, compared boolean DEFAULT false) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(
-               CASE WHEN alias IS NULL THEN '' ELSE alias || '.' END
-               || quote_ident(CASE WHEN coalesce(stored, alias IS NULL) THEN c.history ELSE c.name END)
-               || CASE WHEN compared AND NOT coalesce(stored, false) THEN '::' || c.type ELSE '' END,
-               ', ' ORDER BY c.attnum)
+    SELECT array_agg(concat(alias || '.', quote_ident(CASE WHEN stored THEN c.history ELSE c.name END),
+                            CASE WHEN compared AND NOT stored THEN '::' || c.type END) ORDER BY c.attnum)
       FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
      WHERE c.history IS NOT NULL AND NOT (compared AND c.ignored)
+$$;
+
+-- The columns of its primary key in the same way.
+CREATE OR REPLACE FUNCTION audittrail.key_items(tracked audittrail.tracked_table, alias text, stored boolean) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(concat(alias || '.', quote_ident(CASE WHEN stored THEN audittrail.stored_name(k.name) ELSE k.name END)) ORDER BY k.position)
+      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
 $$;

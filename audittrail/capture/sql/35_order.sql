@@ -9,7 +9,7 @@
 -- inside it, or NULL. The setting audittrail.nested holds the time of the client's statement, the trigger depth of the last
 -- capture and, for each depth, the first version captured there or deeper since an outer one began. Several captures at one depth
 -- may be the tables and events of one statement; a capture inside another statement tells that the one before is over.
-CREATE OR REPLACE FUNCTION audittrail.settle_order() RETURNS bigint
+CREATE OR REPLACE FUNCTION audittrail.first_version_inside() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     depth   int := pg_trigger_depth();
@@ -36,51 +36,68 @@ BEGIN
 END
 $$;
 
--- The statement that is executed by a capture function, where its transition tables are seen, to put versions in order:
--- for each row that version $2 captured and that has changed again since, its versions from $1 on (of those only the last
--- if $3) get new numbers behind it. A row has changed again if the table, which stands for "{live}", now holds something
--- else, or if the last of those versions left it as $2 did: coming after that one, $2 would have changed nothing. A row that
--- $2 inserted was not there before, so all its versions since it was last deleted come after $2.
-CREATE OR REPLACE FUNCTION audittrail.move_statement(tracked audittrail.tracked_table, event text) RETURNS text
+-- The statement, but for its beginning, that puts versions in order where the transition tables are seen: for each row that
+-- version {captured} captured and that has changed again since, its versions from {first} on (of those only the last if {only_last})
+-- get new numbers behind it. A row has changed again if the table now holds something else, or if the last of those versions
+-- left it as {captured} did: coming after that one, {captured} would have changed nothing. A row that {captured} inserted was
+-- not there before, so all its versions since it was last deleted come after {captured}.
+-- The three are given as SQL. The statement begins with "WITH live AS NOT MATERIALIZED (SELECT * FROM <the table>)": the table is
+-- named when it is executed, since it may have been renamed.
+CREATE OR REPLACE FUNCTION audittrail.ordering_statement(tracked audittrail.tracked_table, event text, first text, captured text, only_last text) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    keys   text;
-    stored text;
 BEGIN
-    SELECT string_agg(format('r.%I', k.name), ', ' ORDER BY k.position),
-           string_agg(format('mine.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
-      INTO keys, stored
-      FROM unnest(tracked.key) WITH ORDINALITY k (name, position);
-    RETURN format(
-        'WITH overtaken AS MATERIALIZED ('
-        ' SELECT %1$s, mine.revision_id, CASE WHEN $3 THEN last.version ELSE b.lower END AS lower'
-        ' FROM (%2$s) r'
-        ' JOIN audittrail.%3$I mine ON %4$s AND mine.version = $2'
-        ' CROSS JOIN LATERAL (SELECT CASE WHEN mine.operation <> ''I'' THEN $1 ELSE coalesce((SELECT max(l.version) + 1'
-        ' FROM audittrail.%3$I l WHERE %5$s AND l.version < $1 AND l.operation IN (''D'', ''T'')), 0) END AS lower) b'
-        ' CROSS JOIN LATERAL (SELECT * FROM audittrail.%3$I l WHERE %5$s AND l.version >= b.lower AND l.version < $2'
-        ' AND l.revision_id = mine.revision_id ORDER BY l.version DESC LIMIT 1) last'
-        ' WHERE CASE WHEN mine.operation = ''D'' THEN last.operation IN (''D'', ''T'') OR EXISTS (SELECT FROM {live} live WHERE %6$s)'
-        ' ELSE last.operation NOT IN (''D'', ''T'') AND ROW(%7$s)::record *= ROW(%8$s)::record'
-        ' OR NOT EXISTS (SELECT FROM {live} live WHERE %6$s AND ROW(%9$s)::record *= ROW(%8$s)::record) END),'
-        ' later AS MATERIALIZED (SELECT %10$s, l.version AS old_version FROM overtaken o JOIN audittrail.%3$I l'
-        ' ON %11$s AND l.version >= o.lower AND l.version < $2 AND l.revision_id = o.revision_id),'
-        ' renumbered AS MATERIALIZED (SELECT old_version, nextval(''audittrail.clock'') AS new_version'
-        ' FROM (SELECT DISTINCT old_version FROM later ORDER BY old_version OFFSET 0) v)'
-        ' UPDATE audittrail.%3$I h SET version = n.new_version FROM later l JOIN renumbered n USING (old_version)'
-        ' WHERE %12$s AND h.version = l.old_version',
-        stored,
-        CASE event WHEN 'INSERT' THEN format('SELECT %s FROM new_rows r', keys)
-                   WHEN 'DELETE' THEN format('SELECT %s FROM old_rows r', keys)
-                   ELSE format('SELECT %1$s FROM new_rows r UNION SELECT %1$s FROM old_rows r', keys) END,
-        tracked.history_name,
-        audittrail.same_key(tracked, 'mine', true, 'r', false),
-        audittrail.same_key(tracked, 'l', true, 'mine', true),
-        audittrail.same_key(tracked, 'live', false, 'mine', true),
-        audittrail.column_list(tracked, 'last', true, true), audittrail.column_list(tracked, 'mine', true, true),
-        audittrail.column_list(tracked, 'live', true),
-        replace(stored, 'mine.', 'l.'),
-        audittrail.same_key(tracked, 'l', true, 'o', true),
-        audittrail.same_key(tracked, 'h', true, 'l', true));
+    RETURN audittrail.compose_lines($template$
+, touched AS (
+    {touched}
+), overtaken AS MATERIALIZED (
+    SELECT {mine_key}, mine.revision_id,
+           CASE WHEN {only_last} THEN last.version ELSE since.version END AS audittrail_lower
+      FROM touched
+      JOIN {history} mine ON {mine_is_touched} AND mine.version = {captured}
+     CROSS JOIN LATERAL (
+        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE {first} END) AS version
+          FROM {history} l
+         WHERE mine.operation = 'I' AND {l_is_mine}
+           AND l.version < {first} AND l.operation IN ('D', 'T')) since
+     CROSS JOIN LATERAL (
+        SELECT * FROM {history} l
+         WHERE {l_is_mine} AND l.revision_id = mine.revision_id
+           AND l.version >= since.version AND l.version < {captured}
+         ORDER BY l.version DESC LIMIT 1) last
+     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
+                ELSE last.operation NOT IN ('D', 'T') AND ROW({last_values})::record *= ROW({mine_values})::record END
+        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE {live_is_mine})
+                ELSE NOT EXISTS (SELECT FROM live WHERE {live_is_mine}
+                                    AND ROW({live_values})::record *= ROW({mine_values})::record) END
+), later AS MATERIALIZED (
+    SELECT {l_key}, l.version AS audittrail_old
+      FROM overtaken o
+      JOIN {history} l ON {l_is_overtaken} AND l.revision_id = o.revision_id
+                      AND l.version >= o.audittrail_lower AND l.version < {captured}
+), renumbered AS MATERIALIZED (
+    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
+      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
+)
+UPDATE {history} h SET version = n.audittrail_new
+  FROM later l JOIN renumbered n USING (audittrail_old)
+ WHERE {h_is_later} AND h.version = l.audittrail_old;
+$template$, jsonb_build_object(
+        'first', first, 'captured', captured, 'only_last', only_last,
+        'history', format('audittrail.%I', tracked.history_name),
+        'touched', audittrail.compose_lines(
+            CASE event WHEN 'INSERT' THEN 'SELECT {key} FROM new_rows r'
+                       WHEN 'DELETE' THEN 'SELECT {key} FROM old_rows r'
+                       ELSE 'SELECT {key} FROM new_rows r UNION SELECT {key} FROM old_rows r' END,
+            jsonb_build_object('key', audittrail.key_items(tracked, 'r', false))),
+        'mine_key', audittrail.key_items(tracked, 'mine', true),
+        'l_key', audittrail.key_items(tracked, 'l', true),
+        'mine_is_touched', audittrail.same_key(tracked, 'mine', true, 'touched', false),
+        'l_is_mine', audittrail.same_key(tracked, 'l', true, 'mine', true),
+        'live_is_mine', audittrail.same_key(tracked, 'live', false, 'mine', true),
+        'l_is_overtaken', audittrail.same_key(tracked, 'l', true, 'o', true),
+        'h_is_later', audittrail.same_key(tracked, 'h', true, 'l', true),
+        'last_values', audittrail.column_items(tracked, 'last', true, true),
+        'mine_values', audittrail.column_items(tracked, 'mine', true, true),
+        'live_values', audittrail.column_items(tracked, 'live', false, true)));
 END
 $$;

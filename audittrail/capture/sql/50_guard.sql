@@ -18,7 +18,7 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
-    IF current_setting('audittrail.settling', true) = 'on' THEN
+    IF current_setting('audittrail.unguarded', true) = 'on' THEN
         NULL;  -- our own functions at work
     ELSIF coalesce(current_setting('audittrail.editing', true), '') = '' THEN
         RAISE EXCEPTION 'audittrail: history cannot be changed (% on audittrail.%)', TG_OP, TG_TABLE_NAME
@@ -64,11 +64,11 @@ SELECT audittrail.create_guard('audittrail.revision'), audittrail.create_guard('
 CREATE OR REPLACE FUNCTION audittrail.forget_long() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    settling text := coalesce(current_setting('audittrail.settling', true), '');
-    ignored  text := set_config('audittrail.settling', 'on', true);
+    before   text := coalesce(current_setting('audittrail.unguarded', true), '');
+    ignored  text := set_config('audittrail.unguarded', 'on', true);
 BEGIN
     DELETE FROM audittrail.long_revision l USING old_rows o WHERE l.id = o.id;
-    ignored := set_config('audittrail.settling', settling, true);
+    ignored := set_config('audittrail.unguarded', before, true);
     RETURN NULL;
 END
 $$;

@@ -127,12 +127,12 @@ END
 $$;
 
 -- Called by a capture function that finds its table changed: follow the change within the same transaction, and return
--- the statement that captures the event at hand.
-CREATE OR REPLACE FUNCTION audittrail.follow(tracked_id int, event text) RETURNS text
+-- the statements that capture the event at hand. The rows of a TRUNCATE are those of "truncated".
+CREATE OR REPLACE FUNCTION audittrail.follow(tracked_id int, event text, truncated text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tracked audittrail.tracked_table;
-    capture text;
+    tracked    audittrail.tracked_table;
+    statements text[];
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     IF audittrail.tied_relation(tracked) <> tracked.relation THEN
@@ -144,40 +144,44 @@ BEGIN
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     END IF;
-    capture := audittrail.capture_statement(tracked, event);
     IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
-        capture := format('WITH audittrail_baseline AS (%s) %s',
-            audittrail.baseline_statement(tracked, CASE event WHEN 'TRUNCATE' THEN 'ONLY truncated' ELSE 'old_rows' END), capture);
+        statements := audittrail.baseline_statement(tracked, coalesce(truncated, 'old_rows'));
     END IF;
-    RETURN capture;
+    RETURN array_to_string(statements || audittrail.capture_statement(tracked, event, true, truncated), E'\n');
 END
 $$;
 
--- Called when the statement that follow() returned has been executed, and has recorded something if "captured". Returns
+-- Called when the statements that follow() returned have been executed, and have recorded something if "captured". Returns
 -- the statements that are left to execute, where the transition tables are seen.
 CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int, event text, captured boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tracked audittrail.tracked_table;
-    mine    bigint;
-    inside  bigint;
-    rest    text := format('SELECT audittrail.complete_follow(%s)', tracked_id);
+    tracked    audittrail.tracked_table;
+    version    text;
+    inside     bigint;
+    completing text := format('SELECT audittrail.complete_follow(%s)', tracked_id);
 BEGIN
     IF NOT captured THEN
-        RETURN rest;
+        RETURN completing;
     END IF;
-    mine := currval('audittrail.clock');
-    inside := audittrail.settle_order();
+    version := currval('audittrail.clock');
+    inside := audittrail.first_version_inside();
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     IF event = 'TRUNCATE' OR tracked.key = '{}' THEN
-        RETURN rest;
+        RETURN completing;
     END IF;
-    RETURN format('SELECT set_config(''audittrail.settling'', ''on'', true), set_config(''audittrail.captured'', ''%s'', true);', mine)
-        || replace(replace(replace(replace(audittrail.move_statement(tracked, event),
-                   '{live}', tracked.relation::regclass::text),
-                   '$1', coalesce(inside, current_setting('audittrail.revision')::bigint)::text), '$2', mine::text), '$3', (inside IS NULL)::text)
-        || ';' || CASE WHEN tracked.baseline_complete THEN '' ELSE audittrail.nested_baseline(tracked, event) END
-        || 'SELECT set_config(''audittrail.settling'', '''', true);' || rest;
+    RETURN audittrail.compose($template$
+SELECT set_config('audittrail.unguarded', 'on', true);
+WITH live AS NOT MATERIALIZED (SELECT * FROM {live})
+{ordering}
+{baseline}
+SELECT set_config('audittrail.unguarded', '', true);
+{completing}
+$template$, jsonb_build_object(
+        'live', tracked.relation::regclass,
+        'ordering', audittrail.ordering_statement(tracked, event, coalesce(inside::text, current_setting('audittrail.revision')), version, (inside IS NULL)::text),
+        'baseline', CASE WHEN NOT tracked.baseline_complete THEN audittrail.nested_baseline(tracked, event, version) END,
+        'completing', completing));
 END
 $$;
 

@@ -33,7 +33,7 @@ BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
        AND (SELECT sum(pg_table_size(p.relid)) FROM pg_partition_tree(tracked.relation) p
             UNION ALL SELECT pg_table_size(tracked.relation) ORDER BY 1 DESC NULLS LAST LIMIT 1) <= baseline_limit THEN
-        EXECUTE audittrail.baseline_statement(tracked, tracked.relation::regclass::text);
+        PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
         PERFORM audittrail.complete_baseline(tracked.id);
     END IF;
 END

@@ -52,7 +52,7 @@ BEGIN
     -- Rows that came in between have versions already.
     batch := batch || format(' %s (%s) <= (%s)', CASE WHEN tracked.baseline_position IS NULL THEN 'WHERE' ELSE 'AND' END,
                              keys, audittrail.key_values(tracked, reached));
-    EXECUTE audittrail.baseline_statement(tracked, format('(%s)', batch));
+    PERFORM audittrail.write_baseline(tracked, format('(%s)', batch));
     UPDATE audittrail.tracked_table SET baseline_position = reached WHERE id = tracked_id;
     RETURN looked;
 END

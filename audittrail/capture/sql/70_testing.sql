@@ -13,7 +13,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM audittrail.revision) THEN
         RETURN;
     END IF;
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     ignored := set_config('audittrail.revision', '', true);
     DELETE FROM audittrail.revision;
     UPDATE audittrail.tracked_table SET kept_from = 0, kept_since = NULL, pruned_at = NULL WHERE kept_from > 0;
@@ -31,9 +31,9 @@ BEGIN
                SET since_version = audittrail.next_version() WHERE t.id = tracked.id RETURNING * INTO tracked;
             UPDATE audittrail.tracked_table t
                SET since_revision = current_setting('audittrail.revision')::bigint WHERE t.id = tracked.id RETURNING * INTO tracked;
-            EXECUTE audittrail.baseline_statement(tracked, tracked.relation::regclass::text);
+            PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
         END IF;
     END LOOP;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
 END
 $$;

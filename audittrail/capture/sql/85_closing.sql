@@ -108,7 +108,7 @@ BEGIN
     looked := 0;
     lowest := least(audittrail.first_open(tracked.closed_through), tracked.closed_through + 1);
     IF through > tracked.closed_through THEN
-        ignored := set_config('audittrail.settling', 'on', true);
+        ignored := set_config('audittrail.unguarded', 'on', true);
         EXECUTE format(
             'WITH closers AS MATERIALIZED (SELECT %1$s, min(v.version) AS audittrail_first, count(*) AS audittrail_versions'
             ' FROM audittrail.%2$I v LEFT JOIN audittrail.revision r ON r.id = v.revision_id'
@@ -120,7 +120,7 @@ BEGIN
             (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
             tracked.history_name, lowest, tracked.closed_through, through,
             audittrail.chain_query(tracked, 'SELECT * FROM closers', through)) INTO looked;
-        ignored := set_config('audittrail.settling', '', true);
+        ignored := set_config('audittrail.unguarded', '', true);
     END IF;
     -- Versions of revisions that were open at "through" and belong to none that is taken into account.
     tail := greatest(tracked.tail_from, least(audittrail.first_open(through), through + 1,
@@ -146,13 +146,13 @@ BEGIN
     END IF;
     keys := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
                FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE format('UPDATE audittrail.%I h SET superseded = chain.closing FROM (%s) chain'
                    ' WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing',
         tracked.history_name,
         audittrail.chain_query(tracked, format('SELECT DISTINCT %1$s, 0::bigint AS audittrail_first FROM (SELECT %1$s FROM old_rows%2$s) touched',
             keys, CASE TG_OP WHEN 'UPDATE' THEN format(' UNION ALL SELECT %s FROM new_rows', keys) ELSE '' END), tracked.closed_through));
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     RETURN NULL;
 END
 $$;
@@ -161,8 +161,8 @@ CREATE OR REPLACE FUNCTION audittrail.create_reclosing(history regclass) RETURNS
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('CREATE TRIGGER reclose_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT '
-                   'WHEN (current_setting(''audittrail.settling'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
+                   'WHEN (current_setting(''audittrail.unguarded'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
     EXECUTE format('CREATE TRIGGER reclose_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT '
-                   'WHEN (current_setting(''audittrail.settling'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
+                   'WHEN (current_setting(''audittrail.unguarded'', true) IS DISTINCT FROM ''on'') EXECUTE FUNCTION audittrail.reclose()', history);
 END
 $$;

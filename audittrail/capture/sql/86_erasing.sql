@@ -33,7 +33,7 @@ DECLARE
     own     bigint := current_setting('audittrail.revision')::bigint;
     later   boolean;
     filled  boolean;
-    ignored text := set_config('audittrail.settling', 'on', true);
+    ignored text := set_config('audittrail.unguarded', 'on', true);
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
         later := greatest(tracked.kept_from, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version)) > tick;
@@ -46,11 +46,11 @@ BEGIN
                baseline_complete = NOT filled, baseline_position = NULL
          WHERE t.id = tracked.id RETURNING * INTO tracked;
         IF filled THEN
-            EXECUTE audittrail.baseline_statement(tracked, tracked.relation::regclass::text);
+            PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
             PERFORM audittrail.complete_baseline(tracked.id);
         END IF;
     END LOOP;
     DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
 END
 $$;

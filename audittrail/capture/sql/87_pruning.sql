@@ -101,7 +101,7 @@ BEGIN
         PERFORM audittrail.next_version();
         recorded := current_setting('audittrail.revision')::bigint;
     END IF;
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     UPDATE audittrail.revision r
        SET context = r.context || jsonb_build_object(
            'corrected', (SELECT jsonb_agg(DISTINCT c) FROM jsonb_array_elements(coalesce(r.context -> 'corrected', '[]') || to_jsonb(pruned_table)) c),
@@ -110,7 +110,7 @@ BEGIN
                ELSE jsonb_build_object('versions', coalesce(r.context #> '{pruned,versions}', '{}')
                     || jsonb_build_object(counted_as, coalesce((r.context #>> ARRAY['pruned', 'versions', counted_as])::bigint, 0) + added)) END)
      WHERE r.id = recorded;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     RETURN recorded;
 END
 $$;
@@ -156,7 +156,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call close_versions() and begin_pruning() first.';
     END IF;
     record := recorded;
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE format(
         'WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at(%s) o)'
         ' DELETE FROM audittrail.%I h WHERE h.ctid >= ''(%s,0)'' AND h.ctid < ''(%s,0)'' AND %s AND %s',
@@ -166,7 +166,7 @@ BEGIN
              ELSE audittrail.followed(tracked, cutoff) END,
         audittrail.not_kept(tracked, cutoff_revision, keep_last));
     GET DIAGNOSTICS pruned = ROW_COUNT;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     IF pruned > 0 THEN
         record := audittrail.record_pruning(recorded, about, tracked.history_name, tracked.table_name, pruned);
     END IF;
@@ -194,10 +194,10 @@ BEGIN
         EXECUTE format('SELECT ARRAY(SELECT e FROM unnest($1) e EXCEPT SELECT h.revision_id FROM audittrail.%I h WHERE h.version > $2 AND h.version <= $3)', history)
            INTO empty USING empty, after, last;
     END LOOP;
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     DELETE FROM audittrail.revision r WHERE r.id = ANY (empty);
     GET DIAGNOSTICS pruned = ROW_COUNT;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     IF pruned > 0 THEN
         record := audittrail.record_pruning(recorded, about, 'revision', NULL, pruned);
     END IF;

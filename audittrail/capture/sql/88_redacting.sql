@@ -207,7 +207,7 @@ BEGIN
     -- One after the other: a correction, and the closing of versions.
     PERFORM FROM audittrail.tracked_table t WHERE t.id = tracked_id FOR UPDATE;
     tracked := audittrail.redactable(tracked_id, columns, keys);
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE format(
         'WITH done AS (UPDATE audittrail.%I h SET %s WHERE %s RETURNING %s AS key), of_rows AS (SELECT key, count(*) AS versions FROM done GROUP BY key)'
         ' SELECT coalesce(sum(versions), 0), count(*), CASE WHEN count(*) <= 100 THEN jsonb_agg(key) END FROM of_rows',
@@ -218,7 +218,7 @@ BEGIN
         coalesce((SELECT format('ARRAY[%s]', string_agg(format('h.%I::text', audittrail.stored_name(k.name)), ', ' ORDER BY k.position))
                     FROM unnest(tracked.key) WITH ORDINALITY k (name, position) HAVING count(*) > 0), 'ARRAY[h.version::text]'))
        INTO versions, rows, changed USING keys;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     IF versions > 0 THEN
         PERFORM audittrail.record_redaction(tracked.history_name, jsonb_strip_nulls(jsonb_build_object(
             'table', tracked.table_name, 'columns', to_jsonb(columns), 'rows', rows, 'versions', versions,
@@ -266,10 +266,10 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM audittrail.revision WHERE %s', source) INTO found USING numbers;
         RETURN found;
     END IF;
-    ignored := set_config('audittrail.settling', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE format('UPDATE audittrail.revision SET (%s) = ROW(%s) WHERE %s', names, news, source) USING numbers;
     GET DIAGNOSTICS found = ROW_COUNT;
-    ignored := set_config('audittrail.settling', '', true);
+    ignored := set_config('audittrail.unguarded', '', true);
     IF found > 0 THEN
         PERFORM audittrail.record_redaction('revision', jsonb_build_object('table', 'revision', 'columns', to_jsonb(columns), 'rows', found));
     END IF;
