@@ -21,6 +21,9 @@ from pytest_django import DjangoDbBlocker
 from tests.databases import OwnServer, raw_connection
 from tests.servers import DEFAULT_VERSION, Run
 
+# Asserts of these modules tell what they compared, as those of the tests do.
+pytest.register_assert_rewrite("tests.builders")
+
 BLOCKER: pytest.StashKey[DjangoDbBlocker] = pytest.StashKey()
 RUN: pytest.StashKey[ExitStack] = pytest.StashKey()
 WRITTEN: pytest.StashKey[set[str]] = pytest.StashKey()

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
 
+from tests.builders.sending import sql
 from tests.capture.kinds import Kind
 
 
@@ -50,12 +51,6 @@ def way(name: str, operations: str, **options: Any) -> Callable[[Any], Any]:
         return function
 
     return registered
-
-
-def sql(text: str) -> None:
-    """Execute SQL as it stands."""
-    with connection.cursor() as cursor:
-        cursor.execute(text)
 
 
 def simple(name: str, operations: str, text: Callable[[Kind], str], **options: Any) -> None:

@@ -14,14 +14,10 @@ from audittrail import history
 from audittrail.capture import install, sync, tracking
 from audittrail.checks import check_database
 from audittrail.exceptions import NotInstalledError
+from tests.builders.sending import sql
 from tests.testapp.models import Customer, Legacy, LogLine
 
 pytestmark = pytest.mark.django_db
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def problems() -> list:
@@ -37,7 +33,7 @@ def registrations(monkeypatch) -> None:
 def stranger() -> Iterator[str]:
     """Give a role that owns nothing, and act as it until the end."""
     with transaction.atomic():
-        execute("CREATE ROLE stranger")
+        sql("CREATE ROLE stranger")
         yield "stranger"
         transaction.set_rollback(True)
 
@@ -62,8 +58,8 @@ def test_e010_a_server_that_is_too_old(monkeypatch) -> None:
 
 
 def test_e010_a_role_that_may_not_create_the_schema(stranger) -> None:
-    execute("DROP SCHEMA audittrail CASCADE")
-    execute("SET ROLE stranger")
+    sql("DROP SCHEMA audittrail CASCADE")
+    sql("SET ROLE stranger")
     (message,) = problems()
     assert (message.id, message.level) == ("audittrail.E010", ERROR)
     assert message.msg == (
@@ -76,7 +72,7 @@ def test_e010_a_role_that_may_not_create_the_schema(stranger) -> None:
 
 
 def test_w010_a_role_that_does_not_own_the_schema(stranger) -> None:
-    execute("SET ROLE stranger")
+    sql("SET ROLE stranger")
     (message,) = problems()
     assert (message.id, message.level) == ("audittrail.W010", WARNING)
     assert "Role 'stranger' does not own the schema audittrail" in message.msg
@@ -86,7 +82,7 @@ def test_w010_a_role_that_does_not_own_the_schema(stranger) -> None:
 
 
 def test_w011_functions_of_another_release() -> None:
-    execute("COMMENT ON FUNCTION audittrail.next_version() IS 'audittrail functions of old'")
+    sql("COMMENT ON FUNCTION audittrail.next_version() IS 'audittrail functions of old'")
     (message,) = problems()
     assert (message.id, message.level) == ("audittrail.W011", WARNING)
     assert "manage.py audittrail sync --database default" in message.hint
@@ -110,7 +106,7 @@ def test_w012_a_table_without_primary_key(registrations) -> None:
 
 
 def test_w012_a_table_that_does_not_exist(registrations) -> None:
-    execute("DROP TABLE legacy")
+    sql("DROP TABLE legacy")
     history.register(Legacy)
     (message,) = problems()
     assert message.id == "audittrail.W012"
@@ -131,7 +127,7 @@ def test_w012_a_table_that_does_not_exist(registrations) -> None:
     ],
 )
 def test_w012_a_relation_that_is_no_table_of_its_own(registrations, replacement, reason) -> None:
-    execute(f"DROP TABLE legacy; {replacement}")
+    sql(f"DROP TABLE legacy; {replacement}")
     history.register(Legacy)
     (message,) = problems()
     assert (message.id, reason in message.msg) == ("audittrail.W012", True)
@@ -139,19 +135,17 @@ def test_w012_a_relation_that_is_no_table_of_its_own(registrations, replacement,
 
 def test_w012_a_table_of_another_owner(stranger, registrations) -> None:
     history.register(Legacy)
-    execute(
-        "CREATE ROLE owner; GRANT owner TO stranger; GRANT USAGE ON SCHEMA warehouse TO stranger"
-    )
-    execute("ALTER SCHEMA audittrail OWNER TO stranger")
-    execute("GRANT ALL ON ALL TABLES IN SCHEMA audittrail TO stranger")
-    execute("GRANT ALL ON ALL FUNCTIONS IN SCHEMA audittrail TO stranger")
-    execute("SET ROLE stranger")
+    sql("CREATE ROLE owner; GRANT owner TO stranger; GRANT USAGE ON SCHEMA warehouse TO stranger")
+    sql("ALTER SCHEMA audittrail OWNER TO stranger")
+    sql("GRANT ALL ON ALL TABLES IN SCHEMA audittrail TO stranger")
+    sql("GRANT ALL ON ALL FUNCTIONS IN SCHEMA audittrail TO stranger")
+    sql("SET ROLE stranger")
     (message,) = problems()
     assert message.id == "audittrail.W012"
     assert "only a member of its owner, role postgres, may create triggers on it" in message.msg
     assert [change.action for change in sync.pending(connection)] == ["skipped"]
     # A member of the owner may.
-    execute("RESET ROLE; ALTER TABLE legacy OWNER TO owner; SET ROLE stranger")
+    sql("RESET ROLE; ALTER TABLE legacy OWNER TO owner; SET ROLE stranger")
     assert [change.action for change in sync.pending(connection)] == ["created"]
 
 
@@ -170,7 +164,7 @@ def test_w012_a_table_of_another_owner(stranger, registrations) -> None:
     ],
 )  # fmt: skip
 def test_w013_tracking_that_is_out_of_step(damage, detail) -> None:
-    execute(damage)
+    sql(damage)
     (message,) = problems()
     assert (message.id, message.level) == ("audittrail.W013", WARNING)
     assert message.msg.startswith("Tracking of 'testapp_customer' in database 'default' is out")
@@ -200,7 +194,7 @@ def test_w014_a_baseline_that_is_not_complete(registrations, settings) -> None:
 
 
 def test_a_database_without_audittrail_is_left_to_migrate() -> None:
-    execute("DROP SCHEMA audittrail CASCADE")
+    sql("DROP SCHEMA audittrail CASCADE")
     assert problems() == []
     with pytest.raises(CommandError, match=r"does not hold audittrail's tables; run manage.py mig"):
         call_command("audittrail", "status")

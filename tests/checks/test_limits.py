@@ -13,14 +13,10 @@ from audittrail.capture import sync, tracking, verify
 from audittrail.checks import check_database
 from audittrail.models import Revision
 from audittrail.testing import assert_history
+from tests.builders.sending import sql
 from tests.testapp.models import Customer, Measurement, Tag
 
 pytestmark = pytest.mark.django_db
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def findings(table: str) -> list[str]:
@@ -32,9 +28,9 @@ def findings(table: str) -> list[str]:
 def test_what_replication_writes_is_found_by_verify() -> None:
     tag = Tag.objects.create(name="red")
     with transaction.atomic():
-        execute("SET LOCAL session_replication_role = replica")
+        sql("SET LOCAL session_replication_role = replica")
         Tag.objects.update(name="blue")
-        execute("SET LOCAL session_replication_role = origin")
+        sql("SET LOCAL session_replication_role = origin")
     assert_history(tag, "I")
     assert any(
         "other values than the last version" in finding for finding in findings("testapp_tag")
@@ -44,7 +40,7 @@ def test_what_replication_writes_is_found_by_verify() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_happened_while_triggers_were_disabled_is_recorded_by_sync() -> None:
     red, blue = Tag.objects.bulk_create([Tag(name="red"), Tag(name="blue")])
-    execute("ALTER TABLE testapp_tag DISABLE TRIGGER USER")
+    sql("ALTER TABLE testapp_tag DISABLE TRIGGER USER")
     Tag.objects.filter(name="red").update(name="green")
     blue_copy = Tag.objects.get(name="blue")
     blue.delete()
@@ -59,17 +55,17 @@ def test_a_new_partition_is_recorded_through_its_table_only(monkeypatch) -> None
     monkeypatch.setattr(tracking, "_registered", dict(tracking._registered))
     history.register(Measurement)
     sync.sync()
-    execute(
+    sql(
         "CREATE TABLE measurement_2030 PARTITION OF measurement"
         " FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')"
     )
-    execute("INSERT INTO measurement VALUES (1, '2030-05-01', 1)")
-    execute("INSERT INTO measurement_2030 VALUES (2, '2030-05-01', 1)")
+    sql("INSERT INTO measurement VALUES (1, '2030-05-01', 1)")
+    sql("INSERT INTO measurement_2030 VALUES (2, '2030-05-01', 1)")
     assert Measurement.history.versions.get().sensor == 1
     (message,) = check_database(databases=["default"])
     assert message.id == "audittrail.W013" and "missing triggers" in message.msg
     sync.sync()
-    execute("INSERT INTO measurement_2030 VALUES (3, '2030-05-01', 1)")
+    sql("INSERT INTO measurement_2030 VALUES (3, '2030-05-01', 1)")
     assert Measurement.history.versions.filter(sensor=3).get().operation == "I"
 
 
@@ -88,7 +84,7 @@ def test_a_new_partition_is_recorded_through_its_table_only(monkeypatch) -> None
 def test_history_is_guarded_against_its_owner(statement) -> None:
     Customer.objects.create(name="Ada")
     with pytest.raises(Error, match="audittrail: history cannot be changed"):
-        execute(statement)
+        sql(statement)
 
 
 def test_history_can_be_erased_on_purpose() -> None:
@@ -111,7 +107,7 @@ def test_a_flush_leaves_tracking_alone() -> None:
 def test_an_empty_table_may_be_truncated_at_any_isolation_level(connect) -> None:
     busy, truncating = connect(), connect()
     busy.cursor().execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('a', '', false)")
-    execute("TRUNCATE testapp_tag CASCADE")
+    sql("TRUNCATE testapp_tag CASCADE")
     cursor = truncating.cursor()
     cursor.execute("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM testapp_order")
     cursor.execute("TRUNCATE testapp_tag CASCADE")

@@ -8,16 +8,10 @@ from typing import Any
 from audittrail.timetravel import tables
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.tables import FEW_TABLES, PastTable
+from tests.builders.sending import send
 
 #: How many tables a statement reads: so few that the tail is joined, so many that it is a subplan.
 COUNTS = (1, FEW_TABLES + 1)
-
-
-def run(connection: Any, statement: str) -> list[tuple[Any, ...]]:
-    """Execute a statement and return its rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return list(cursor.fetchall()) if cursor.description else []
 
 
 def known(connection: Any, names: Iterable[str]) -> dict[str, PastTable]:
@@ -30,14 +24,14 @@ def as_of(connection: Any, past: PastTable, tick: int, columns: str, count: int 
     """Return a table's rows as of a tick, each the text of a row of `columns`, sorted."""
     query = past.as_of(Moment("default", tick), count)
     opened = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({tick}) o)"
-    found = run(connection, f"WITH {opened} SELECT ARRAY[{columns}] FROM ({query}) past")
+    found = send(connection, f"WITH {opened} SELECT ARRAY[{columns}] FROM ({query}) past")
     return sorted((row for (row,) in found), key=repr)
 
 
 def close(connection: Any, table: str, ticks: int | None = None) -> tuple[Any, ...]:
     """Close so many ticks of a table (all by default); return versions, through, settled, tail."""
     number = "NULL" if ticks is None else ticks
-    return run(
+    return send(
         connection,
         f"SELECT looked, through, settled, tail FROM audittrail.tracked_table t, audittrail.close_versions(t.id, {number})"
         f" WHERE t.table_name = '{table}'",
@@ -46,10 +40,10 @@ def close(connection: Any, table: str, ticks: int | None = None) -> tuple[Any, .
 
 def reopen(connection: Any, table: str) -> None:
     """Make a table as if it had never been closed."""
-    run(connection, "SELECT set_config('audittrail.unguarded', 'on', false)")
-    run(connection, f'UPDATE audittrail."{table}_history" SET superseded = NULL')
-    run(connection, "SELECT set_config('audittrail.unguarded', '', false)")
-    run(
+    send(connection, "SELECT set_config('audittrail.unguarded', 'on', false)")
+    send(connection, f'UPDATE audittrail."{table}_history" SET superseded = NULL')
+    send(connection, "SELECT set_config('audittrail.unguarded', '', false)")
+    send(
         connection,
         f"UPDATE audittrail.tracked_table SET closed_through = 0, tail_from = 0 WHERE table_name = '{table}'",
     )

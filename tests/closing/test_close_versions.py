@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.builders.sending import send
 from tests.closing import reading
-from tests.closing.reading import close, known, run
+from tests.closing.reading import close, known
 
 COLUMNS = "id::text, name"
 
@@ -17,23 +18,23 @@ COLUMNS = "id::text, name"
 def connect(fresh_database: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
     """Give a function that opens a connection to a database with the tracked table `item`."""
     with fresh_database() as database:
-        run(database.connect(), "CREATE TABLE item (id int PRIMARY KEY, name text)")
-        run(database.connect(), "SELECT audittrail.track('item')")
+        send(database.connect(), "CREATE TABLE item (id int PRIMARY KEY, name text)")
+        send(database.connect(), "SELECT audittrail.track('item')")
         yield database.connect
 
 
 def versions(connection: Any) -> list[tuple[Any, ...]]:
     """Return key, operation, and whether and by which revision's commit each version is closed."""
-    return run(
+    return send(
         connection,
         "SELECT h.id, h.operation::text, (SELECT r.id FROM audittrail.revision r WHERE r.committed = h.superseded)"
         " = h.revision_id FROM audittrail.item_history h ORDER BY h.id, h.version",
     )
 
 
-def newest(connection: Any) -> int:
+def newest_tick(connection: Any) -> int:
     """Return the newest commit's tick."""
-    return int(run(connection, "SELECT max(committed) FROM audittrail.revision")[0][0])
+    return int(send(connection, "SELECT max(committed) FROM audittrail.revision")[0][0])
 
 
 def names(connection: Any, tick: int) -> list[str]:
@@ -44,8 +45,8 @@ def names(connection: Any, tick: int) -> list[str]:
 
 def test_a_version_is_closed_by_the_commit_that_made_the_next_one(connect) -> None:
     connection = connect()
-    run(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
-    run(connection, "BEGIN; UPDATE item SET name = 'c' WHERE id = 1; DELETE FROM item; COMMIT")
+    send(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
+    send(connection, "BEGIN; UPDATE item SET name = 'c' WHERE id = 1; DELETE FROM item; COMMIT")
     close(connection, "item")
     # True: within the revision that made the version itself; False: by another; None: not at all.
     assert versions(connection) == [
@@ -56,7 +57,7 @@ def test_a_version_is_closed_by_the_commit_that_made_the_next_one(connect) -> No
 def test_it_can_be_done_tick_by_tick_and_again(connect) -> None:
     connection = connect()
     for name in "abc":
-        run(
+        send(
             connection,
             f"INSERT INTO item VALUES (1, '{name}') ON CONFLICT (id) DO UPDATE SET name = excluded.name",
         )
@@ -71,61 +72,61 @@ def test_it_can_be_done_tick_by_tick_and_again(connect) -> None:
 
 def test_what_is_still_open_is_left_to_the_tail(connect) -> None:
     connection, writer = connect(), connect()
-    run(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
-    run(writer, "BEGIN; UPDATE item SET name = 'late' WHERE id = 1")
-    run(connection, "UPDATE item SET name = 'early' WHERE id = 2")
+    send(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
+    send(writer, "BEGIN; UPDATE item SET name = 'late' WHERE id = 1")
+    send(connection, "UPDATE item SET name = 'early' WHERE id = 2")
     _, through, settled, tail = close(connection, "item")
-    assert through == settled == newest(connection)
-    run(writer, "COMMIT")
-    (first,) = run(
+    assert through == settled == newest_tick(connection)
+    send(writer, "COMMIT")
+    (first,) = send(
         connection, "SELECT min(version) FROM audittrail.item_history WHERE name = 'late'"
     )[0]
     assert tail <= first < through
     assert names(connection, through) == ["a", "early"]
-    assert names(connection, newest(connection)) == ["late", "early"]
+    assert names(connection, newest_tick(connection)) == ["late", "early"]
     close(connection, "item")
     assert names(connection, through) == ["a", "early"]
-    assert names(connection, newest(connection)) == ["late", "early"]
+    assert names(connection, newest_tick(connection)) == ["late", "early"]
 
 
 def test_it_neither_waits_for_writers_nor_keeps_them_waiting(connect) -> None:
     connection, writer, closer = connect(), connect(), connect()
-    run(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
-    run(connection, "UPDATE item SET name = name || '!'")
+    send(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'b')")
+    send(connection, "UPDATE item SET name = name || '!'")
     for session in (writer, closer):
-        run(session, "SET lock_timeout = '50ms'")
-    run(writer, "BEGIN; UPDATE item SET name = 'x' WHERE id = 1")
-    run(closer, "BEGIN")
+        send(session, "SET lock_timeout = '50ms'")
+    send(writer, "BEGIN; UPDATE item SET name = 'x' WHERE id = 1")
+    send(closer, "BEGIN")
     assert close(closer, "item")[0] == 4
-    run(writer, "UPDATE item SET name = 'y' WHERE id = 2; DELETE FROM item WHERE id = 1; COMMIT")
-    run(closer, "COMMIT")
-    assert names(connection, newest(connection)) == ["y"]
+    send(writer, "UPDATE item SET name = 'y' WHERE id = 2; DELETE FROM item WHERE id = 1; COMMIT")
+    send(closer, "COMMIT")
+    assert names(connection, newest_tick(connection)) == ["y"]
     close(connection, "item")
-    assert names(connection, newest(connection)) == ["y"]
+    assert names(connection, newest_tick(connection)) == ["y"]
 
 
 def test_a_commit_that_is_under_way_is_waited_for(connect) -> None:
     connection, writer = connect(), connect()
-    run(connection, "INSERT INTO item VALUES (1, 'a')")
-    run(writer, "BEGIN; UPDATE item SET name = 'b'; PREPARE TRANSACTION 'half'")
+    send(connection, "INSERT INTO item VALUES (1, 'a')")
+    send(writer, "BEGIN; UPDATE item SET name = 'b'; PREPARE TRANSACTION 'half'")
     try:
         with pytest.raises(Exception, match="began to commit is still not visible"):
-            run(connection, "SELECT audittrail.settled_tick('20 milliseconds')")
+            send(connection, "SELECT audittrail.settled_tick('20 milliseconds')")
     finally:
-        run(writer, "COMMIT PREPARED 'half'")
-    assert run(connection, "SELECT audittrail.settled_tick()") == [(newest(connection),)]
+        send(writer, "COMMIT PREPARED 'half'")
+    assert send(connection, "SELECT audittrail.settled_tick()") == [(newest_tick(connection),)]
 
 
 def test_an_isolated_transaction_is_refused(connect) -> None:
     connection = connect()
-    run(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    send(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ")
     with pytest.raises(Exception, match="does not run at isolation level"):
         close(connection, "item")
 
 
 def test_a_mark_of_another_cluster_holds_nothing_up(connect) -> None:
     connection = connect()
-    assert run(connection, "SELECT audittrail.have_ended('9000000000000'::xid8)") == [(True,)]
+    assert send(connection, "SELECT audittrail.have_ended('9000000000000'::xid8)") == [(True,)]
 
 
 @pytest.mark.parametrize(
@@ -147,10 +148,10 @@ def test_a_correction_of_history_is_closed_again(connect, correction: str, past:
         "UPDATE item SET name = 'c'",
         "DELETE FROM item",
     ):
-        run(connection, statement)
-        ticks.append(newest(connection))
+        send(connection, statement)
+        ticks.append(newest_tick(connection))
     close(connection, "item")
-    run(connection, f"BEGIN; SET LOCAL audittrail.editing = 'on'; {correction}; COMMIT")
+    send(connection, f"BEGIN; SET LOCAL audittrail.editing = 'on'; {correction}; COMMIT")
 
     def told() -> list[list[str]]:
         return [sorted(names(connection, tick)) for tick in ticks]
@@ -162,35 +163,36 @@ def test_a_correction_of_history_is_closed_again(connect, correction: str, past:
 
 def test_a_table_tracked_again_goes_on(connect) -> None:
     connection = connect()
-    run(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'gone unseen')")
+    send(connection, "INSERT INTO item VALUES (1, 'a'), (2, 'gone unseen')")
     close(connection, "item")
-    run(connection, "SELECT audittrail.untrack(id) FROM audittrail.tracked_table")
-    run(connection, "DELETE FROM item WHERE id = 2; UPDATE item SET name = 'b'")
-    run(connection, "SELECT audittrail.track('item')")
-    first = newest(connection)
-    run(connection, "UPDATE item SET name = 'c'")
+    send(connection, "SELECT audittrail.untrack(id) FROM audittrail.tracked_table")
+    send(connection, "DELETE FROM item WHERE id = 2; UPDATE item SET name = 'b'")
+    send(connection, "SELECT audittrail.track('item')")
+    first = newest_tick(connection)
+    send(connection, "UPDATE item SET name = 'c'")
     for _ in range(2):
         assert names(connection, first) == ["b"]
-        assert names(connection, newest(connection)) == ["c"]
+        assert names(connection, newest_tick(connection)) == ["c"]
         close(connection, "item")
 
 
 def test_a_baseline_written_after_the_closing_is_part_of_the_past(connect) -> None:
     connection = connect()
-    run(connection, "CREATE TABLE large (id int PRIMARY KEY, name text)")
-    run(connection, "INSERT INTO large VALUES (1, 'a'), (2, 'b'), (3, 'c')")
-    run(connection, "SELECT audittrail.track('large', baseline_limit => 0)")
-    first = newest(connection)
+    send(connection, "CREATE TABLE large (id int PRIMARY KEY, name text)")
+    send(connection, "INSERT INTO large VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    send(connection, "SELECT audittrail.track('large', baseline_limit => 0)")
+    first = newest_tick(connection)
     close(connection, "large")
-    run(connection, "UPDATE large SET name = 'x' WHERE id = 2")
-    run(
+    send(connection, "UPDATE large SET name = 'x' WHERE id = 2")
+    send(
         connection,
         "SELECT audittrail.backfill_batch(id, 10) FROM audittrail.tracked_table WHERE table_name = 'large'",
     )
     for _ in range(2):
         past = known(connection, ["large"])["large"]
         told = [
-            reading.as_of(connection, past, tick, COLUMNS) for tick in (first, newest(connection))
+            reading.as_of(connection, past, tick, COLUMNS)
+            for tick in (first, newest_tick(connection))
         ]
         assert [[name for _, name in rows] for rows in told] == [["a", "b", "c"], ["a", "x", "c"]]
         close(connection, "large")

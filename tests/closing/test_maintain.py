@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import StringIO
 from threading import Thread
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -15,8 +14,8 @@ from django.db import connection, connections, transaction
 from audittrail import history
 from audittrail.capture import tracking
 from audittrail.exceptions import ConfigurationError
-from audittrail.models import Revision
 from audittrail.timetravel import settled, tables
+from tests.builders.sending import newest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,11 +25,6 @@ def maintain(*arguments: str) -> str:
     output = StringIO()
     call_command("audittrail", "maintain", *arguments, stdout=output)
     return output.getvalue()
-
-
-def newest() -> Any:
-    """Return the newest revision."""
-    return Revision.objects.newest_first()[0]
 
 
 def indexed(table: str) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import given, note, settings
 
 from audittrail.timetravel.tables import PastTable
+from tests.builders.sending import send
 from tests.closing import reading
 from tests.histories import record
 from tests.histories.clients import code
@@ -27,7 +28,7 @@ class ClosingPlay(Play):
     def __init__(self, schema: Schema, connect: Callable[[], Any], clients: int) -> None:
         super().__init__(schema, connect, clients)
         self.closer = connect()
-        reading.run(self.closer, "SET lock_timeout = '5ms'")
+        send(self.closer, "SET lock_timeout = '5ms'")
         #: What readers knew of the tables at one time or another.
         self.knowledge: list[dict[str, PastTable]] = [self._look()]
 
@@ -44,7 +45,7 @@ class ClosingPlay(Play):
         self.script.append(f"closer: {table}, {ticks} ticks")
         # It waits for a prepared transaction that has taken its place.
         waiting = bool(self.prepared) and self.is_unsettled()
-        reading.run(self.closer, f"SET statement_timeout = {20 * waiting}")
+        send(self.closer, f"SET statement_timeout = {20 * waiting}")
         try:
             self.script.append(f"   {reading.close(self.closer, table, ticks)}")
             assert not waiting
@@ -73,7 +74,7 @@ def test_closing_changes_no_answer(fresh_database: Callable[[], Any], drawn: Dra
         for text in schema.statements():
             note(text)
         note("\n".join(play.script))
-        reading.run(play.observer, "SET default_transaction_isolation = 'read committed'")
+        send(play.observer, "SET default_transaction_isolation = 'read committed'")
         ticks = record.commits(play.observer)
         for table in schema.tables:
             check(play, table, ticks)
@@ -120,7 +121,7 @@ def check(play: ClosingPlay, table: Table, ticks: dict[int, int]) -> None:
 def open_ends(play: ClosingPlay, table: Table) -> dict[Any, int]:
     """Return the keys of a closed table that have more than one version that is not closed, and how many."""
     key = ", ".join(table.key)
-    found = reading.run(
+    found = send(
         play.observer,
         f"SELECT ROW({key})::text, count(*) FROM audittrail.{table.name}_history"
         f" WHERE superseded IS NULL GROUP BY {key} HAVING count(*) > 1",

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import override_settings
 
-from tests.schema.workshop import Workshop
+from tests.builders.workshop import Workshop
 
 
 @pytest.mark.parametrize(

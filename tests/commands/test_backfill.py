@@ -10,7 +10,7 @@ from django.db import connections, models
 from django.test import override_settings
 
 from audittrail.capture import baseline
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 
 @pytest.fixture

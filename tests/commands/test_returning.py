@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from audittrail.management.filters import NOTHING_MATCHED
 from audittrail.models import Revision
 from audittrail.testing import assert_no_new_history
+from tests.builders.sending import newest
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ def changed() -> Any:
     for name in ("Yan", "Zoe"):
         customer = m.Customer.objects.create(name=name)
     m.Order.objects.create(customer=customer, reference="A1")
-    rev = world.newest()
+    rev = newest()
     m.Customer.objects.filter(name="Yan").update(name="Other", vip=True)
     m.Customer.objects.get(name="Zoe").delete()
     return rev
@@ -47,7 +47,7 @@ def test_restore_shows_the_plan_and_asks(changed: Any, monkeypatch: Any) -> None
     monkeypatch.setattr("builtins.input", lambda prompt: "yes")
     assert audittrail(*arguments, "--reason", "by hand").endswith("Done.\n")
     assert set(m.Customer.objects.values_list("name", flat=True)) == {"Yan", "Zoe"}
-    revision = world.newest()
+    revision = newest()
     assert revision.reason == "by hand" and revision.context["command"] == "audittrail"
     assert "nothing to do" in audittrail(*arguments)
 
@@ -80,8 +80,8 @@ def test_restore_of_everything(changed: Any) -> None:
 
 
 def test_undo(changed: Any) -> None:
-    newest = world.newest()
-    assert "testapp_order: 1 to insert" in audittrail("undo", str(newest.pk), "--noinput")
+    rev = newest()
+    assert "testapp_order: 1 to insert" in audittrail("undo", str(rev.pk), "--noinput")
     assert m.Order.objects.count() == 1
 
 

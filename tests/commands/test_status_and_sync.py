@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from audittrail import history
 from audittrail.capture.sync import announce
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 
 def failure(shop: Workshop, *arguments: str) -> str:

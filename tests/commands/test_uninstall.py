@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import models
 
-from tests.schema.workshop import Workshop, create, program
+from tests.builders.workshop import Workshop, create, program
 
 
 def dump(shop: Workshop) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError
 
-from tests.schema.workshop import Workshop
+from tests.builders.workshop import Workshop
 
 
 def unrecorded(items: Workshop, *statements: str) -> None:

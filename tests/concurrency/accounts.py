@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
-from tests.histories.fresh import Fresh
+from tests.builders.fresh import Fresh
 
 TABLES = """
 CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL DEFAULT 0, label text);

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from tests.builders.fresh import Fresh, fresh_database, server, worker_id
 from tests.concurrency.accounts import Accounts
-from tests.histories.fresh import Fresh, fresh_database, server, worker_id
 
 __all__ = ["fresh_database", "server", "worker_id"]
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 
+from tests.builders.fresh import Fresh
 from tests.closing import reading
 from tests.concurrency.truth import Truth, is_visible
 from tests.concurrency.writers import Reader, Session, random_transactions
 from tests.histories import record, witness
 from tests.histories.drawing import CLIENTS, EXAMPLES, dice, random_plays
-from tests.histories.fresh import Fresh
 from tests.histories.record import Content
 from tests.histories.schemas import Schema, random_schema
 

@@ -20,6 +20,7 @@ from django.test import AsyncClient, Client, override_settings
 
 from audittrail.models import Revision
 from audittrail.revisions.context import context
+from tests.builders.sending import send
 from tests.context.pooler import transaction_pooler
 from tests.context.test_statements import HOSTILE, kept
 from tests.testapp.models import Product, Tag
@@ -300,10 +301,10 @@ def test_nothing_leaks_through_a_transaction_pooler(ann: User, connect: Callable
         with context(user=ann, reason="ours"):
             Tag.objects.create(name="1")
             mine = backend(connection)
-            execute(stranger, "INSERT INTO testapp_tag (name) VALUES ('2')")
+            send(stranger, "INSERT INTO testapp_tag (name) VALUES ('2')")
             with transaction.atomic():
                 Tag.objects.create(name="3")
-        execute(stranger, "INSERT INTO testapp_tag (name) VALUES ('4')")
+        send(stranger, "INSERT INTO testapp_tag (name) VALUES ('4')")
         Tag.objects.create(name="5")
         assert backend(stranger) == mine, "both clients should share one server connection"
         work_in_threads(4)
@@ -345,15 +346,9 @@ def versions() -> Any:
     return Tag.history.versions.select_related("revision__committed_by")
 
 
-def execute(raw: Any, statement: str) -> Any:
-    with raw.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchone()[0] if cursor.description else None
-
-
 def backend(client: Any) -> Any:
     """Return the process that serves a client."""
-    return execute(client, "SELECT pg_backend_pid()")
+    return send(client, "SELECT pg_backend_pid()")[0][0]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from audittrail.capture import closing, pruning
 from audittrail.exceptions import LockedError
 from audittrail.models import Revision
 from audittrail.revisions.pruning import prune
+from tests.builders.sending import send
 from tests.closing import reading
 from tests.closing.test_random_histories import ClosingPlay
 from tests.histories import record
@@ -86,7 +87,7 @@ class PruningPlay(ClosingPlay):
         """Let history follow the columns, so that it can be read; return whether nobody stood in the way."""
         for table in self.schema.tables if self.schema.changing else ():
             try:
-                reading.run(self.closer, f"SELECT audittrail.track('{table.name}')")
+                send(self.closer, f"SELECT audittrail.track('{table.name}')")
             except Exception as error:
                 code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
                 if code != "55P03":

@@ -19,19 +19,10 @@ from audittrail.exceptions import EditingError, LockedError, TrackedLaterError
 from audittrail.models import Revision
 from audittrail.testing import close_revision
 from audittrail.timetravel import settled
+from tests.builders.sending import newest, sql
 from tests.testapp.models import Customer, Employee, Order, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def sql(statement: str, *parameters: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall()) if cursor.description else []
-
-
-def newest() -> Any:
-    return Revision.objects.newest()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from audittrail import history
 from audittrail.exceptions import EditingError
+from tests.builders.sending import send
 from tests.closing import reading
 from tests.closing.test_random_histories import ClosingPlay
 from tests.correcting.playing import ALIAS, correction, random_corrections
@@ -132,7 +133,7 @@ def check(play: RedactingPlay) -> None:
                 held = sorted((list(row.values()) for row in truth[table.name].values()), key=repr)
                 told = reading.as_of(play.observer, past, ticks[revision], values)
                 assert told == held, f"{table.name} as of revision {revision}"
-            reading.run(play.observer, "SET default_transaction_isolation = 'read committed'")
+            send(play.observer, "SET default_transaction_isolation = 'read committed'")
             reading.close(play.observer, table.name)
         found = f"SELECT audittrail.verify(id) FROM audittrail.tracked_table WHERE table_name = '{table.name}'"
         assert record.fetch(play.observer, found) == []

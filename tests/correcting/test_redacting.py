@@ -16,6 +16,7 @@ from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.models import Revision
 from audittrail.revisions.redacting import RedactedTable
 from audittrail.testing import close_revision
+from tests.builders.sending import sql
 from tests.testapp.models import (
     Clash,
     Country,
@@ -34,12 +35,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 REASON = "Erasure request 4712"
 
 
-def sql(statement: str, *parameters: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall()) if cursor.description else []
-
-
 def held(model: Any, *names: str) -> list[Any]:
     return list(history.of(model).versions.in_order().values_list("operation", *names))
 
@@ -52,7 +47,7 @@ def assert_in_step() -> None:
 def dump() -> str:
     """Return all that history holds, the revisions included, as text."""
     names = sql(
-        "SELECT format('audittrail.%%I', history_name) FROM audittrail.tracked_table"
+        "SELECT format('audittrail.%I', history_name) FROM audittrail.tracked_table"
         " UNION ALL SELECT 'audittrail.revision'"
     )
     parts = (f"SELECT to_jsonb(h)::text FROM {name} h" for (name,) in names)

@@ -7,21 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from audittrail import history
 from audittrail.capture import tracking
 from audittrail.diff.versions import version_changes
 from audittrail.models import Revision
+from tests.builders.sending import sql
 from tests.testapp.models import Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def sql(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+def execute(*statements: str) -> None:
+    for statement in statements:
+        sql(statement)
 
 
 def told(changes: Any) -> dict[str, tuple[Any, Any]]:
@@ -31,7 +30,7 @@ def told(changes: Any) -> dict[str, tuple[Any, Any]]:
 @pytest.fixture
 def tag(transactional_db: None) -> Iterator[Any]:
     """Give a tag whose table had the columns `weight` and `secret` when it changed, and has them no more."""
-    sql(
+    execute(
         "ALTER TABLE testapp_tag ADD weight numeric, ADD secret text",
         "SELECT audittrail.track('testapp_tag')",
         "INSERT INTO testapp_tag (name, weight, secret) VALUES ('a', 1.0, 'one')",
@@ -43,7 +42,7 @@ def tag(transactional_db: None) -> Iterator[Any]:
     )
     yield Tag.objects.get()
     # The history table is made anew, without what this test has left in it.
-    sql(
+    execute(
         "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'testapp_tag' AND until_version IS NULL",
         "DROP TABLE audittrail.testapp_tag_history",
         "DELETE FROM audittrail.tracked_table WHERE history_name = 'testapp_tag_history'",
@@ -106,7 +105,7 @@ def test_what_made_room_for_a_masked_or_excluded_column_is_not_shown(
 def test_a_column_that_came_later_has_no_value_before() -> None:
     Tag.objects.create(name="a")
     first = Revision.objects.newest()
-    sql(
+    execute(
         "ALTER TABLE testapp_tag DROP name",
         "ALTER TABLE testapp_tag ADD name varchar(50)",
         "UPDATE testapp_tag SET name = 'made'",

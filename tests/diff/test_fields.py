@@ -11,7 +11,7 @@ from django.db import transaction
 from audittrail import history
 from audittrail.capture import tracking
 from audittrail.exceptions import MomentError, UnknownFieldError
-from audittrail.models import Revision
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Clash,
     Customer,
@@ -24,10 +24,6 @@ from tests.testapp.models import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return Revision.objects.newest()
 
 
 def told(found: Any) -> list[tuple[Any, Any, Any]]:

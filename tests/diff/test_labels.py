@@ -19,7 +19,7 @@ from audittrail.diff.changes import FieldChange
 from audittrail.diff.display import display
 from audittrail.diff.labels import ChangeLabels, label, labels
 from audittrail.exceptions import MomentError
-from audittrail.models import Revision
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Country,
     Customer,
@@ -36,10 +36,6 @@ from tests.testapp.models import (
 )
 
 committing = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return Revision.objects.newest()
 
 
 class _Chosen(models.TextChoices):

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import history
 from audittrail.capture import tracking
 from audittrail.capture.baseline import backfill
-from audittrail.models import Revision
+from tests.builders.sending import newest, sql
 from tests.testapp.models import (
     Clash,
     Country,
@@ -34,15 +34,6 @@ from tests.testapp.models import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return Revision.objects.newest()
-
-
-def sql(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def told(changes: Any) -> list[tuple[str, Any, Any]]:

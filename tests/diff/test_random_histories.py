@@ -13,12 +13,13 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import connection
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from audittrail.diff.database import Counts
 from audittrail.models import Revision
+from tests.builders.sending import try_to_send
 from tests.testapp.models import Customer, Employee, OrderLine, Person, Specimen
 
 EXAMPLES = int(os.environ.get("AUDITTRAIL_TEST_HISTORIES", "0"))
@@ -252,12 +253,12 @@ def test_changes_lead_from_one_state_to_another(chosen: list[Step], connect: Any
         )
     clients = [connect(autocommit=True) for _ in range(CLIENTS)]
     for client in clients:
-        run(client, "SET lock_timeout = '5ms'")
+        try_to_send(client, "SET lock_timeout = '5ms'")
     truth: list[tuple[Any, State]] = [(Revision.objects.newest(), noted())]
     steps_ = [*chosen, *(Step(n, "COMMIT") for n in range(CLIENTS))]
     for step in steps_:
         note(f"{step.client}: {step.statement}")
-        run(clients[step.client], step.statement)
+        try_to_send(clients[step.client], step.statement)
         newest = Revision.objects.newest()
         if newest != truth[-1][0]:
             truth.append((newest, noted()))
@@ -271,14 +272,3 @@ def test_changes_lead_from_one_state_to_another(chosen: list[Step], connect: Any
                 truth[first][1], truth[last][1], model, truth[first][0], truth[last][0]
             )
             check_steps(truth, first, last, model)
-
-
-def run(client: Any, statement: str) -> None:
-    """Execute a statement, which may fail as it may in an application."""
-    try:
-        with client.cursor() as cursor:
-            cursor.execute(statement)
-    except Exception as error:
-        code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if isinstance(error, DatabaseError) or not code:
-            raise

@@ -16,7 +16,8 @@ from audittrail.capture import tracking
 from audittrail.capture.sync import sync
 from audittrail.diff.database import Counts
 from audittrail.exceptions import NotTrackedError, TrackedLaterError
-from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.diff.kinds import ALIKE, VALUES
 from tests.testapp.models import (
     Customer,
@@ -33,13 +34,8 @@ from tests.testapp.models import (
     Specimen,
     Tag,
 )
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return Revision.objects.newest()
 
 
 def told(comparisons: Any, name: str = "name") -> list[tuple[str, str, list[str]]]:

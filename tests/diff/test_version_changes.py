@@ -14,6 +14,7 @@ from audittrail.capture import tracking
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.models import Revision
+from tests.builders.sending import sql
 from tests.diff.kinds import ALIKE, VALUES
 from tests.testapp.models import (
     Clash,
@@ -42,12 +43,6 @@ def changes_of(target: Any) -> list[VersionChanges]:
 def told(found: VersionChanges) -> dict[str, tuple[Any, Any]]:
     """Return the changes by attribute, as old and new values."""
     return {change.attribute: (change.old, change.new) for change in found.changes}
-
-
-def sql(statement: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 def plain(value: Any) -> Any:

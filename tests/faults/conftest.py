@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.builders.fresh import fresh_database, server, worker_id
 from tests.faults.things import TABLE, Things
-from tests.histories.fresh import fresh_database, server, worker_id
 
 __all__ = ["fresh_database", "server", "worker_id"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from audittrail.models import Revision
-from tests.histories.fresh import fresh_database, server, worker_id
-from tests.timetravel import world
+from tests.builders import world
+from tests.builders.fresh import fresh_database, server, worker_id
+from tests.builders.sending import newest
 
 __all__ = ["fresh_database", "server", "worker_id"]
 
@@ -15,4 +16,4 @@ __all__ = ["fresh_database", "server", "worker_id"]
 def created(transactional_db: None) -> Revision:
     """Fill the tables and give the revision that did it."""
     world.create()
-    return world.newest()
+    return newest()

@@ -12,16 +12,11 @@ from django.test import override_settings
 
 from audittrail.exceptions import LockedError, RestoreConflictError, RestoreError
 from audittrail.testing import assert_no_new_history
+from tests.builders.sending import newest, send
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def execute(other: Any, statement: str) -> None:
-    with other.cursor() as cursor:
-        cursor.execute(statement)
 
 
 def waiting(pid: int) -> bool:
@@ -68,7 +63,7 @@ def changed() -> Iterator[Any]:
     """Give the revision before a seat was given another label."""
     m.Seat.objects.create(label="a", position=1)
     m.Seat.objects.create(label="b", position=2)
-    rev = world.newest()
+    rev = newest()
     m.Seat.objects.filter(label="a").update(label="z")
     with override_settings(AUDITTRAIL_LOCK_TIMEOUT=60_000):
         yield rev
@@ -77,9 +72,7 @@ def changed() -> Iterator[Any]:
 def test_it_waits_for_a_writer_of_its_rows_and_sees_what_that_did(
     changed: Any, second_connection: Any
 ) -> None:
-    execute(
-        second_connection, "UPDATE testapp_seat SET position = 5, label = 'y' WHERE label = 'z'"
-    )
+    send(second_connection, "UPDATE testapp_seat SET position = 5, label = 'y' WHERE label = 'z'")
     restoring = Background(lambda: m.Seat.history(revision=changed).restore())
     restoring.wait_until_it_waits()
     second_connection.commit()
@@ -91,7 +84,7 @@ def test_it_waits_for_a_writer_of_its_rows_and_sees_what_that_did(
 def test_a_writer_that_takes_the_value_first_makes_it_fail_as_a_whole(
     changed: Any, second_connection: Any
 ) -> None:
-    execute(second_connection, "INSERT INTO testapp_seat (label, position) VALUES ('a', 7)")
+    send(second_connection, "INSERT INTO testapp_seat (label, position) VALUES ('a', 7)")
     restoring = Background(lambda: m.Seat.history(revision=changed).restore())
     restoring.wait_until_it_waits()
     second_connection.commit()
@@ -105,7 +98,7 @@ def test_a_writer_that_takes_the_value_first_makes_it_fail_as_a_whole(
 
 @override_settings(AUDITTRAIL_LOCK_TIMEOUT=50)
 def test_locks_are_not_waited_for_for_ever(changed: Any, second_connection: Any) -> None:
-    execute(second_connection, "UPDATE testapp_seat SET position = 5 WHERE label = 'z'")
+    send(second_connection, "UPDATE testapp_seat SET position = 5 WHERE label = 'z'")
     with (
         override_settings(AUDITTRAIL_LOCK_TIMEOUT=50),
         assert_no_new_history(),

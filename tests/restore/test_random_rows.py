@@ -14,10 +14,10 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from audittrail.exceptions import RestoreConflictError
+from tests.builders.sending import newest
 from tests.histories.drawing import EXAMPLES, random_plays
 from tests.restore.truth import verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,7 +99,7 @@ def test_what_comes_back_is_what_was_predicted(
     for step in chosen:
         note(repr(step))
         perform(step)
-        revision = world.newest()
+        revision = newest()
         if not truth or truth[-1][0].pk != revision.pk:
             truth.append((revision, state()))
     for _ in range(6):

@@ -24,15 +24,12 @@ from audittrail.exceptions import (
 )
 from audittrail.models import Revision
 from audittrail.testing import assert_no_new_history
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return world.newest()
 
 
 def test_the_lines_of_the_mission(created: Revision) -> None:
@@ -410,7 +407,7 @@ def test_a_model_that_is_not_tracked_or_was_not_then(created: Revision) -> None:
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
 def test_each_database_restores_itself() -> None:
     m.Tag.objects.using("other").create(name="there")
-    rev = world.newest("other")
+    rev = newest("other")
     m.Tag.objects.using("other").all().delete()
     m.Tag.objects.create(name="here")
     plan = m.Tag.history(revision=rev).restore()

@@ -7,24 +7,24 @@ import pytest
 from audittrail.capture import tracking
 from audittrail.exceptions import StalePlanError
 from audittrail.models import Revision
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order, OrderLine, Product, Tag
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_carried_out_plan_names_the_revision_that_it_made() -> None:
     customer = Customer.objects.create(name="Corner Bakery")
-    first = world.newest()
+    first = newest()
     Customer.objects.update(name="Bakery & Sons")
     plan = Customer.history(revision=first).filter(pk=customer.pk).restore(dry_run=True)
     assert plan.new_revision is None
     done = plan.carry_out()
-    assert done.new_revision == world.newest().pk
+    assert done.new_revision == newest().pk
     assert Customer.history(revision=first).restore().new_revision is None, "nothing was to be done"
     Customer.objects.create(name="Another")
     done = first.rollback_all_later_revisions()
-    assert done.new_revision == world.newest().pk
+    assert done.new_revision == newest().pk
     assert Revision.objects.get(pk=done.new_revision).context["restored"]["kind"] == "rollback"
 
 
@@ -32,7 +32,7 @@ def test_conflicts_name_the_other_side() -> None:
     product = Product.objects.create(name="Bread")
     customer = Customer.objects.create(name="Corner Bakery")
     order = Order.objects.create(customer=customer, reference="A1")
-    made = world.newest()
+    made = newest()
     order.delete()
     customer_key = customer.pk
     customer.delete()
@@ -44,7 +44,7 @@ def test_conflicts_name_the_other_side() -> None:
     order = Order.objects.create(
         customer=Customer.objects.create(name="Another"), reference="B1", pk=order.pk
     )
-    created = world.newest()
+    created = newest()
     OrderLine.objects.create(order=order, number=1, product=product)
     (conflict,) = created.undo(dry_run=True).conflicts
     assert (conflict.kind, conflict.other) == ("protected", OrderLine)
@@ -52,9 +52,9 @@ def test_conflicts_name_the_other_side() -> None:
 
 def test_notes_name_columns_and_revisions() -> None:
     customer = Customer.objects.create(name="Corner Bakery")
-    first = world.newest()
+    first = newest()
     Customer.objects.update(name="Bakery & Sons")
-    second = world.newest()
+    second = newest()
     plan = Customer.history(revision=first).filter(pk=customer.pk).restore(dry_run=True)
     (note,) = plan.notes
     assert (note.kind, note.model, note.rows) == ("changed since", Customer, 1)
@@ -63,7 +63,7 @@ def test_notes_name_columns_and_revisions() -> None:
 
 def test_a_rollback_is_stale_when_more_would_be_erased() -> None:
     customer = Customer.objects.create(name="Corner Bakery")
-    first = world.newest()
+    first = newest()
     Customer.objects.update(name="Bakery & Sons")
     plan = first.rollback_all_later_revisions(dry_run=True)
     # The rows are as they were when the plan was made; their history is not.

@@ -11,9 +11,9 @@ from django.db import transaction
 from audittrail.exceptions import RestoreConflictError, RestoreError
 from audittrail.models import Revision
 from audittrail.testing import assert_no_new_history
+from tests.builders.sending import newest
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def test_the_object_alone_comes_back() -> None:
     plan = m.Customer.history.deleted().filter(name="Zoe").undelete()
     assert plan.counts == {"inserted": 1, "updated": 0, "deleted": 0}
     assert m.Customer.objects.get().pk == pk and not m.Order.objects.exists()
-    assert world.newest().context["restored"]["kind"] == "undelete"
+    assert newest().context["restored"]["kind"] == "undelete"
     assert not m.Customer.history.deleted().exists()
 
 

@@ -11,15 +11,11 @@ from django.db.models import F
 from audittrail.exceptions import MomentError, RestoreConflictError, RestoreError
 from audittrail.models import Revision
 from audittrail.testing import assert_no_new_history, close_revision
+from tests.builders.sending import newest
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def newest() -> Any:
-    return world.newest()
 
 
 def test_inserted_deleted_and_updated_rows_go_back(created: Revision) -> None:

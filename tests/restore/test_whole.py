@@ -8,9 +8,10 @@ from django.db import connection, transaction
 from audittrail import history
 from audittrail.exceptions import RestoreConflictError
 from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.restore.truth import content, verified
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_restore_all_brings_back_every_table(created: Revision) -> None:
     before = content()
     world.change()
-    changed, last = content(), world.newest()
+    changed, last = content(), newest()
     assert changed != before
     plan = created.restore_all(dry_run=True)
     assert content() == changed, "a plan changes nothing"
@@ -26,7 +27,7 @@ def test_restore_all_brings_back_every_table(created: Revision) -> None:
     done = created.restore_all()
     assert content() == before
     assert done.carried_out and done.counts == plan.counts
-    revision = world.newest()
+    revision = newest()
     assert revision.committed > last.committed
     assert revision.context["restored"]["revision"] == created.pk
     assert verified() == []
@@ -78,16 +79,16 @@ def test_undo_of_the_newest_revision_gives_the_state_before_it(created: Revision
             m.Product.objects.all().update(name="same for all")
             m.Seat.objects.create(label="Z", position=99)
             m.TaggedNote.objects.all().delete()
-        newest = world.newest()
-        assert newest != revision
-        newest.undo()
+        rev = newest()
+        assert rev != revision
+        rev.undo()
         assert content() == truth
         assert verified() == []
 
 
 def test_a_rollback_leaves_no_row_out_whose_history_it_erases(transactional_db: None) -> None:
     m.Tag.objects.create(name="a")
-    first = world.newest()
+    first = newest()
     m.Tag.objects.update(name="b")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE testapp_tag ADD CONSTRAINT no_a CHECK (name <> 'a')")

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from audittrail import history
 from audittrail.exceptions import AuditTrailError, EditingError
 from audittrail.models import Revision
+from tests.builders.sending import sql
 from tests.testapp.models import Customer, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,11 +25,6 @@ def version(transactional_db: None) -> Any:
     """Make a row with history and return its version."""
     Tag.objects.create(name="a")
     return history.of(Tag).versions.get()
-
-
-def sql(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 @pytest.mark.parametrize(

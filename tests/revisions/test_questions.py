@@ -14,21 +14,17 @@ from django.db import connection, transaction
 from audittrail import history
 from audittrail.exceptions import MomentError, NotTrackedError, UnsettledError
 from audittrail.models import Revision
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order, OrderLine, Product, Tag, VipCustomer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def last() -> Any:
-    """Return the revision that was committed last."""
-    return Revision.objects.latest()
 
 
 def test_by_user_takes_a_user_or_a_key() -> None:
     ada, bob = User.objects.create_user("ada"), User.objects.create_user("bob")
     with history.context(user=ada):
         Tag.objects.create(name="a")
-    revision = last()
+    revision = newest()
     with history.context(user=bob):
         Tag.objects.create(name="b")
     assert [*Revision.objects.by_user(ada)] == [revision]
@@ -42,7 +38,7 @@ def test_by_user_takes_a_user_or_a_key() -> None:
 def test_by_user_of_a_key_that_no_user_has() -> None:
     with history.context(user=1234):
         Tag.objects.create(name="a")
-    assert Revision.objects.filter(committed_by=1234).get() == last()
+    assert Revision.objects.filter(committed_by=1234).get() == newest()
 
 
 def test_a_deleted_user_leaves_the_revision_and_its_key() -> None:
@@ -50,7 +46,7 @@ def test_a_deleted_user_leaves_the_revision_and_its_key() -> None:
     key = ada.pk
     with history.context(user=ada):
         Tag.objects.create(name="a")
-    revision = last()
+    revision = newest()
     assert revision.committed_by == ada
     ada.delete()
     revision = Revision.objects.get(pk=revision.pk)
@@ -64,7 +60,7 @@ def test_between_has_its_start_and_not_its_end() -> None:
     revisions = []
     for name in "abc":
         Tag.objects.create(name=name)
-        revisions.append(last())
+        revisions.append(newest())
     first, second, third = revisions
     between = Revision.objects.between
     assert [*between(first.committed_at, third.committed_at).newest_first()] == [second, first]
@@ -78,13 +74,13 @@ def test_between_has_its_start_and_not_its_end() -> None:
 
 def test_for_model() -> None:
     Tag.objects.create(name="a")
-    of_tag = last()
+    of_tag = newest()
     customer = Customer.objects.create(name="c")
-    of_customer = last()
+    of_customer = newest()
     with transaction.atomic():
         Tag.objects.create(name="b")
         customer.delete()
-    of_both = last()
+    of_both = newest()
     assert [*Revision.objects.for_model(Tag).newest_first()] == [of_both, of_tag]
     assert [*Revision.objects.for_model(Customer).newest_first()] == [of_both, of_customer]
     assert [*Revision.objects.for_model(VipCustomer).newest_first()] == [of_both, of_customer]
@@ -95,29 +91,29 @@ def test_for_model() -> None:
 
 def test_for_object_deleted_ones_and_composite_keys_included() -> None:
     customer = Customer.objects.create(name="c")
-    first = last()
+    first = newest()
     Customer.objects.create(name="other")
     customer.name = "d"
     customer.save()
-    second = last()
+    second = newest()
     gone = Customer(pk=customer.pk)
     customer.delete()
-    third = last()
+    third = newest()
     assert [*Revision.objects.for_object(gone).newest_first()] == [third, second, first]
     with transaction.atomic():
         order = Order.objects.create(customer=Customer.objects.create(name="e"), reference="r")
         tea = Product.objects.create(name="Tea")
         lines = [OrderLine.objects.create(order=order, number=n, product=tea) for n in (1, 2)]
-    made = last()
+    made = newest()
     lines[0].quantity = 5
     lines[0].save()
-    assert [*Revision.objects.for_object(lines[0]).newest_first()] == [last(), made]
+    assert [*Revision.objects.for_object(lines[0]).newest_first()] == [newest(), made]
     assert [*Revision.objects.for_object(lines[1])] == [made]
 
 
 def test_an_open_revision_is_there_but_has_no_place_yet() -> None:
     Tag.objects.create(name="a")
-    before = last()
+    before = newest()
     with transaction.atomic():
         Tag.objects.create(name="b")
         assert Revision.objects.count() == 2
@@ -129,7 +125,7 @@ def test_an_open_revision_is_there_but_has_no_place_yet() -> None:
 def test_a_revision_says_what_there_is_to_say() -> None:
     with history.context(user=7, reason="why", ticket=["T", 1]):
         Tag.objects.create(name="a")
-    revision = last()
+    revision = newest()
     assert str(revision) == str(revision.pk)
     assert revision.reason == "why"
     assert revision.context == {"ticket": ["T", 1]}
@@ -168,7 +164,7 @@ def test_settled_refuses_while_a_transaction_stands_between_its_tick_and_its_vis
         )  # takes the tick, as a commit does first
         (held,) = cursor.fetchone()
     Tag.objects.create(name="a")
-    later = last()
+    later = newest()
     with pytest.raises(UnsettledError, match="are committing can't be seen yet"):
         Revision.objects.settled(timeout=0.1)
     second_connection.commit()

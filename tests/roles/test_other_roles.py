@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
-from tests.histories.fresh import Fresh
+from tests.builders.fresh import Fresh
 
 #: Roles are of the whole server, which several processes of a test run share.
 ROLE = f"audittrail_clerk_{os.environ.get('PYTEST_XDIST_WORKER', '')}"

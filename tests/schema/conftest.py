@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from pytest_django import DjangoDbBlocker
+from django.db import models
 
-pytest.register_assert_rewrite("tests.schema.workshop")
+from tests.builders.workshop import Workshop, create, shop, workshop_template
 
-from tests.schema.workshop import Workshop, migrated_template, open_workshop  # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def workshop_template(
-    django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[str]:
-    """Give the name of a database to copy, in which the project is migrated."""
-    with django_db_blocker.unblock(), migrated_template() as name:
-        yield name
+__all__ = ["item", "shop", "workshop_template"]
 
 
 @pytest.fixture
-def shop(workshop_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Workshop]:
-    """Give a workshop on a database of its own, which agrees with its history when the test ends."""
-    with django_db_blocker.unblock(), open_workshop(workshop_template) as workshop:
-        yield workshop
-        workshop.assert_in_step()
+def item(shop: Workshop) -> int:
+    """Make the table `workshop_item` with one row, and return its key."""
+    shop.migrate(create("Item", ("name", models.TextField())))
+    key: int = shop.Item.objects.create(name="before").pk
+    return key

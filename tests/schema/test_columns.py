@@ -11,17 +11,9 @@ from django.db.migrations import AddField, AlterField, RemoveField, RenameField,
 from django.db.models import F, Value
 from django.db.models.functions import Now, Upper
 
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 NAME = ("name", models.TextField())
-
-
-@pytest.fixture
-def item(shop: Workshop) -> int:
-    """Make the table `workshop_item` with one row, and return its key."""
-    shop.migrate(create("Item", NAME))
-    key: int = shop.Item.objects.create(name="before").pk
-    return key
 
 
 def test_a_nullable_column_is_added(shop: Workshop, item: int) -> None:

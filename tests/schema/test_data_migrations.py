@@ -14,7 +14,7 @@ from django.db.migrations import (
     RunSQL,
 )
 
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 NAME = ("name", models.TextField())
 

@@ -13,7 +13,7 @@ from django.db import models
 from django.test import override_settings
 
 from audittrail import history
-from tests.schema.workshop import APP, Workshop, create
+from tests.builders.workshop import APP, Workshop, create
 
 HEADER = """
 from django.db import migrations, models

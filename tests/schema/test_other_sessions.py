@@ -9,17 +9,9 @@ import pytest
 from django.db import models
 from django.db.migrations import AddField, RemoveField, RenameField
 
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 NAME = ("name", models.TextField())
-
-
-@pytest.fixture
-def item(shop: Workshop) -> int:
-    """Make the table `workshop_item` with one row, and return its key."""
-    shop.migrate(create("Item", NAME))
-    key: int = shop.Item.objects.create(name="before").pk
-    return key
 
 
 def test_a_table_is_changed_in_psql(shop: Workshop, item: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import models
 
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 TABLE = """
 CREATE TABLE workshop_reading (

@@ -19,17 +19,9 @@ from django.db.migrations import (
 )
 
 from audittrail.capture.sync import sync
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 NAME = ("name", models.TextField())
-
-
-@pytest.fixture
-def item(shop: Workshop) -> int:
-    """Make the table `workshop_item` with one row, and return its key."""
-    shop.migrate(create("Item", NAME))
-    key: int = shop.Item.objects.create(name="before").pk
-    return key
 
 
 def test_a_model_is_renamed(shop: Workshop, item: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import models
 from django.db.migrations import AlterField, RunSQL
 
-from tests.schema.workshop import Workshop, create
+from tests.builders.workshop import Workshop, create
 
 
 def test_a_wider_type_takes_the_history_along(shop: Workshop) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from audittrail.models import Revision
-from tests.timetravel import world
+from tests.builders import world
+from tests.builders.sending import newest
 
 
 @pytest.fixture
 def created(transactional_db: None) -> Revision:
     """Fill the tables and give the revision that did it."""
     world.create()
-    return world.newest()
+    return newest()

@@ -14,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import history
 from audittrail.exceptions import PastIsReadOnlyError
 from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Capital,
     Customer,
@@ -33,7 +35,6 @@ from tests.testapp.models import (
     Spaced,
     VipCustomer,
 )  # fmt: skip
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +55,7 @@ def test_changed_objects_are_as_the_revision_left_them(created: Revision) -> Non
         key = again.pk
         again.delete()
         Customer.objects.create(pk=key, name="Wim again")
-    revision = world.newest()
+    revision = newest()
     Customer.objects.update(name="later")
     changed = revision.get_changed_objects(clss=Customer)
     assert operations(changed) == [
@@ -79,7 +80,7 @@ def test_changed_objects_are_as_the_revision_left_them(created: Revision) -> Non
     assert operations(pickle.loads(pickle.dumps(changed.all()))) == operations(changed)
     assert {c.name for c in pickle.loads(pickle.dumps(changed))} == {c.name for c in changed}
     assert operations(revision.get_changed_objects(VipCustomer)) == operations(changed)
-    assert [c.name for c in world.newest().get_changed_objects(Product)] == []
+    assert [c.name for c in newest().get_changed_objects(Product)] == []
     # What belongs to them is as of the revision.
     assert [o.reference for o in changed.get(name="Zoë").orders.all()] == ["R00"]
     assert {c.name for c in changed.filter(orders__reference="R00")} == {"Zoë"}
@@ -92,7 +93,7 @@ def test_changed_objects_are_as_the_revision_left_them(created: Revision) -> Non
 
 def test_joins_within_one_table_see_all_rows(created: Revision) -> None:
     Organization.objects.filter(name="Branch 1").update(country=None)
-    changed = world.newest().get_changed_objects(Organization)
+    changed = newest().get_changed_objects(Organization)
     assert [o.parent.name for o in changed.select_related("parent")] == ["Root"]
     assert [o.name for o in changed.filter(parent__children__name="Branch 2")] == ["Branch 1"]
 
@@ -102,7 +103,7 @@ def test_objects_of_several_tables_are_whole(created: Revision) -> None:
         Pizzeria.objects.all().delete()
         Employee.objects.filter(name="Worker 0").update(salary=5)
         Employee.objects.get(name="Worker 1").delete()
-    revision = world.newest()
+    revision = newest()
     assert [
         (p.name, p.address, p.oven_degrees, p.history_operation)
         for p in revision.get_changed_objects(Pizzeria)
@@ -127,7 +128,7 @@ def test_all_changed_objects_of_all_models(created: Revision) -> None:
         Customer.objects.create(name="Vera").favourites.add(Product.objects.all()[0])
         Customer.objects.filter(name="Yan!").delete()
         User.objects.filter(username="vic").delete()
-    revision = world.newest()
+    revision = newest()
     with CaptureQueriesContext(connection) as captured:
         found = revision.get_all_changed_objects()
     assert len(captured) == 1
@@ -153,11 +154,11 @@ def test_deleted_objects_are_as_they_last_were(created: Revision) -> None:
     Customer.objects.filter(name="Zoe").update(email="last@example.org")
     with transaction.atomic():
         Customer.objects.filter(name="Zoe").delete()
-    first = world.newest()
+    first = newest()
     Customer.objects.filter(name="Yan").delete()
-    second = world.newest()
+    second = newest()
     Customer.objects.create(pk=Customer.history.deleted().get(name="Zoe").pk, name="Zoe is back")
-    third = world.newest()
+    third = newest()
     deleted = [
         (c.name, c.email, c.history_revision)
         for c in Customer.history.deleted(second).order_by("name")

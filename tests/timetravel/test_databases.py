@@ -15,10 +15,10 @@ from django.db import connections, transaction
 from audittrail import history
 from audittrail.exceptions import MixedMomentsError, MomentError, PastIsReadOnlyError
 from audittrail.models import Revision
+from tests.builders.sending import newest
 from tests.databases import OwnServer
 from tests.servers import SUPERUSER, SYSTEM_USER
 from tests.testapp.models import Customer, Order
-from tests.timetravel import world
 
 BOTH = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -33,7 +33,7 @@ def moments(transactional_db: None) -> dict[str, Any]:
     for alias in ("default", "other"):
         customer = Customer.objects.using(alias).create(name=alias)
         Order.objects.using(alias).create(customer=customer, reference=alias)
-    found = {alias: world.newest(alias) for alias in ("default", "other")}
+    found = {alias: newest(alias) for alias in ("default", "other")}
     for alias in found:
         Customer.objects.using(alias).update(name="changed")
     return found
@@ -117,7 +117,7 @@ def test_a_hot_standby_reads_the_past(
         call_command("migrate", database="primary", verbosity=0)
         customer = Customer.objects.using("primary").create(name="before")
         Order.objects.using("primary").create(customer=customer, reference="R")
-        first = world.newest("primary")
+        first = newest("primary")
         Customer.objects.using("primary").update(name="after")
         copy_cluster(primary, standby)
         standby.start()

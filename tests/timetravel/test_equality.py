@@ -10,7 +10,8 @@ from django.db import models
 from django.db.models.query import QuerySet
 
 from audittrail import history
-from tests.timetravel import world
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.timetravel.queries import QUERIES, All, Query
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,7 +74,7 @@ def test_the_past_answers_as_the_present_did(created: Any) -> None:
     assert (
         differences(before, answers(QUERIES, lambda model: model.history(revision=created))) == {}
     )
-    latest = world.newest()
+    latest = newest()
     assert differences(changed, answers(QUERIES, lambda model: model.history.as_of(latest))) == {}
     with history.at_rev(created):
         assert differences(before, answers(QUERIES, lambda model: model.history.all())) == {}

@@ -27,6 +27,8 @@ from audittrail.exceptions import (
     TrackedLaterError,
 )
 from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.structure.tree import ROOT
 from tests.testapp.models import (
     Customer,
@@ -39,7 +41,6 @@ from tests.testapp.models import (
     Product,
     Tag,
 )
-from tests.timetravel import world
 from tests.timetravel.queries import QUERIES
 from tests.timetravel.test_equality import answers, differences, present
 
@@ -119,7 +120,7 @@ def test_present_and_past_querysets_are_combined(created: Revision) -> None:
 
 def test_other_moments_are_not_mixed_in(created: Revision) -> None:
     world.change()
-    later = world.newest()
+    later = newest()
     with history.travelling(created):
         assert names(Customer.history(revision=later)) == ["Wim!", "Xia!", "Yan!"]
         with pytest.raises(MixedMomentsError):
@@ -234,7 +235,7 @@ def test_raw_sql_that_writes_is_refused(created: Revision, statement: str) -> No
             cursor.execute(statement)
         with pytest.raises(PastIsReadOnlyError), connection.connection.cursor() as raw:
             raw.execute(statement)
-    assert world.newest() == created
+    assert newest() == created
 
 
 WRITES: dict[str, Any] = {
@@ -278,7 +279,7 @@ def test_every_write_is_refused(created: Revision, una: User) -> None:
         ):
             with pytest.raises(PastIsReadOnlyError), transaction.atomic():
                 write()
-    assert world.newest() == created
+    assert newest() == created
 
 
 def test_only_a_strict_journey_refuses_writing_what_is_not_tracked(created: Revision) -> None:
@@ -334,7 +335,7 @@ def test_functions_of_drivers_are_refused_where_they_cannot_be_seen_through(
                 list(cursor.stream("UPDATE testapp_tag SET name = 'x' RETURNING name"))
         with pytest.raises(PastIsReadOnlyError):
             cursor.executemany("INSERT INTO testapp_tag (name) VALUES (%s)", [["x"], ["y"]])
-    assert world.newest() == created
+    assert newest() == created
 
 
 @pytest.fixture
@@ -365,13 +366,13 @@ def test_not_even_a_function_of_the_database_writes(
         with history.in_the_present(), connection.cursor() as cursor:
             cursor.execute("SELECT write_tag()")
     assert Tag.objects.filter(name="by a function").count() == 1
-    assert (world.newest().reason, world.newest().context) == ("outside", {})
+    assert (newest().reason, newest().context) == ("outside", {})
 
 
 def test_history_ends_at_the_moment(created: Revision) -> None:
     wim = Customer.objects.get(name="Wim")
     world.change()
-    everything, latest = Revision.objects.count(), world.newest()
+    everything, latest = Revision.objects.count(), newest()
     assert wim.history.versions.count() == 2
     with history.travelling(created):
         assert Revision.objects.newest() == created
@@ -486,7 +487,7 @@ def test_other_threads_are_in_the_present_and_tasks_are_not(created: Revision) -
 def test_other_databases_are_read_as_of_the_same_time(transactional_db: None) -> None:
     Tag.objects.using("other").create(name="early")
     tag = Tag.objects.create(name="here")
-    then = world.newest()
+    then = newest()
     Tag.objects.using("other").update(name="late")
     Tag.objects.update(name="changed")
     with history.travelling(then) as journey:
@@ -505,7 +506,7 @@ def test_other_databases_are_read_as_of_the_same_time(transactional_db: None) ->
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
 def test_another_database_without_history_then_is_an_error(transactional_db: None) -> None:
     Organization.objects.create(name="here")
-    then = world.newest()
+    then = newest()
     Person.objects.using("other").create(name="later")
     with history.travelling(then), pytest.raises(TrackedLaterError, match="database 'other'"):
         Person.objects.using("other").count()

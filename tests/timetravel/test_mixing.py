@@ -24,8 +24,9 @@ from django.test.utils import isolate_apps
 from audittrail import history
 from audittrail.exceptions import MixedMomentsError
 from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp.models import Country, Customer, Order, Person, Product, TaggedNote
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,7 +102,7 @@ def test_past_and_present_do_not_mix(created: Revision) -> None:
 
 def test_two_moments_do_not_mix(created: Revision) -> None:
     world.change()
-    later = world.newest()
+    later = newest()
     for model in (Customer, Product):
         assert model.history(revision=later).exists()
     Customer.objects.create(name="with orders").orders.create(reference="x")
@@ -163,7 +164,7 @@ def test_a_moment_reads_itself_only(created: Revision) -> None:
 
 def test_changed_rows_are_not_merged_with_all_rows(created: Revision) -> None:
     Customer.objects.filter(name="Zoe").update(vip=False)
-    revision = world.newest()
+    revision = newest()
     changed = revision.get_changed_objects(Customer)
     every = Customer.history(revision=revision)
     with pytest.raises(MixedMomentsError):

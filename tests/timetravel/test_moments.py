@@ -19,8 +19,9 @@ from django.utils import timezone as django_timezone
 from audittrail import history
 from audittrail.exceptions import MomentError, NotTrackedError, UnsettledError
 from audittrail.models import Revision
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, LogLine, Order
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,11 +32,11 @@ MICROSECOND = timedelta(microseconds=1)
 def versions(transactional_db: None) -> list[Any]:
     """Give three revisions, in which the one customer is called One, Two and Three."""
     customer = Customer.objects.create(name="One")
-    made = [world.newest()]
+    made = [newest()]
     for name in ("Two", "Three"):
         customer.name = name
         customer.save()
-        made.append(world.newest())
+        made.append(newest())
     return made
 
 
@@ -49,7 +50,7 @@ def test_a_revision_that_took_long_is_a_moment_too(versions: list[Any]) -> None:
         for number in range(70):
             customer.name = f"Step {number}"
             customer.save()
-    long = world.newest()
+    long = newest()
     assert long.committed - long.pk > 64
     customer.delete()
     assert names(long) == ["Step 69"]
@@ -355,11 +356,11 @@ def test_a_snapshot_that_may_lack_a_commit_is_refused(
         with connections["default"].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with pytest.raises(UnsettledError, match="REPEATABLE READ"):
-            list(Customer.history(world.newest()))
+            list(Customer.history(newest()))
         transaction.set_rollback(True)
     with transaction.atomic():
         # At READ COMMITTED each statement has a snapshot of its own.
-        assert names(world.newest()) == ["Three"]
+        assert names(newest()) == ["Three"]
 
 
 def test_a_commit_on_its_way_is_waited_for(versions: list[Any], connect: Any) -> None:
@@ -373,7 +374,7 @@ def test_a_commit_on_its_way_is_waited_for(versions: list[Any], connect: Any) ->
             Customer.objects.update(name="Four")
             finish.start()
             # Its tick is the smaller one, so it belongs to the state that the question is about.
-            assert sorted(names(world.newest())) == ["Four", "slow"]
+            assert sorted(names(newest())) == ["Four", "slow"]
         finally:
             # Left behind, it would keep its locks for ever.
             if finish.ident is None:

@@ -11,13 +11,14 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import connections, transaction
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
 from audittrail.revisions import settling
+from tests.builders.sending import try_to_send
 from tests.histories.drawing import CLIENTS, EXAMPLES, random_plays
 from tests.testapp.models import Customer, Order, Product
 
@@ -166,10 +167,4 @@ def run(client: Any, statement: str) -> None:
     """Execute a statement, which may fail as it may in an application."""
     # Identifiers are those of the server, which other tests may use at the same time.
     identifier = connections["default"].settings_dict["NAME"]
-    try:
-        with client.cursor() as cursor:
-            cursor.execute(statement.replace("{identifier}", identifier))
-    except Exception as error:
-        code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if isinstance(error, DatabaseError) or not code:
-            raise
+    try_to_send(client, statement.replace("{identifier}", identifier))

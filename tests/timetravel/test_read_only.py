@@ -12,6 +12,7 @@ from django.db import connections, transaction
 
 from audittrail.exceptions import AuditTrailError, PastIsReadOnlyError
 from audittrail.models import Revision
+from tests.builders import world
 from tests.testapp.models import (
     Country,
     Customer,
@@ -21,7 +22,6 @@ from tests.testapp.models import (
     Person,
     TaggedNote,
 )
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,15 +21,16 @@ from audittrail.exceptions import (
 from audittrail.models import Revision
 from audittrail.timetravel import registry, settled
 from audittrail.timetravel.moment import Moment
+from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Legacy, Order, TaggedNote
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def execute(revision: Revision, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
+def read(revision: Revision, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     with connections[Customer.history(revision).db].cursor() as cursor:
-        cursor.execute(statement, params)
+        cursor.execute(statement, parameters)
         return list(cursor.fetchall())
 
 
@@ -40,7 +41,7 @@ def test_untracked_tables_are_refused_unless_a_setting_allows_them(
     with pytest.raises(TimeTravelError, match="AUDITTRAIL_READ_LIVE"):
         list(users.filter(logentry__action_flag=1))
     with pytest.raises(TimeTravelError, match="django_session"):
-        execute(created, "SELECT * FROM auth_user, django_session")
+        read(created, "SELECT * FROM auth_user, django_session")
     with pytest.raises(TimeTravelError, match="AUDITTRAIL_READ_LIVE"):
         users[0].logentry_set.count()
     assert TaggedNote.history(revision=created).filter(content_type__model="country").count() == 3
@@ -55,27 +56,27 @@ def test_a_table_that_was_tracked_later_says_since_when(created: Revision, setti
     settings.AUDITTRAIL_MODELS = ["*", "testapp.Legacy"]
     sync()
     Legacy.objects.create(code="L2", label="tracked")
-    tracked = world.newest()
+    tracked = newest()
     try:
         assert {row.code for row in Legacy.history(revision=tracked)} == {"L1", "L2"}
         with pytest.raises(TrackedLaterError, match=r"'legacy' is tracked only since \d{4}-"):
             list(Legacy.history(revision=created))
         with pytest.raises(TrackedLaterError):
-            execute(created, "SELECT * FROM testapp_customer JOIN legacy ON true")
+            read(created, "SELECT * FROM testapp_customer JOIN legacy ON true")
     finally:
         settings.AUDITTRAIL_MODELS = ["*"]
         sync()
     Customer.objects.create(name="after")
-    assert execute(tracked, "SELECT count(*) FROM legacy") == [(2,)]
+    assert read(tracked, "SELECT count(*) FROM legacy") == [(2,)]
     with pytest.raises(TrackedLaterError, match="not tracked any more since"):
-        execute(world.newest(), "SELECT * FROM legacy")
+        read(newest(), "SELECT * FROM legacy")
 
 
 def test_a_schema_in_a_name_is_refused(created: Revision) -> None:
     with pytest.raises(TimeTravelError, match="names its schema"):
-        execute(created, "SELECT * FROM public.testapp_customer")
+        read(created, "SELECT * FROM public.testapp_customer")
     with pytest.raises(TimeTravelError, match="search_path"):
-        execute(created, 'SELECT * FROM "warehouse"."the shelf"')
+        read(created, 'SELECT * FROM "warehouse"."the shelf"')
 
 
 def test_views_and_other_names_are_refused(created: Revision) -> None:
@@ -84,7 +85,7 @@ def test_views_and_other_names_are_refused(created: Revision) -> None:
     try:
         for name in ("some_view", "pg_class", "nothing", "revision"):
             with pytest.raises(TimeTravelError, match="not a tracked table"):
-                execute(created, f"SELECT * FROM {name}")
+                read(created, f"SELECT * FROM {name}")
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP VIEW some_view")
@@ -96,8 +97,8 @@ def test_a_cte_named_like_a_tracked_table_is_refused(created: Revision) -> None:
         "SELECT * FROM testapp_order WHERE id IN (WITH testapp_customer AS (SELECT 1) TABLE testapp_customer)",
     ):
         with pytest.raises(TimeTravelError, match="give it another name"):
-            execute(created, statement)
-    assert execute(created, "WITH mine AS (SELECT count(*) FROM testapp_customer) TABLE mine") == [
+            read(created, statement)
+    assert read(created, "WITH mine AS (SELECT count(*) FROM testapp_customer) TABLE mine") == [
         (4,)
     ]
 
@@ -125,21 +126,21 @@ def test_an_excluded_column_reads_as_none_and_can_not_be_asked_about(created: Re
         # Nothing was sent: the transaction goes on.
         assert User.objects.count() == 3
     with pytest.raises(ProgrammingError, match=r"auth_user\.password is excluded from history"):
-        execute(created, "SELECT password FROM auth_user")
-    assert execute(created, "SELECT count(username) FROM auth_user") == [(3,)]
+        read(created, "SELECT password FROM auth_user")
+    assert read(created, "SELECT count(username) FROM auth_user") == [(3,)]
 
 
 def test_parameters_and_percent_signs_are_left_alone(created: Revision) -> None:
-    assert execute(created, "SELECT name FROM testapp_customer WHERE name LIKE 'Z%'") == [("Zoe",)]
-    assert execute(created, "SELECT name FROM testapp_customer WHERE name LIKE %s", ["Z%"]) == [
+    assert read(created, "SELECT name FROM testapp_customer WHERE name LIKE 'Z%'") == [("Zoe",)]
+    assert read(created, "SELECT name FROM testapp_customer WHERE name LIKE %s", ["Z%"]) == [
         ("Zoe",)
     ]
-    assert execute(
+    assert read(
         created, "SELECT name FROM testapp_customer WHERE name LIKE 'Z%%' AND id %% 1 = 0", []
     ) == [("Zoe",)]
-    assert execute(
-        created, "SELECT name FROM testapp_customer WHERE name = %(x)s", {"x": "Zoe"}
-    ) == [("Zoe",)]
+    assert read(created, "SELECT name FROM testapp_customer WHERE name = %(x)s", {"x": "Zoe"}) == [
+        ("Zoe",)
+    ]
 
 
 def test_a_moment_that_the_server_does_not_know_is_refused(created: Any) -> None:
@@ -164,7 +165,7 @@ def test_reading_writes_nothing_and_takes_no_transaction_id(created: Revision) -
         with history.at_rev(created):
             assert Customer.history.filter(orders__lines__quantity=2).distinct().count() == 2
             assert [o.customer.name for o in Order.history.filter(reference="R00")] == ["Zoe"]
-        assert world.newest().get_all_changed_objects()
+        assert newest().get_all_changed_objects()
         assert Customer.history.deleted().count() == 1
         assert Customer.history(created.committed_at).count() == 4
         with connection.cursor() as cursor:
@@ -180,9 +181,9 @@ def test_a_changed_schema_is_noticed(created: Revision, connect: Any) -> None:
         cursor.execute("ALTER TABLE testapp_customer RENAME COLUMN email TO mail")
         cursor.execute("SELECT audittrail.track('testapp_customer')")
     try:
-        assert execute(created, "SELECT count(mail) FROM testapp_customer") == [(4,)]
+        assert read(created, "SELECT count(mail) FROM testapp_customer") == [(4,)]
         with transaction.atomic():
-            assert execute(created, "SELECT count(mail) FROM testapp_customer") == [(4,)]
+            assert read(created, "SELECT count(mail) FROM testapp_customer") == [(4,)]
             assert customers.values_list("name").count() == 4
     finally:
         with other.cursor() as cursor:

@@ -17,8 +17,8 @@ from audittrail.admin.time_machine.chosen import KEY
 from audittrail.models import Revision
 from audittrail.testing import reset_history
 from audittrail.timetravel import registry
+from tests.builders import world
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,8 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import history
 from audittrail.admin.time_machine.chosen import KEY
 from audittrail.models import Revision
+from tests.builders import world
 from tests.testapp import models as m
-from tests.timetravel import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.postgres.search import SearchVector
@@ -14,15 +13,9 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from audittrail.models import Revision
 from tests.testapp import models as m
 
 DAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
-
-
-def newest(using: str = "default") -> Any:
-    """Return the newest revision."""
-    return Revision.objects.using(using).newest_first()[0]
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
@@ -22,6 +23,7 @@ from django.db import connections, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import InvalidBasesError, ProjectState
 from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from audittrail import history
 from audittrail.capture import sync, tracking, verify
@@ -290,3 +292,20 @@ def create(name: str, *fields: tuple[str, models.Field[Any, Any]], **options: An
         fields = (("id", models.BigAutoField(primary_key=True)), *fields)
     bases = options.pop("bases", (models.Model,))
     return migrations.CreateModel(name, list(fields), options, bases)
+
+
+@pytest.fixture(scope="session")
+def workshop_template(
+    django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """Give the name of a database to copy, in which the project is migrated."""
+    with django_db_blocker.unblock(), migrated_template() as name:
+        yield name
+
+
+@pytest.fixture
+def shop(workshop_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Workshop]:
+    """Give a workshop on a database of its own, which agrees with its history when the test ends."""
+    with django_db_blocker.unblock(), open_workshop(workshop_template) as workshop:
+        yield workshop
+        workshop.assert_in_step()
