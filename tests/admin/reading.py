@@ -5,8 +5,6 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from audittrail.models import Revision
-
 REVISIONS = "/admin/audittrail/revisions/"
 
 
@@ -19,11 +17,6 @@ def listed(response: Any) -> list[int]:
 def text_of(response: Any) -> str:
     """Return the HTML of a page with its white space joined."""
     return " ".join(response.content.decode().split())
-
-
-def last() -> Any:
-    """Return the revision that was committed last."""
-    return Revision.objects.latest()
 
 
 class _Forbidden(HTMLParser):

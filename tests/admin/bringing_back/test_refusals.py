@@ -9,25 +9,21 @@ import pytest
 from django.db import connection
 
 from audittrail import history
-from audittrail.models import Revision
 from tests.admin.previews import form, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def last() -> Any:
-    return Revision.objects.latest()
 
 
 @pytest.fixture
 def pages(transactional_db: None) -> dict[str, str]:
     """Give the addresses of the pages that bring something back, where each has something to do."""
     kept, gone = Customer.objects.create(name="Ada"), Customer.objects.create(name="Bea")
-    number = last().pk
+    number = newest().pk
     key = gone.pk
     Customer.objects.filter(pk=kept.pk).update(name="Countess")
-    changed = last().pk
+    changed = newest().pk
     gone.delete()
     revisions = "/admin/audittrail/revisions"
     return {
@@ -67,7 +63,7 @@ def in_the_time_machine(get_response: Any) -> Any:
 
     def answer(request: Any) -> Any:
         assert request.user.is_active
-        with history.travelling(last()):
+        with history.travelling(newest()):
             response = get_response(request)
             return response if response.is_rendered else response.render()
 
@@ -79,14 +75,14 @@ def test_nothing_is_brought_back_in_the_time_machine(
     as_superuser, superuser, log_in, pages, settings, name
 ) -> None:
     posted = form(as_superuser.get(pages[name])) | {"confirmation": "1"}
-    before = last()
+    before = newest()
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.in_the_time_machine"]
     traveller = log_in(superuser)
     assert traveller.get(pages[name]).status_code in (403, 409)
     refused = traveller.post(pages[name], posted)
     assert refused.status_code in (403, 409)
     assert "eturn to the present" in text_of(refused)
-    assert last() == before
+    assert newest() == before
 
 
 def test_rows_that_others_hold_are_not_waited_for_long(
@@ -122,7 +118,7 @@ def test_what_the_database_refuses_is_said_without_values(as_superuser, pages) -
 
 def test_a_state_before_tracking_is_not_known(as_superuser, pages) -> None:
     order = Order.objects.create(customer=Customer.objects.create(name="Cyd"), reference="A1")
-    url = f"/admin/testapp/order/{order.pk}/history/{last().pk}/restore/"
+    url = f"/admin/testapp/order/{order.pk}/history/{newest().pk}/restore/"
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('audittrail.settling', 'on', false)")
         cursor.execute(

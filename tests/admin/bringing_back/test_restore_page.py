@@ -16,6 +16,7 @@ from audittrail.capture import tracking
 from audittrail.models import Revision
 from tests.admin.histories import plain
 from tests.admin.previews import carry_out, form, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,
     Document,
@@ -29,10 +30,6 @@ from tests.testapp.models import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def last() -> Any:
-    return Revision.objects.latest()
 
 
 def url_of(obj: Any, version: int, site: str = "admin") -> str:
@@ -64,7 +61,7 @@ def test_an_object_is_restored_as_it_was_shown(as_superuser, superuser, bakery) 
     assert response.url == f"/admin/testapp/customer/{bakery.pk}/history/"
     bakery.refresh_from_db()
     assert (bakery.name, bakery.vip) == ("Corner Bakery", False)
-    made = last()
+    made = newest()
     assert (made.committed_by, made.reason) == (superuser, "It was better")
     assert made.context["restored"]["kind"] == "restore"
     (message,) = get_messages(response.wsgi_request)
@@ -77,7 +74,7 @@ def test_an_object_is_restored_as_it_was_shown(as_superuser, superuser, bakery) 
 def test_a_preview_writes_nothing(as_superuser, bakery) -> None:
     Customer.objects.update(name="Bakery & Sons")
     url = url_of(bakery, first_version(bakery))
-    before = last(), Revision.objects.count()
+    before = newest(), Revision.objects.count()
     with CaptureQueriesContext(connection) as queries:
         assert as_superuser.get(url).status_code == 200
         assert as_superuser.head(url).status_code == 200
@@ -86,7 +83,7 @@ def test_a_preview_writes_nothing(as_superuser, bakery) -> None:
     assert as_superuser.post(url, {**form(page), "_preview": "1"}).status_code == 200
     bakery.refresh_from_db()
     assert bakery.name == "Bakery & Sons"
-    assert (last(), Revision.objects.count()) == before
+    assert (newest(), Revision.objects.count()) == before
     assert not LogEntry.objects.exists()
 
 
@@ -126,7 +123,7 @@ def test_many_to_many_fields_are_restored(as_superuser) -> None:
     product = Product.objects.create(name="Bread")
     tags = [Tag.objects.create(name=name) for name in "abc"]
     product.tags.set(tags[:2])
-    number = last().pk
+    number = newest().pk
     product.tags.set(tags[2:])
     url = url_of(product, number)
     page = as_superuser.get(url)
@@ -144,14 +141,14 @@ def test_a_stale_preview_is_shown_again_and_nothing_is_done(as_superuser, bakery
     url = url_of(bakery, first_version(bakery))
     page = as_superuser.get(url)
     Customer.objects.update(name="Somebody else's")
-    before = last()
+    before = newest()
     response = as_superuser.post(url, {**form(page), "reason": "Mine"})
     assert response.status_code == 409
     text = text_of(response)
     assert "something has changed since the preview" in text
     assert "Somebody else&#x27;s" in text
     assert 'value="Mine"' in text
-    assert last() == before
+    assert newest() == before
     assert as_superuser.post(url, form(response)).status_code == 302
     bakery.refresh_from_db()
     assert bakery.name == "Corner Bakery"
@@ -345,7 +342,7 @@ def test_rows_of_other_models_need_their_permissions(as_superuser, staff, log_in
     person = Person.objects.create(name="Ada")
     organization = Organization.objects.create(name="Root")
     person.organizations.add(organization)
-    number = last().pk
+    number = newest().pk
     Person.objects.update(name="Bea")
     person.organizations.clear()
     url = url_of(person, number)
@@ -415,7 +412,7 @@ def test_hostile_values_are_text(as_superuser, superuser) -> None:
     response = as_superuser.post(url, {**form(page), "reason": HOSTILE + "\0"}, follow=True)
     assert response.status_code == 200
     assert "<script>alert" not in response.content.decode()
-    assert last().reason.startswith(HOSTILE)
+    assert newest().reason.startswith(HOSTILE)
 
 
 def test_long_values_are_cut_short(as_superuser) -> None:

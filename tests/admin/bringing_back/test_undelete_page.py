@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audittrail.models import Revision
 from tests.admin.previews import carry_out, form, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,
     CustomerProfile,
@@ -26,10 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/admin/testapp/{}/audittrail/deleted/undelete/"
 TAGS = URL.format("tag")
-
-
-def last() -> Any:
-    return Revision.objects.latest()
 
 
 @pytest.fixture
@@ -65,7 +62,7 @@ def test_an_object_comes_back_with_what_was_deleted_along(as_superuser, superuse
     ada = Customer.objects.get()
     assert ada.profile.bio == "Bakes"
     assert ada.orders.get().lines.get().product == ada.favourites.get()
-    assert (last().reason, last().committed_by) == ("By mistake", superuser)
+    assert (newest().reason, newest().committed_by) == ("By mistake", superuser)
     entry = LogEntry.objects.get()
     assert (entry.action_flag, entry.object_id) == (ADDITION, str(shop["ada"]))
 
@@ -105,12 +102,12 @@ def test_keys_of_every_kind_come_back(as_superuser) -> None:
 
 
 def test_a_preview_writes_nothing(as_superuser, shop) -> None:
-    before = last()
+    before = newest()
     with CaptureQueriesContext(connection) as queries:
         page = as_superuser.get(f"{URL.format('customer')}?pk={shop['ada']}&cascade=1")
     assert page.status_code == 200
     assert not [q["sql"] for q in queries if " FOR UPDATE" in q["sql"] or "LOCK TABLE" in q["sql"]]
-    assert last() == before
+    assert newest() == before
     assert not Customer.objects.exists()
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import history
 from audittrail.models import Revision
 from tests.admin.previews import carry_out, form, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Document, Order, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,10 +21,6 @@ UNDO, RESTORE, ROLL_BACK = (
     "/admin/audittrail/revisions/{}/restore/",
     "/admin/audittrail/revisions/{}/roll-back/",
 )
-
-
-def last() -> Any:
-    return Revision.objects.latest()
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def change() -> Any:
         Customer.objects.filter(name="Bea").delete()
         Customer.objects.create(name="Cyd")
         Tag.objects.create(name="sale")
-    return last()
+    return newest()
 
 
 def test_a_revision_is_undone_as_it_was_shown(as_superuser, superuser, changed) -> None:
@@ -56,20 +53,20 @@ def test_a_revision_is_undone_as_it_was_shown(as_superuser, superuser, changed) 
     assert response.status_code == 302
     assert sorted(Customer.objects.values_list("name", "vip")) == [("Ada", False), ("Bea", False)]
     assert not Tag.objects.exists()
-    made = last()
+    made = newest()
     assert (made.reason, made.committed_by) == ("Wrong file", superuser)
     assert made.context["restored"]["kind"] == "undo"
     assert f"Revision {changed.pk} was undone." in text_of(as_superuser.get("/admin/"))
 
 
 def test_previews_write_nothing_and_lock_nothing(as_superuser, changed) -> None:
-    before = last()
+    before = newest()
     for url in (UNDO, RESTORE, ROLL_BACK):
         with CaptureQueriesContext(connection) as queries:
             assert as_superuser.get(url.format(changed.pk)).status_code == 200
         sent = [q["sql"] for q in queries]
         assert not [sql for sql in sent if " FOR UPDATE" in sql or "LOCK TABLE" in sql]
-    assert last() == before
+    assert newest() == before
     assert Customer.objects.count() == 2
 
 
@@ -114,25 +111,25 @@ def test_a_stale_preview_is_shown_again_and_nothing_is_done(as_superuser, change
     target = url.format(changed.pk if url == UNDO else earliest.pk)
     page = as_superuser.get(target)
     Tag.objects.update(name="offer")
-    before = last()
+    before = newest()
     posted = {**form(page), "confirmation": str(earliest.pk)}
     if url == UNDO:
         posted["on_conflict"] = "refuse"
     response = as_superuser.post(target, posted)
     assert response.status_code == 409
     assert "something has changed since the preview" in text_of(response)
-    assert last() == before
+    assert newest() == before
 
 
 @pytest.mark.parametrize("url", [UNDO, RESTORE, ROLL_BACK])
 def test_without_a_digest_nothing_is_done(as_superuser, changed, url) -> None:
     earliest = Revision.objects.filter(committed__lt=changed.committed).latest()
     target = url.format(changed.pk if url == UNDO else earliest.pk)
-    before = last()
+    before = newest()
     assert as_superuser.post(target, {"confirmation": str(earliest.pk)}).status_code == 400
     assert as_superuser.post(target, {"digest": "0" * 32}).status_code in (200, 409)
     assert as_superuser.put(target).status_code == 405
-    assert last() == before
+    assert newest() == before
 
 
 @pytest.mark.parametrize(
@@ -201,7 +198,7 @@ def test_undo_asks_hooks_for_single_objects(staff, log_in, monkeypatch) -> None:
     for user in (owner, other):
         Document.objects.create(title="Draft", owner=user)
     Document.objects.filter(owner=owner).update(title="Final")
-    url = UNDO.format(last().pk)
+    url = UNDO.format(newest().pk)
     assert log_in(other).get(url).status_code == 403
     assert log_in(other).post(url, {"digest": "x"}).status_code == 403
     assert carry_out(log_in(owner), url).status_code == 302
@@ -217,7 +214,7 @@ def test_everything_is_restored(as_superuser, changed) -> None:
     assert "All later changes, of everybody, are taken back." in text
     assert as_superuser.post(url, form(page)).status_code == 302
     assert sorted(Customer.objects.values_list("name", flat=True)) == ["Ada", "Bea"]
-    assert last().context["restored"]["kind"] == "restore all"
+    assert newest().context["restored"]["kind"] == "restore all"
     assert Revision.objects.filter(pk=changed.pk).exists()
 
 
@@ -238,7 +235,7 @@ def test_rolling_back_wants_the_number_typed(as_superuser, superuser, changed) -
     assert response.status_code == 302
     assert sorted(Customer.objects.values_list("name", flat=True)) == ["Ada", "Bea"]
     assert not Revision.objects.filter(pk=changed.pk).exists()
-    made = last()
+    made = newest()
     assert made.committed_by == superuser
     assert made.context["restored"]["erased_revisions"] == later
     assert "1 revisions with 4 versions were erased" in text_of(as_superuser.get("/admin/"))
@@ -269,7 +266,7 @@ def test_whole_database_operations_show_rows_of_visible_models_only(staff, log_i
 def test_a_large_plan_makes_no_large_page(as_superuser) -> None:
     with transaction.atomic():
         Customer.objects.bulk_create(Customer(name=f"Customer {n}") for n in range(3_000))
-    url = UNDO.format(last().pk)
+    url = UNDO.format(newest().pk)
     with CaptureQueriesContext(connection) as queries:
         page = as_superuser.get(url)
     assert len(page.content) < 100_000
@@ -288,7 +285,7 @@ def test_what_is_no_revision_is_not_found(as_superuser) -> None:
 
 def test_rows_that_are_protected_are_named(as_superuser) -> None:
     product = Product.objects.create(name="Bread")
-    number = last().pk
+    number = newest().pk
     order = Order.objects.create(customer=Customer.objects.create(name="Ada"), reference="A1")
     order.lines.create(number=1, product=product)
     text = text_of(as_superuser.get(UNDO.format(number)))
@@ -300,4 +297,4 @@ def test_hostile_values_are_text(as_superuser, superuser) -> None:
     with history.context(reason=hostile):
         Customer.objects.create(name=hostile, email=hostile)
     for url in (UNDO, RESTORE, ROLL_BACK):
-        assert "<script>alert" not in as_superuser.get(url.format(last().pk)).content.decode()
+        assert "<script>alert" not in as_superuser.get(url.format(newest().pk)).content.decode()

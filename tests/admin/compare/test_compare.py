@@ -11,7 +11,8 @@ from django.db import connection, transaction
 
 from audittrail.capture import tracking
 from tests.admin.histories import address, changed, sides, unchanged
-from tests.admin.reading import last, text_of
+from tests.admin.reading import text_of
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,
     Document,
@@ -33,10 +34,10 @@ def compare(client: Any, obj: Any, **parameters: Any) -> Any:
 
 def test_two_revisions(as_superuser) -> None:
     customer = Customer.objects.create(name="Ada")
-    first = last()
+    first = newest()
     Customer.objects.update(name="Bea")
     Customer.objects.update(name="Cyd", vip=True)
-    second = last()
+    second = newest()
     Customer.objects.update(name="Dee")
     page = compare(as_superuser, customer, from_=first.pk, to=second.pk)
     assert changed(page) == {"Name": ("Ada", "Cyd"), "Vip": ("No", "Yes")}
@@ -48,9 +49,9 @@ def test_two_revisions(as_superuser) -> None:
 
 def test_with_now_with_previous_and_by_time(as_superuser) -> None:
     customer = Customer.objects.create(name="Ada")
-    first = last()
+    first = newest()
     Customer.objects.update(name="Bea")
-    second = last()
+    second = newest()
     Customer.objects.update(name="Cyd")
     assert changed(compare(as_superuser, customer, from_=first.pk)) == {"Name": ("Ada", "Cyd")}
     assert changed(compare(as_superuser, customer, to=second.pk)) == {"Name": ("Ada", "Bea")}
@@ -73,12 +74,12 @@ def test_with_now_with_previous_and_by_time(as_superuser) -> None:
 
 def test_an_insertion_a_deletion_and_what_was_there_at_neither_moment(as_superuser) -> None:
     Tag.objects.create(name="before")
-    before = last()
+    before = newest()
     customer = Customer.objects.create(name="Ada")
-    inserted = last()
+    inserted = newest()
     url = address(customer, "compare")
     customer.delete()
-    deleted = last()
+    deleted = newest()
     page = as_superuser.get(f"{url}?to={inserted.pk}")
     assert changed(page)["Name"] == ("not there", "Ada")
     assert page.context["comparison"].operation == "I"
@@ -105,14 +106,14 @@ def test_a_text_of_a_megabyte_stays_usable(as_superuser) -> None:
     text = "word " * 200_000
     document = Document.objects.create(title="t", body=text)
     Document.objects.update(body=f"{text}end")
-    newest = last().pk
+    latest = newest().pk
     Document.objects.update(body="other " * 200_000)
-    for page in (compare(as_superuser, document, to=newest), as_superuser.get(address(document))):
+    for page in (compare(as_superuser, document, to=latest), as_superuser.get(address(document))):
         assert page.status_code == 200
         assert len(page.content) < 100_000
-    (difference,) = compare(as_superuser, document, to=newest).context["comparison"].changed
+    (difference,) = compare(as_superuser, document, to=latest).context["comparison"].changed
     assert "<ins>end</ins>" in str(difference.after)
-    version = as_superuser.get(address(document, newest))
+    version = as_superuser.get(address(document, latest))
     assert version.content.count(b"word word") > 1000
     assert b'<details class="audittrail-fold">' in version.content
 
@@ -162,10 +163,10 @@ def test_objects_are_named_as_of_each_moment(as_superuser) -> None:
     document = Document.objects.create(owner=una, title="t")
     product = Product.objects.create(name="Bread")
     product.tags.set([red, blue])
-    first = last()
+    first = newest()
     Document.objects.update(owner=vic)
     product.tags.set([blue, green])
-    second = last()
+    second = newest()
     User.objects.filter(pk=una.pk).update(username="una-now")
     User.objects.filter(pk=vic.pk).delete()
     Tag.objects.filter(pk=red.pk).update(name="crimson")
@@ -188,7 +189,7 @@ def test_objects_are_named_as_of_each_moment(as_superuser) -> None:
 def test_related_rows_are_compared_as_well(as_superuser) -> None:
     customer = Customer.objects.create(name="Ada")
     kept, gone = (Order.objects.create(customer=customer, reference=r) for r in ("A1", "A2"))
-    first = last()
+    first = newest()
     gone.delete()
     Order.objects.create(customer=customer, reference="A3")
     Order.objects.filter(pk=kept.pk).update(reference="A1b")
@@ -217,9 +218,9 @@ def test_masked_fields_changed_but_never_into_what(as_superuser, monkeypatch) ->
     options = tracking.Options(mask=("email",))
     monkeypatch.setitem(tracking._registered, Customer, options)
     customer = Customer.objects.create(name="Ada", email="secret@x.example")
-    first = last().pk
+    first = newest().pk
     Customer.objects.update(email="other@x.example")
-    second = last().pk
+    second = newest().pk
     Customer.objects.update(name="Bea")
     for page in (
         compare(as_superuser, customer, from_=first, to=second),
@@ -250,7 +251,7 @@ def test_before_tracking_began(as_superuser) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT audittrail.reset_history()")
     Tag.objects.create(name="first")
-    first = last()
+    first = newest()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'testapp_customer' AND until_version IS NULL"

@@ -15,7 +15,8 @@ from django.utils import timezone
 from audittrail import history
 from audittrail.admin.history import timeline
 from tests.admin.histories import address, changed, shown, told
-from tests.admin.reading import last, text_of
+from tests.admin.reading import text_of
+from tests.builders.sending import newest, sql
 from tests.testapp.models import (
     Country,
     Customer,
@@ -35,11 +36,6 @@ from tests.testapp.models import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def sql(statement: str, *parameters: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters or None)
 
 
 def test_the_history_button_of_the_admin_leads_here(as_superuser) -> None:
@@ -383,12 +379,12 @@ def test_fields_whose_values_only_their_text_tells_apart_can_be_filtered(as_supe
 
 def test_each_entry_leads_on(as_superuser) -> None:
     customer = Customer.objects.create(name="a")
-    inserted = last().pk
+    inserted = newest().pk
     Customer.objects.update(name="b")
-    updated = last().pk
+    updated = newest().pk
     base = address(customer)
-    newest, oldest = as_superuser.get(base).context["entries"]
-    links = [{link.text: link.url for link in one.actions} for one in (newest, oldest)]
+    last, first = as_superuser.get(base).context["entries"]
+    links = [{link.text: link.url for link in one.actions} for one in (last, first)]
     assert links[0]["View as it was"] == f"{base}{updated}/"
     assert links[0]["Compare with previous"] == f"{base}compare/?to={updated}"
     assert "Compare with now" not in links[0]
@@ -424,13 +420,13 @@ def test_a_foreign_key_to_what_was_deleted_has_its_name_of_then(as_superuser) ->
 def test_reading_history_writes_nothing(as_superuser) -> None:
     customer = Customer.objects.create(name="a")
     Customer.objects.update(name="b")
-    newest = last().pk
+    latest = newest().pk
     with connection.execute_wrapper(_refusing_writes):
-        for page in ("", f"{newest}/", "compare/", f"compare/?to={newest}"):
+        for page in ("", f"{latest}/", "compare/", f"compare/?to={latest}"):
             assert as_superuser.get(f"{address(customer)}{page}").status_code == 200
-        for page in ("", f"{newest}/", "compare/"):
+        for page in ("", f"{latest}/", "compare/"):
             assert as_superuser.post(f"{address(customer)}{page}").status_code == 405
-    assert last().pk == newest
+    assert newest().pk == latest
 
 
 def _refusing_writes(execute: Any, statement: str, *rest: Any) -> Any:
@@ -441,9 +437,9 @@ def _refusing_writes(execute: Any, statement: str, *rest: Any) -> Any:
 def test_who_travels_sees_the_history_up_to_then(as_superuser, settings) -> None:
     customer = Customer.objects.create(name="a")
     Order.objects.create(customer=customer, reference="A1")
-    first = last()
+    first = newest()
     Customer.objects.update(name="b")
-    then = last()
+    then = newest()
     Customer.objects.update(name="c")
     customer.delete()
     url = f"/admin/testapp/customer/{Customer.history.versions.first().id}/history/"

@@ -12,7 +12,8 @@ from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.parts import parts_of
 from tests.admin.histories import address
 from tests.admin.hostile import SCRIPT, TEXTS
-from tests.admin.reading import forbidden, last
+from tests.admin.reading import forbidden
+from tests.builders.sending import newest
 from tests.testapp.models import Country, Customer, Document, Order, Product, Spaced, Specimen, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +44,7 @@ def test_hostile_values_are_text(as_superuser, text) -> None:
             customer=customer, reference=text[:20], details={text[:50]: [text]}
         )
         document = Document.objects.create(owner=user, title=text[:200], body=text)
-    then = last().pk
+    then = newest().pk
     with history.context(user=user, reason=text):
         Customer.objects.update(name=text[1:100])
         Order.objects.update(details={text[:50]: [text[1:]]})
@@ -72,7 +73,7 @@ def test_hostile_values_in_every_kind_of_field(as_superuser) -> None:
         matrix=[[script, "b"]],
         blob=script.encode(),
     )
-    then = last().pk
+    then = newest().pk
     Specimen.objects.update(data=[script], file="javascript:alert(1)", matrix=[["x", script]])
     for page in pages(as_superuser, specimen, then):
         is_text(page)
@@ -89,7 +90,7 @@ def test_null_bytes_in_json_are_told_by_their_numbers() -> None:
 def test_hostile_keys_and_addresses(as_superuser) -> None:
     country = Country.objects.create(code='"<', name="x")
     spaced = Spaced.objects.create(name="%s %(x)s")
-    then = last().pk
+    then = newest().pk
     for obj in (country, spaced):
         for page in pages(as_superuser, obj, then):
             is_text(page)

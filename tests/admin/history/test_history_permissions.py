@@ -12,7 +12,8 @@ from django.urls import path
 
 from audittrail.capture import tracking
 from tests.admin.histories import address, changed, inlines, shown, told, unchanged
-from tests.admin.reading import last, text_of
+from tests.admin.reading import text_of
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Document, Order, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,11 +32,11 @@ def statuses(client: Any, url: str, version: int) -> set[int]:
 
 def test_nobody_without_the_permission_to_view_the_model(staff, log_in, client) -> None:
     tag = Tag.objects.create(name="secret")
-    there = address(tag), last().pk
+    there = address(tag), newest().pk
     gone = Tag.objects.create(name="gone")
-    deleted = address(gone), last().pk
+    deleted = address(gone), newest().pk
     gone.delete()
-    missing = address(tag, pk=4711), last().pk
+    missing = address(tag, pk=4711), newest().pk
     outsider = log_in(staff("outsider"))
     other = log_in(staff("other", "testapp.view_customer"))
     viewer = log_in(staff("viewer", "testapp.view_tag"))
@@ -51,7 +52,7 @@ def test_nobody_without_the_permission_to_view_the_model(staff, log_in, client) 
 def test_no_page_takes_a_post(as_superuser) -> None:
     tag = Tag.objects.create(name="a")
     for page in PAGES:
-        url = address(tag) + page.format(version=last().pk)
+        url = address(tag) + page.format(version=newest().pk)
         assert as_superuser.post(url).status_code == 405
 
 
@@ -61,7 +62,7 @@ def test_hooks_for_single_objects(staff, log_in) -> None:
     others = Document.objects.create(title="not yours")
     client = log_in(ada)
     for obj, expected in ((own, 200), (others, 403)):
-        where = address(obj, site="support"), last().pk
+        where = address(obj, site="support"), newest().pk
         assert statuses(client, *where) == {expected}
         obj.delete()
         assert statuses(client, *where) == {expected}
@@ -72,7 +73,7 @@ def test_what_the_queryset_of_a_model_admin_leaves_out_is_not_found(staff, log_i
     customer = Customer.objects.create(name="Ada")
     for reference, expected in (("open 1", 200), ("closed 1", 404)):
         order = Order.objects.create(customer=customer, reference=reference)
-        where = address(order, site="support"), last().pk
+        where = address(order, site="support"), newest().pk
         assert statuses(client, *where) == {expected}
         order.delete()
         assert statuses(client, *where) == {expected if expected == 200 else 403}
@@ -83,7 +84,7 @@ def test_rows_of_models_that_a_user_may_not_see_are_nowhere(staff, log_in) -> No
     product = Product.objects.create(name="Secret product")
     customer.favourites.add(product)
     order = Order.objects.create(customer=customer, reference="secret")
-    then = last().pk
+    then = newest().pk
     order.delete()
     customer.favourites.remove(product)
     client = log_in(staff("ada", "testapp.view_customer"))
@@ -110,7 +111,7 @@ def test_rows_of_models_that_a_user_may_not_see_are_nowhere(staff, log_in) -> No
 def test_names_of_objects_that_a_user_may_not_see_are_their_keys(staff, log_in) -> None:
     owner = User.objects.create(username="secret-owner")
     document = Document.objects.create(owner=owner, title="t")
-    then = last().pk
+    then = newest().pk
     Document.objects.update(owner=None)
     client = log_in(staff("ada", "testapp.view_document"))
     for page in pages(client, address(document), then):
@@ -170,7 +171,7 @@ def test_related_rows_are_asked_about_one_by_one(own_site, staff, log_in) -> Non
 
 def test_hidden_fields_appear_on_no_page(own_site, as_superuser) -> None:
     user = User.objects.create(username="ada", first_name="hidden")
-    then = last().pk
+    then = newest().pk
     User.objects.filter(pk=user.pk).update(first_name="hidden as well", last_name="shown")
     for page in pages(as_superuser, address(user, site=own_site), then):
         assert page.status_code == 200
@@ -184,7 +185,7 @@ def test_hidden_fields_appear_on_no_page(own_site, as_superuser) -> None:
 
 def test_excluded_fields_are_absent(as_superuser, monkeypatch) -> None:
     user = User.objects.create(username="ada", password="hash-of-old")
-    then = last().pk
+    then = newest().pk
     User.objects.filter(pk=user.pk).update(username="bea", password="hash-of-new")
     for page in pages(as_superuser, address(user), then):
         assert "hash-of" not in text_of(page)
@@ -195,7 +196,7 @@ def test_masked_fields_tell_that_they_changed_never_what(staff, log_in, monkeypa
     monkeypatch.setitem(tracking._registered, Document, tracking.Options(mask=("title", "owner")))
     owner = User.objects.create(username="the-owner")
     document = Document.objects.create(owner=owner, title="first secret", body="b")
-    then = last().pk
+    then = newest().pk
     Document.objects.update(title="second secret", owner=None)
     client = log_in(staff("ada", "testapp.view_document", "auth.view_user"))
     answers = pages(client, address(document), then)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.admin.histories import address
-from tests.admin.reading import last
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order, Product
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def busy(transactional_db: None) -> dict[int, Customer]:
 def test_queries_do_not_grow_with_the_history(as_superuser, busy) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    newest = last().pk
+    latest = newest().pk
     counts: dict[str, list[int]] = {}
     for times in (10, 1_000, 10_000):
         base = address(busy[times])
@@ -61,7 +61,7 @@ def test_queries_do_not_grow_with_the_history(as_superuser, busy) -> None:
             "by field": f"{base}?field=email",
             "by time": f"{base}?since=2001-01-01T00:00",
             "version": f"{base}{version}/",
-            "compare": f"{base}compare/?from={version}&to={newest}",
+            "compare": f"{base}compare/?from={version}&to={latest}",
         }.items():
             found = queries(as_superuser, url)
             counts.setdefault(name, []).append(len(found))

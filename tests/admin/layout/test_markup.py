@@ -13,7 +13,8 @@ from django.urls import get_resolver
 from audittrail import history
 from audittrail.admin.layout import pages
 from tests.admin.hostile import TEXTS
-from tests.admin.reading import REVISIONS, forbidden, last
+from tests.admin.reading import REVISIONS, forbidden
+from tests.builders.sending import newest
 from tests.testapp.models import Country, Customer, Order, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +48,7 @@ def addresses() -> dict[str, str]:
     customer = Customer.objects.create(name="c", email="c@example.com")
     order = Order.objects.create(customer=customer, reference="r")
     tag = Tag.objects.create(name="gone")
-    created = last()
+    created = newest()
     order.reference = "rr"
     order.save()
     version = Order.history.versions.filter(pk__isnull=False).latest("version").version  # type: ignore[attr-defined]
@@ -115,7 +116,7 @@ def test_pages_are_named_as_agreed() -> None:
 
 def test_null_bytes_in_addresses_and_forms_find_nothing_and_do_no_harm(as_superuser) -> None:
     tag = Tag.objects.create(name="a")
-    number = last().pk
+    number = newest().pk
     Tag.objects.update(name="b")
     country = Country.objects.create(code="AA", name="x")
     of_tag, null = f"/admin/testapp/tag/{tag.pk}/history/", "a\0"

@@ -21,7 +21,8 @@ from audittrail.admin.permissions import readers
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.models import Revision
-from tests.admin.reading import REVISIONS, last
+from tests.admin.reading import REVISIONS
+from tests.builders.sending import newest
 from tests.testapp.models import Country, Customer, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +50,7 @@ def make_history(plan: list[set[int]]) -> dict[int, set[Any]]:
             for index in chosen:
                 model = MODELS[index]
                 model.objects.create(**{"code" if model is Country else "name": f"{number}"[-2:]})
-        made[last().pk] = {MODELS[index] for index in chosen}
+        made[newest().pk] = {MODELS[index] for index in chosen}
     return made
 
 

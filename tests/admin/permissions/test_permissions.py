@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from audittrail import history
-from tests.admin.reading import REVISIONS, last, listed, text_of
+from tests.admin.reading import REVISIONS, listed, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,
     Document,
@@ -37,14 +38,14 @@ def secret(transactional_db: None) -> dict[str, int]:
     """Change a tag alone, a customer alone, and both at once; give the numbers of the revisions."""
     made = {}
     Tag.objects.create(name="a")
-    made["tag"] = last().pk
+    made["tag"] = newest().pk
     with history.context(reason="Not for everybody"):
         Customer.objects.create(name="Secret customer")
-    made["customer"] = last().pk
+    made["customer"] = newest().pk
     with transaction.atomic():
         Tag.objects.create(name="b")
         Customer.objects.bulk_create(Customer(name=f"c{n}") for n in range(4711))
-    made["both"] = last().pk
+    made["both"] = newest().pk
     return made
 
 
@@ -88,7 +89,7 @@ def test_who_may_see_nothing_is_refused(secret, staff, log_in, client) -> None:
 
 def test_what_is_not_registered_in_a_site_is_for_superusers(staff, log_in, as_superuser) -> None:
     Product.objects.create(name="a")
-    product = last().pk
+    product = newest().pk
     viewer = log_in(staff("ada", "testapp.view_product", "testapp.view_customer"))
     assert product in listed(viewer.get(REVISIONS))
     assert listed(viewer.get(SUPPORT)) == []
@@ -98,10 +99,10 @@ def test_what_is_not_registered_in_a_site_is_for_superusers(staff, log_in, as_su
 def test_rows_of_inlines_and_many_to_many_fields_are_seen_with_their_owner(staff, log_in) -> None:
     person, organization = Person.objects.create(name="p"), Organization.objects.create(name="o")
     Membership.objects.create(person=person, organization=organization)
-    membership = last().pk
+    membership = newest().pk
     tag, product = Tag.objects.create(name="t"), Product.objects.create(name="p")
     product.tags.add(tag)
-    tagging = last().pk
+    tagging = newest().pk
     assert membership not in listed(log_in(staff("a", "testapp.view_person")).get(REVISIONS))
     both = log_in(staff("b", "testapp.view_person", "testapp.view_membership"))
     assert membership in listed(both.get(REVISIONS))
@@ -112,15 +113,15 @@ def test_rows_of_inlines_and_many_to_many_fields_are_seen_with_their_owner(staff
 def test_an_object_level_hook_hides_rows(staff, log_in) -> None:
     ada, eve = staff("ada", "testapp.view_document"), staff("eve", "testapp.view_document")
     own = Document.objects.create(owner=ada, title="mine")
-    created = last().pk
+    created = newest().pk
     with transaction.atomic():
         Document.objects.bulk_create(Document(owner=eve, title=f"hers {n}") for n in range(3))
         Document.objects.create(owner=ada, title="also mine")
-    mixed = last().pk
+    mixed = newest().pk
     Document.objects.create(owner=eve, title="hers")
     key = own.pk
     own.delete()
-    deleted = last().pk
+    deleted = newest().pk
     client = log_in(ada)
     page = client.get(SUPPORT)
     assert listed(page) == [deleted, mixed, created]
@@ -138,13 +139,13 @@ def test_a_queryset_that_leaves_rows_out_hides_their_history(staff, log_in) -> N
     ada = staff("ada", "testapp.view_order")
     customer = Customer.objects.create(name="c")
     seen = Order.objects.create(customer=customer, reference="open 1")
-    created = last().pk
+    created = newest().pk
     hidden = Order.objects.create(customer=customer, reference="closed 1")
-    hidden_created = last().pk
+    hidden_created = newest().pk
     client = log_in(ada)
     assert listed(client.get(SUPPORT)) == [created]
     seen.delete()
-    deleted = last().pk
+    deleted = newest().pk
     hidden.delete()
     assert listed(client.get(SUPPORT)) == [deleted, created]
     assert hidden_created in listed(client.get(REVISIONS))
@@ -159,7 +160,7 @@ def test_a_page_is_filled_although_most_rows_are_hidden(staff, log_in, monkeypat
     for number in range(60):
         Document.objects.create(owner=ada if number % 10 == 0 else eve, title=f"{number}")
         if number % 10 == 0:
-            own.append(last().pk)
+            own.append(newest().pk)
     client = log_in(ada)
     page = client.get(SUPPORT)
     assert listed(page) == own[:0:-1]

@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import history
 from audittrail.admin.revisions import exports
 from tests.admin.hostile import TEXTS
-from tests.admin.reading import REVISIONS, last
+from tests.admin.reading import REVISIONS
+from tests.builders.sending import newest
 from tests.testapp.models import Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +38,7 @@ def rows(response: Any) -> list[dict[str, str]]:
 def test_csv_and_json_say_the_same(as_superuser, superuser) -> None:
     with history.context(user=superuser, reason="Because", method="POST", path="/x/", ticket=1):
         Tag.objects.create(name="a")
-    revision = last()
+    revision = newest()
     response = as_superuser.get(EXPORT, {"format": "csv", "model": "testapp.tag"})
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"].startswith('attachment; filename="revisions-')
@@ -60,7 +61,7 @@ def test_an_export_has_everything_that_is_filtered(as_superuser, monkeypatch) ->
     made = []
     for number in range(10):
         Tag.objects.create(name=f"t{number}")
-        made.append(str(last().pk))
+        made.append(str(newest().pk))
     query = {"model": "testapp.tag", "before": '["2020-01-01T00:00:00+00:00",1]'}
     assert [row["revision"] for row in rows(as_superuser.get(EXPORT, query))] == made[::-1]
     assert rows(as_superuser.get(EXPORT, {"reason": "nowhere"})) == []

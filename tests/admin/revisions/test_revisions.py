@@ -18,7 +18,8 @@ from audittrail.admin.permissions import readers
 from audittrail.admin.revisions import chart as activity
 from audittrail.admin.revisions import view as browser
 from audittrail.models import Revision
-from tests.admin.reading import REVISIONS, last, listed, text_of
+from tests.admin.reading import REVISIONS, listed, text_of
+from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order, OrderLine, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +31,7 @@ def test_a_revision_is_shown_with_who_when_why_and_what(as_superuser, superuser)
         Tag.objects.create(name="x")
     page = as_superuser.get(REVISIONS)
     text = text_of(page)
-    assert listed(page)[0] == last().pk
+    assert listed(page)[0] == newest().pk
     assert "Spring cleaning" in text
     assert '<time class="audittrail-when" datetime="' in text
     assert "just now" in text
@@ -48,7 +49,7 @@ def test_a_long_search_says_how_far_it_has_come_and_goes_on(
 ) -> None:
     with history.context(user=superuser, reason="The needle", command="sow"):
         Tag.objects.create(name="needle")
-    wanted = last()
+    wanted = newest()
     for number in range(6):
         Tag.objects.create(name=f"hay{number}")
     monkeypatch.setattr(searching, "FIRST_WINDOW", 2)
@@ -76,7 +77,7 @@ def test_the_newest_come_first_and_every_page_leads_on(as_superuser, monkeypatch
     made = []
     for number in range(8):
         Tag.objects.create(name=f"t{number}")
-        made.append(last().pk)
+        made.append(newest().pk)
     wanted = made[::-1]
     query, seen, pages = "?model=testapp.tag", [], []
     while query:
@@ -116,7 +117,7 @@ def test_filter_by_user_takes_a_key_a_name_and_a_deleted_user(as_superuser) -> N
     for user in (ada, grace):
         with history.context(user=user):
             Tag.objects.create(name=user.username)
-        made[user.username] = last().pk
+        made[user.username] = newest().pk
     key = ada.pk
     ada.delete()
     assert listed(as_superuser.get(REVISIONS, {"user": "grace"})) == [made["grace"]]
@@ -133,7 +134,7 @@ def test_filter_by_time(as_superuser) -> None:
     numbers = []
     for number in range(4):
         Tag.objects.create(name=f"t{number}")
-        numbers.append(last().pk)
+        numbers.append(newest().pk)
     begin = timezone.now() - timedelta(days=10)
     with history.editing("dated"):
         for day, pk in enumerate(numbers):
@@ -152,13 +153,13 @@ def test_filter_by_time(as_superuser) -> None:
 
 def test_filter_by_model_operation_and_object(as_superuser) -> None:
     a, b = Tag.objects.create(name="a"), Tag.objects.create(name="b")
-    created_b = last().pk
+    created_b = newest().pk
     b.name = "bb"
     b.save()
-    updated_b = last().pk
+    updated_b = newest().pk
     key = b.pk
     b.delete()
-    deleted_b = last().pk
+    deleted_b = newest().pk
     Customer.objects.create(name="c")
     tags = {"model": "testapp.tag"}
     assert len(listed(as_superuser.get(REVISIONS, tags))) == 4
@@ -168,7 +169,7 @@ def test_filter_by_model_operation_and_object(as_superuser) -> None:
     assert listed(as_superuser.get(REVISIONS, {**of_b, "operation": "D"})) == [deleted_b]
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE testapp_tag CASCADE")
-    assert last().pk in listed(
+    assert newest().pk in listed(
         as_superuser.get(REVISIONS, {**tags, "object": a.pk, "operation": "D"})
     )
 
@@ -180,7 +181,7 @@ def test_filter_by_an_object_with_a_composite_key(as_superuser) -> None:
         Product.objects.create(),
     )
     OrderLine.objects.create(order=order, number=7, product=product)
-    line = last().pk
+    line = newest().pk
     OrderLine.objects.create(order=order, number=8, product=product)
     query = {"model": "testapp.orderline", "object": f"{order.pk}, 7"}
     assert listed(as_superuser.get(REVISIONS, query)) == [line]
@@ -206,16 +207,16 @@ def test_what_can_not_be_asked_is_an_error_at_its_field(as_superuser, query, err
 def test_filter_by_reason_source_and_text(as_superuser, connect) -> None:
     with history.context(reason="Spring cleaning", ticket="T-4711"):
         Tag.objects.create(name="a")
-    cleaning = last().pk
+    cleaning = newest().pk
     with history.context(method="POST", path="/shop/order/"):
         Tag.objects.create(name="b")
-    request = last().pk
+    request = newest().pk
     with history.context(command="import_tags"):
         Tag.objects.create(name="c")
-    command = last().pk
+    command = newest().pk
     other = connect(application_name="psql", autocommit=True)
     other.cursor().execute("INSERT INTO testapp_tag (name) VALUES ('d')")
-    psql = last().pk
+    psql = newest().pk
 
     def found(**query: Any) -> list[int]:
         return listed(as_superuser.get(REVISIONS, {"model": "testapp.tag", **query}))
@@ -251,7 +252,7 @@ def test_the_chart_counts_and_filters(as_superuser) -> None:
     numbers = []
     for number in range(5):
         Tag.objects.create(name=f"t{number}")
-        numbers.append(last().pk)
+        numbers.append(newest().pk)
     begin = timezone.now() - timedelta(days=900)
     with history.editing("dated"):
         for pk in numbers[:3]:
@@ -295,4 +296,4 @@ def test_another_database_has_revisions_of_its_own(as_superuser) -> None:
 
 def test_revisions_of_a_command_are_found(as_superuser) -> None:
     call_command("createsuperuser", "--noinput", username="x", email="x@example.com")
-    assert listed(as_superuser.get(REVISIONS, {"source": "command"})) == [last().pk]
+    assert listed(as_superuser.get(REVISIONS, {"source": "command"})) == [newest().pk]

@@ -17,7 +17,7 @@ from audittrail.admin.time_machine.chosen import KEY
 from audittrail.models import Revision
 from audittrail.testing import reset_history
 from audittrail.timetravel import registry
-from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp import models as m
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def then(as_superuser: Client) -> Revision:
     m.Country.objects.create(code="FR", name="France")
     m.Restaurant.objects.create(name="Soup", serves_soup=True)
     Group.objects.create(name="readers")
-    found = world.newest()
+    found = newest()
     tag.name = "after"
     tag.save()
     customer.delete()
@@ -112,7 +112,7 @@ def test_a_date_and_a_time_are_in_the_time_zone_of_the_user(
 
 def test_without_a_time_the_end_of_the_day_is_meant(as_superuser: Client, then: Revision) -> None:
     as_superuser.post(MACHINE, {"date": timezone.localdate().isoformat()})
-    assert as_superuser.session[KEY] == ["default", world.newest().pk]
+    assert as_superuser.session[KEY] == ["default", newest().pk]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_rights_that_somebody_had_then_are_gone(
     readers.permissions.set(viewer.user_permissions.all())
     viewer.user_permissions.clear()
     viewer.groups.add(readers)
-    moment = world.newest()
+    moment = newest()
     client = log_in(viewer)
     client.post(MACHINE, {"revision": moment.pk})
     assert client.get("/zoo/testapp/tag/").status_code == 200
@@ -270,7 +270,7 @@ def test_a_rule_for_single_objects_asks_the_object_as_it_is_now(
     ada, bob = staff("ada", "testapp.view_document"), staff("bob", "testapp.view_document")
     document = m.Document.objects.create(title="Ada's", owner=ada)
     gone = m.Document.objects.create(title="Gone", owner=ada)
-    moment = world.newest()
+    moment = newest()
     gone_pk = gone.pk
     gone.delete()
     document.owner = bob
@@ -360,7 +360,7 @@ def writing_function(transactional_db: None) -> Iterator[None]:
 
 
 def test_no_write_passes(traveller: Client, then: Revision, writing_function: None) -> None:
-    newest = world.newest()
+    last = newest()
     for path, data in write_everywhere(then):
         page = traveller.post(path, data)
         assert page.status_code == 403, (path, data)
@@ -368,13 +368,13 @@ def test_no_write_passes(traveller: Client, then: Revision, writing_function: No
         assert "The past can&#x27;t be changed" in text, (path, data)
         assert "audittrail-banner" in text and "Nothing was saved" in text
         assert 'name="leave"' in text
-    assert world.newest() == newest
+    assert newest() == last
     assert m.LogLine.objects.count() == 0
     assert User.objects.get().check_password("secret")
 
 
 def test_a_write_is_undone_with_its_request(traveller: Client, settings: Any) -> None:
-    newest = world.newest()
+    last = newest()
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
         for way in ("orm", "raw"):
@@ -382,7 +382,7 @@ def test_a_write_is_undone_with_its_request(traveller: Client, settings: Any) ->
         assert is_past(traveller)
     finally:
         connection.settings_dict["ATOMIC_REQUESTS"] = False
-    assert world.newest() == newest
+    assert newest() == last
 
 
 def test_the_session_may_be_saved(traveller: Client) -> None:

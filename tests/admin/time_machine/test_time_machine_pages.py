@@ -19,6 +19,7 @@ from audittrail import history
 from audittrail.admin.time_machine.chosen import KEY
 from audittrail.models import Revision
 from tests.builders import world
+from tests.builders.sending import newest
 from tests.testapp import models as m
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +35,7 @@ def _zoo(settings: Any, _several_sites: None) -> None:
 def created(transactional_db: None) -> Revision:
     """Fill the tables and give the revision that did it."""
     world.create()
-    return world.newest()
+    return newest()
 
 
 VIEWED = (
@@ -145,7 +146,7 @@ def travel(client: Client, revision: Revision) -> Client:
 def test_all_pages_show_what_they_showed(
     created: Revision, viewer: User, log_in: Callable[[User], Client]
 ) -> None:
-    then = world.newest()
+    then = newest()
     client = log_in(viewer)
     paths = list(addresses())
     before = {path: shown(client.get(path)) for path in paths}
@@ -185,7 +186,7 @@ def actions() -> list[dict[str, Any]]:
 def test_actions_that_read_do_what_they_did(
     created: Revision, viewer: User, log_in: Callable[[User], Client]
 ) -> None:
-    then = world.newest()
+    then = newest()
     client = log_in(viewer)
     chosen = actions()
 
@@ -213,7 +214,7 @@ def test_asynchronous_views_and_servers_travel(created: Revision, viewer: User) 
 
     from django.test import AsyncClient
 
-    then = world.newest()
+    then = newest()
     world.change()
     User.objects.filter(pk=viewer.pk).update(email="new@example.org")
 
@@ -256,7 +257,7 @@ def test_the_log_of_recent_actions_ends_then(
     client = log_in(viewer)
     LogEntry.objects.log_actions(viewer.pk, [m.Tag.objects.all()[0]], 2, "early change")
     m.Tag.objects.create(name="marks the moment")
-    then = world.newest()
+    then = newest()
     late = m.Tag.objects.create(name="later")
     LogEntry.objects.log_actions(viewer.pk, [late], 2, "late change")
     assert client.get("/zoo/").content.count(b'<li class="changelink">') == 2
@@ -292,9 +293,9 @@ def test_pages_of_history_end_at_the_moment(
 ) -> None:
     wim = m.Customer.objects.get(name="Wim")
     m.Tag.objects.create(name="kept").delete()
-    then = world.newest()
+    then = newest()
     m.Customer.objects.filter(pk=wim.pk).update(name="Secret of later")
-    later = world.newest()
+    later = newest()
     m.Tag.objects.create(name="gone later").delete()
     client = travel(as_superuser, then)
     first = wim.history.versions.in_order()[0].version
@@ -324,7 +325,7 @@ def test_pages_that_bring_something_back_wait_for_the_present(
     created: Revision, as_superuser: Client
 ) -> None:
     world.change()
-    newest = world.newest()
+    last = newest()
     client = travel(as_superuser, created)
     customer = m.Customer.history(revision=created).get(name="Zoe")
     version = customer.history.versions.in_order()[0].version
@@ -338,7 +339,7 @@ def test_pages_that_bring_something_back_wait_for_the_present(
         for page in (client.get(path), client.post(path, {"confirm": "yes"})):
             assert page.status_code == 403, path
             assert b"The past can&#x27;t be changed" in page.content, path
-    assert world.newest() == newest
+    assert newest() == last
 
 
 def test_travelling_takes_few_queries_more(

@@ -14,7 +14,8 @@ from django.utils.html import format_html
 from audittrail import history
 from audittrail.capture import tracking
 from tests.admin.histories import address, inlines, shown
-from tests.admin.reading import last, text_of
+from tests.admin.reading import text_of
+from tests.builders.sending import newest
 from tests.testapp.models import (
     Country,
     Customer,
@@ -39,7 +40,7 @@ def test_the_fieldsets_of_the_model_admin_with_the_values_of_then(as_superuser) 
     product.tags.add(red)
     with history.context(reason="As it should be"):
         Product.objects.update(stock=2)
-    then = last()
+    then = newest()
     Product.objects.update(name="Loaf", price=4)
     Tag.objects.update(name="crimson")
     product.tags.clear()
@@ -63,13 +64,13 @@ def test_inlines_as_of_then(as_superuser) -> None:
     customer = Customer.objects.create(name="Ada")
     CustomerProfile.objects.create(customer=customer, bio="old")
     order = Order.objects.create(customer=customer, reference="A1")
-    then = last()
+    then = newest()
     CustomerProfile.objects.update(bio="new")
     order.delete()
     found = inlines(as_superuser.get(address(customer, then.pk)))
     assert found["Customer profiles"] == [{"Bio": "old"}]
     assert [row["Reference"] for row in found["Orders"]] == ["A1"]
-    assert inlines(as_superuser.get(address(customer, last().pk)))["Orders"] == []
+    assert inlines(as_superuser.get(address(customer, newest().pk)))["Orders"] == []
 
 
 def test_inlines_of_every_kind(as_superuser) -> None:
@@ -77,7 +78,7 @@ def test_inlines_of_every_kind(as_superuser) -> None:
     OrderLine.objects.create(order=order, number=1, product=Product.objects.create(name="Bread"))
     country = Country.objects.create(code="NO", name="Norway")
     TaggedNote.objects.create(target=country, text="cold")
-    then = last()
+    then = newest()
     Product.objects.update(name="Loaf")
     assert inlines(as_superuser.get(address(order, then.pk)))["Order lines"] == [
         {"Number": "1", "Product": "Bread", "Quantity": "1"}
@@ -93,7 +94,7 @@ def test_what_the_fieldsets_leave_out_is_shown_folded(as_superuser, monkeypatch)
         type(admin.site.get_model_admin(Customer)), "fields", ("name", ("vip",)), raising=False
     )
     customer = Customer.objects.create(name="Ada", email="a@x.example")
-    page = as_superuser.get(address(customer, last().pk))
+    page = as_superuser.get(address(customer, newest().pk))
     assert [fieldset.name for fieldset in page.context["fieldsets"]] == ["", "Further fields"]
     assert shown(page)["Email"] == "a@x.example"
 
@@ -148,7 +149,7 @@ def test_code_of_the_project_sees_the_object_of_then(as_superuser, documents_of)
     site = documents_of(WithMore)
     una = User.objects.create(username="una")
     document = Document.objects.create(owner=una, title="<b>old</b>")
-    then = last()
+    then = newest()
     User.objects.filter(pk=una.pk).update(username="vic")
     Document.objects.update(title="new")
     Document.objects.create(title="another")
@@ -176,7 +177,7 @@ def test_masked_and_hidden_fields_say_nothing_to_code_of_the_project(
     monkeypatch.setitem(tracking._registered, Document, tracking.Options(mask=("title",)))
     monkeypatch.setattr(WithMore, "audittrail_hidden_fields", ["body"], raising=False)
     document = Document.objects.create(title="secret title", body="secret body")
-    then = last()
+    then = newest()
     Document.objects.update(title="x", body="y")
     for page in (
         as_superuser.get(address(document, then.pk, site=site)),
@@ -190,7 +191,7 @@ def test_masked_and_hidden_fields_say_nothing_to_code_of_the_project(
 
 def test_the_password_is_nowhere(as_superuser, superuser) -> None:
     User.objects.filter(pk=superuser.pk).update(email="new@x.example")
-    page = as_superuser.get(address(superuser, last().pk))
+    page = as_superuser.get(address(superuser, newest().pk))
     assert "Password" not in shown(page)
     assert shown(page)["Email address"] == "new@x.example"
     assert shown(page)["Username"] == "root"
@@ -201,7 +202,7 @@ def test_a_revision_that_deleted_it_shows_how_it_last_was(as_superuser) -> None:
     url = address(customer)
     Customer.objects.update(name="Bea")
     customer.delete()
-    page = as_superuser.get(f"{url}{last().pk}/")
+    page = as_superuser.get(f"{url}{newest().pk}/")
     assert shown(page)["Name"] == "Bea"
     assert "This revision deleted it" in text_of(page)
     assert page.context["later_url"] is None
@@ -209,9 +210,9 @@ def test_a_revision_that_deleted_it_shows_how_it_last_was(as_superuser) -> None:
 
 def test_before_it_was_there(as_superuser) -> None:
     Tag.objects.create(name="a")
-    first = last()
+    first = newest()
     Tag.objects.create(name="b")
-    second = last()
+    second = newest()
     customer = Customer.objects.create(name="Ada")
     for revision in (first, second):
         page = as_superuser.get(address(customer, revision.pk))
@@ -238,11 +239,11 @@ def test_a_version_is_known_by_its_own_number_too(as_superuser) -> None:
 
 def test_earlier_and_later_versions(as_superuser) -> None:
     employee = Employee.objects.create(name="Ada")
-    first = last().pk
+    first = newest().pk
     Person.objects.update(name="Bea")
-    second = last().pk
+    second = newest().pk
     Employee.objects.update(salary=2)
-    third = last().pk
+    third = newest().pk
     page = as_superuser.get(address(employee, second))
     assert page.context["earlier_url"] == address(employee, first)
     assert page.context["later_url"] == address(employee, third)
@@ -257,6 +258,6 @@ def test_earlier_and_later_versions(as_superuser) -> None:
 
 def test_a_proxy(as_superuser) -> None:
     customer = VipCustomer.objects.create(name="Ada")
-    then = last().pk
+    then = newest().pk
     Customer.objects.update(name="Bea")
     assert shown(as_superuser.get(address(customer, then)))["Name"] == "Ada"
