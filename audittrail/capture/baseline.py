@@ -76,9 +76,8 @@ def _batch(using: str, recorded: Recorded, batch_size: int) -> int:
 def _estimate(using: str, recorded: Recorded) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(%s::oid::regclass) p"
-            " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf"
-            " UNION ALL SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = %s ORDER BY 1 DESC LIMIT 1",
+            "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c WHERE c.relkind <> 'p'"
+            " AND (c.oid = %s OR c.oid IN (SELECT audittrail.descendants(%s)))",
             [recorded.relation, recorded.relation],
         )
         return int(cursor.fetchone()[0])

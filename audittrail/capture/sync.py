@@ -20,12 +20,15 @@ LOCK_ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Change:
-    """What was done, or is to be done, to one table: 'created', 'changed', 'ended', or 'skipped' with a reason."""
+    """What was done, or is to be done, to one table: 'created', 'changed', 'ended', or 'skipped' with a reason.
+
+    `arguments` are those of `audittrail.track()`, but for the last, if the table is to be tracked; `recorded` is what is to end.
+    """
 
     table: str
     action: str
     detail: str = ""
-    wanted: tracking.TrackedTable | None = field(default=None, repr=False)
+    arguments: list[Any] | None = field(default=None, repr=False)
     recorded: "Recorded | None" = field(default=None, repr=False)
 
 
@@ -46,6 +49,8 @@ class Recorded:
     faults: list[str]
     #: Since when its history is kept, if it has been pruned.
     kept_since: Any
+    #: Whether another table has its name by now.
+    replaced: bool
 
 
 def sync(
@@ -95,7 +100,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
         states = cursor.fetchall()
     for table, (state, detail) in zip(wanted, states, strict=True):
         if state != "unchanged":
-            yield Change(table.table, state, detail, wanted=table)
+            yield Change(table.table, state, detail, arguments=_arguments(connection, table))
     # Asked now, since a table that was restored from a dump is known again by its tracking only.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -109,6 +114,26 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
         if recorded.id in ended:
             detail = "no longer to be tracked" if recorded.exists else "the table was dropped"
             yield Change(recorded.table, "ended", detail, recorded=recorded)
+    yield from _tracked_by_sql(connection, sorted(names | unwanted))
+
+
+def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Iterator[Change]:
+    """Yield what is to be done to tracked tables other than the models', which somebody has tracked with `audittrail.track()`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH model AS MATERIALIZED ("
+            "   SELECT to_regclass(name)::oid AS oid FROM unnest(%s::text[]) u (name) WHERE to_regclass(name) IS NOT NULL)"
+            " SELECT c.relname, format('%%I.%%I', n.nspname, c.relname), t.excluded, t.ignored, s.state, s.detail"
+            "   FROM audittrail.tracked_table t"
+            "   JOIN pg_class c ON c.oid = CASE WHEN t.relation IN (SELECT oid FROM model) THEN t.relation ELSE audittrail.tied_relation(t) END"
+            "   JOIN pg_namespace n ON n.oid = c.relnamespace"
+            "  CROSS JOIN LATERAL audittrail.tracking_state(c.oid, t.excluded, t.ignored, NULL) s"
+            "  WHERE t.until_version IS NULL AND c.oid NOT IN (SELECT oid FROM model) AND s.state <> 'unchanged'"
+            "  ORDER BY n.nspname, c.relname",
+            [[connection.ops.quote_name(name) for name in tables]],
+        )
+        for table, qualified, excluded, ignored, state, detail in cursor.fetchall():
+            yield Change(table, state, detail, arguments=[qualified, excluded, ignored, None])
 
 
 def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> list[Any]:
@@ -142,10 +167,10 @@ def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
         if change.recorded is not None:
             cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
             return change
-        assert change.wanted is not None
+        assert change.arguments is not None
         cursor.execute(
-            "SELECT audittrail.track(%s::regclass, %s, %s, %s, %s)",
-            [*_arguments(connection, change.wanted), conf.baseline_limit()],
+            "SELECT audittrail.track(%s::regclass, %s::text[], %s::text[], %s, %s)",
+            [*change.arguments, conf.baseline_limit()],
         )
         return replace(change, action=cursor.fetchone()[0])
 
@@ -171,7 +196,7 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
             "           FROM audittrail.faulty_triggers(t) f"
             "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END,"
-            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END"
+            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END, audittrail.is_replaced(t)"
             " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],
@@ -211,10 +236,8 @@ def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:
             elif change.recorded is not None:
                 yield f"SELECT audittrail.untrack({change.recorded.id});  -- {change.table}"
             else:
-                assert change.wanted is not None
+                assert change.arguments is not None
                 call = sql.SQL("SELECT audittrail.track({}::regclass, {}, {}, {}, {});").format(
-                    *map(
-                        sql.Literal, [*_arguments(connection, change.wanted), conf.baseline_limit()]
-                    )
+                    *map(sql.Literal, [*change.arguments, conf.baseline_limit()])
                 )
                 yield call.as_string(cursor.cursor)

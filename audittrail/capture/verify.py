@@ -50,6 +50,9 @@ def verify(
             yield recorded, [Finding(recorded.table, "the table is gone; run sync")]
             continue
         findings = [Finding(recorded.table, fault) for fault in recorded.faults]
+        if recorded.replaced:
+            problem = "another table has its name by now, of which nothing is recorded; run sync"
+            findings.append(Finding(recorded.table, problem))
         if not recorded.in_step:
             problem = "its columns or capture functions are out of step; run sync"
             findings.append(Finding(recorded.table, problem))

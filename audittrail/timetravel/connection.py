@@ -132,6 +132,8 @@ class PastConnectionMixin:
     ) -> str:
         query = "" if known.table is None else known.table.as_of(self.moment, count)
         if kind is not None:
+            if known.table is not None:
+                known.table.require_own_name()
             query = known.query_of(kind, self.live).replace(tables.TICK, str(self.moment.tick))
         quoted = '"' + name.replace('"', '""') + '"'
         return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check(self.moment.tick)})"

@@ -38,6 +38,8 @@ class PastTable:
     kept_from: int
     kept_since: datetime | None
     pruned_at: datetime | None
+    #: Whether another table has its name by now, so that it can't be told whose past is meant.
+    replaced: bool
     #: The conditions with which it is read as of a later moment, as a join and as a subplan.
     not_followed: str
     not_followed_subplan: str
@@ -46,8 +48,10 @@ class PastTable:
     def as_of(self, moment: Moment, tables: int = 1) -> str:
         """Return the query for the rows as of a moment, for a statement that reads so many tables.
 
-        Raises `TrackedLaterError` for a moment at which the table was not tracked, or before which it has been pruned.
+        Raises `TrackedLaterError` for a moment at which the table was not tracked, or before which it has been pruned, and
+        `TimeTravelError` if another table has its name by now.
         """
+        self.require_own_name()
         if moment.tick < self.kept_from and self.kept_from > self.since:
             raise TrackedLaterError(
                 f"The history of table {self.name!r} is kept only since {spelled(self.kept_since)}: what it held before, as of {moment}, "
@@ -67,9 +71,19 @@ class PastTable:
         query = self.query.replace("{later}", later).replace(TAIL, str(self.closing[1]))
         return query.replace(TICK, str(moment.tick))
 
+    def require_own_name(self) -> None:
+        """Raise `TimeTravelError` if another table has the name by now: history is that of the one that had it when it was tracked."""
+        if self.replaced:
+            raise TimeTravelError(
+                f"Table {self.name!r} is another one than the table of that name whose history is kept, which has been renamed or "
+                "dropped. Run manage.py audittrail sync: history then goes on with the table that has the name now."
+            )
+
     def may_be_behind(self, tick: int) -> bool:
-        """Return whether a moment could be read faster by now: the table may have been closed through it since."""
-        return tick > self.closing[0] and monotonic() > self.looked_up[0] + REFRESHED_AFTER
+        """Return whether to ask again: who has the name may be clear by now, or a moment be read faster, as the table was closed since."""
+        return self.replaced or (
+            tick > self.closing[0] and monotonic() > self.looked_up[0] + REFRESHED_AFTER
+        )
 
     def renew(self) -> None:
         """Note that it is still closed as far as was known."""
@@ -98,7 +112,7 @@ def load_number(cursor: Any, number: int) -> PastTable:
 _COLUMNS: Final = (
     "t.table_name, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
     " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
-    " t.closed_through, t.tail_from, t.kept_from, t.kept_since, t.pruned_at,"
+    " t.closed_through, t.tail_from, t.kept_from, t.kept_since, t.pruned_at, audittrail.is_replaced(t),"
     " audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
 )
 

@@ -61,7 +61,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         (SELECT i.indkey::text FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
         -- Only where there are referential actions, or partitions, do the functions name the table itself.
         (SELECT concat_ws('.', c.relnamespace, c.relname) FROM pg_class c
-          WHERE c.oid = live AND (c.relkind = 'p' OR audittrail.has_referential_actions(live)))))
+          WHERE c.oid = live AND (c.relkind = 'p' OR audittrail.has_referential_actions(live))),
+        -- The functions of a table from which others inherit run for those as well.
+        (SELECT 'inherited' FROM pg_class c
+          WHERE c.oid = live AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = live))))
 $$;
 
 -- Whether the table still is as it was when its capture functions were made.

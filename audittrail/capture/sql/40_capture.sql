@@ -194,7 +194,8 @@ $template$, jsonb_build_object(
             'from_table', audittrail.capture_statement(tracked, 'UPDATE', false,
                 format('(SELECT n.* FROM %s n WHERE EXISTS (SELECT FROM old_rows o WHERE %s))', tracked.relation::regclass, same_key))));
     END IF;
-    SELECT bool_and(c.history IS NOT NULL AND NOT c.ignored) INTO is_whole FROM jsonb_to_recordset(tracked.columns) c (history text, ignored boolean);
+    -- A table that inherits may have columns more, which are not recorded.
+    SELECT bool_and(c.history IS NOT NULL AND NOT c.ignored) AND NOT audittrail.is_divided(tracked.relation) INTO is_whole FROM jsonb_to_recordset(tracked.columns) c (history text, ignored boolean);
     -- Most updates change a time: to look at times first spares most comparisons of whole rows.
     SELECT coalesce(string_agg(format('n.%1$I IS DISTINCT FROM o.%1$I OR ', c.name), '' ORDER BY c.attnum), '') INTO time_changed
       FROM (SELECT * FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
@@ -333,7 +334,7 @@ END
 $template$, parts || jsonb_build_object(
         'history_name', quote_literal(tracked.history_name), 'fingerprint', quote_literal(tracked.fingerprint),
         -- Only of an ordinary table the triggers are all on the table itself. After a restore from a dump it is not the registry's.
-        'on_table', format(CASE WHEN is_partitioned THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation),
+        'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation),
         'history_relation', coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0),
         'baseline', CASE WHEN has_key AND event <> 'INSERT' AND NOT tracked.baseline_complete THEN audittrail.baseline_statement(tracked, 'old_rows') END,
         'capture', CASE event WHEN 'INSERT' THEN audittrail.capture_insert(tracked, is_partitioned)

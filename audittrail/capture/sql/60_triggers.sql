@@ -1,29 +1,71 @@
 -- The triggers of a tracked table and the functions that they run: what they should be, and making them so.
 
+-- The tables whose rows are a table's rows as well: its partitions, and tables that inherit from it, at any depth.
+CREATE OR REPLACE FUNCTION audittrail.descendants(live oid) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE below AS (
+        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = live
+        UNION
+        SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.inhrelid
+    )
+    SELECT inhrelid FROM below
+$$;
+
+-- Whether some rows of a table are stored in others.
+CREATE OR REPLACE FUNCTION audittrail.is_divided(live oid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = live)
+           OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = live AND relkind = 'p')
+$$;
+
 -- The table that a tracked table's triggers are on, whatever the registry says: after a restore from a dump the table has
--- another oid, and its old one may be another table's.
+-- another oid, and its old one may be another table's. Tables that inherit from it have the same triggers.
 CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(
         (SELECT g.tgrelid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
           WHERE g.tgname = 'audittrail_insert' AND g.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
+            AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
+          ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
           LIMIT 1),
         tracked.relation)
 $$;
 
--- The tables on which the triggers of a tracked table belong: itself and its partitions. TRUNCATE fires on each
--- partition by itself, so the partitioned table is left out there.
+-- Whether another table has the name of a tracked one: tools that rebuild a table beside it swap the names in the end. History
+-- is that of the tracked table, whatever its name is by now, until sync looks.
+CREATE OR REPLACE FUNCTION audittrail.is_replaced(tracked audittrail.tracked_table) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named oid := audittrail.named_relation(tracked);
+BEGIN
+    RETURN tracked.until_version IS NULL AND named <> tracked.relation AND named <> audittrail.tied_relation(tracked);
+END
+$$;
+
+-- The table that has the name of a tracked one; NULL if there is none. Not by to_regclass(), which fails for roles without
+-- rights on the schema. Asked with each statement that reads the past, so in PL/pgSQL, which keeps the plan.
+CREATE OR REPLACE FUNCTION audittrail.named_relation(tracked audittrail.tracked_table) RETURNS oid
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relname = tracked.table_name AND n.nspname = tracked.schema_name AND c.relkind IN ('r', 'p'));
+END
+$$;
+
+-- The tables on which the triggers of a tracked table belong: itself, its partitions, and tables that inherit from it, to which
+-- a statement may be aimed directly. TRUNCATE fires on each partition by itself, so the partitioned table is left out there.
 CREATE OR REPLACE FUNCTION audittrail.trigger_targets(live oid, event text)
 RETURNS TABLE (target oid)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.relid::oid FROM pg_partition_tree(live) t
+    SELECT t.relid FROM audittrail.descendants(live) t (relid)
       JOIN pg_class c ON c.oid = t.relid
      WHERE c.relkind IN ('r', 'p') AND NOT (event = 'TRUNCATE' AND c.relkind = 'p')
     UNION
     SELECT live WHERE NOT (event = 'TRUNCATE' AND (SELECT relkind FROM pg_class WHERE oid = live) = 'p')
 $$;
 
--- Triggers that a tracked table lacks, that are not enabled, or that are left on a former partition: one row each.
+-- Triggers that a tracked table lacks, that are not enabled, or that are left on a former partition or on a table that does not
+-- inherit from it any more: one row each.
 CREATE OR REPLACE FUNCTION audittrail.faulty_triggers(tracked audittrail.tracked_table)
 RETURNS TABLE (event text, target oid, fault text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -40,7 +82,7 @@ BEGIN
     SELECT e.event, t.tgrelid, 'orphaned'
       FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
       JOIN pg_trigger t ON t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
-     WHERE (SELECT relkind FROM pg_class WHERE oid = tracked.relation) = 'p'
+     WHERE tracked.relation = audittrail.tied_relation(tracked)
        AND NOT EXISTS (SELECT FROM audittrail.trigger_targets(tracked.relation, e.event) x WHERE x.target = t.tgrelid);
 END
 $$;

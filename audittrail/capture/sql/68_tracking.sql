@@ -14,7 +14,7 @@ BEGIN
       FROM pg_trigger g
       JOIN pg_proc p ON p.oid = g.tgfoid AND p.pronamespace = 'audittrail'::regnamespace
       JOIN audittrail.tracked_table t ON t.history_name || '_insert' = p.proname AND t.until_version IS NULL
-     WHERE g.tgrelid = live AND g.tgname = 'audittrail_insert' AND g.tgparentid = 0;
+     WHERE g.tgrelid = live AND g.tgname = 'audittrail_insert' AND g.tgparentid = 0 AND audittrail.tied_relation(t) = live;
     IF tracked.id IS NULL THEN
         SELECT t.* INTO tracked
           FROM audittrail.tracked_table t
@@ -26,13 +26,27 @@ BEGIN
 END
 $$;
 
+-- Why a table can't be tracked because of the tables that it inherits from, or that inherit from it, as with INHERITS: a row is
+-- recorded in one history. NULL if nothing stands in the way; takes the registry row of the table, or an empty one.
+CREATE OR REPLACE FUNCTION audittrail.inheritance_obstacle(live oid, tracked audittrail.tracked_table) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN d.above THEN format('it inherits from %s, which is tracked: its rows are recorded there', t.relation::regclass)
+                ELSE format('%s inherits from it and is tracked by itself', t.relation::regclass) END
+      FROM audittrail.tracked_table t
+     CROSS JOIN LATERAL (SELECT live IN (SELECT audittrail.descendants(t.relation)) AS above,
+                                t.relation IN (SELECT audittrail.descendants(live)) AS below) d
+     WHERE t.until_version IS NULL AND t.id IS DISTINCT FROM tracked.id AND t.relation <> live AND (d.above OR d.below)
+       AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = live OR inhparent = live)
+     ORDER BY t.id LIMIT 1
+$$;
+
 -- Write the baseline of a table of at most baseline_limit bytes at once; a larger one is left to backfill_batch().
 CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT 33554432) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
-       AND (SELECT sum(pg_table_size(p.relid)) FROM pg_partition_tree(tracked.relation) p
-            UNION ALL SELECT pg_table_size(tracked.relation) ORDER BY 1 DESC NULLS LAST LIMIT 1) <= baseline_limit THEN
+       AND pg_table_size(tracked.relation)
+           + (SELECT coalesce(sum(pg_table_size(d)), 0) FROM audittrail.descendants(tracked.relation) d) <= baseline_limit THEN
         PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
         PERFORM audittrail.complete_baseline(tracked.id);
     END IF;
@@ -72,6 +86,10 @@ BEGIN
     IF tracked.id IS NULL AND cardinality(audittrail.key_columns(live)) = 0 THEN
         RAISE EXCEPTION 'audittrail: % cannot be tracked: it has no primary key', live
             USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key, or exclude the table.';
+    END IF;
+    IF audittrail.inheritance_obstacle(live, tracked) IS NOT NULL THEN
+        RAISE EXCEPTION 'audittrail: % cannot be tracked: %', live, audittrail.inheritance_obstacle(live, tracked)
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Track one of the two: the one that inherits is recorded with the other.';
     END IF;
     IF excluded_columns && audittrail.key_columns(live) THEN
         RAISE EXCEPTION 'audittrail: the primary key of % cannot be excluded', live
@@ -168,7 +186,8 @@ BEGIN
     detail := CASE WHEN live IS NULL THEN 'the table does not exist'
                    WHEN class.relispartition THEN 'a partition is tracked through its partitioned table'
                    WHEN class.relkind NOT IN ('r', 'p') THEN 'not an ordinary or partitioned table'
-                   WHEN tracked.id IS NULL AND cardinality(audittrail.key_columns(live)) = 0 THEN 'no primary key' END;
+                   WHEN tracked.id IS NULL AND cardinality(audittrail.key_columns(live)) = 0 THEN 'no primary key'
+                   ELSE audittrail.inheritance_obstacle(live, tracked) END;
     state := 'skipped';
     IF detail IS NOT NULL THEN
         RETURN;

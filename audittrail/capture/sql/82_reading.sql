@@ -4,7 +4,8 @@
 CREATE OR REPLACE FUNCTION audittrail.reading(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.md5(pg_catalog.concat_ws(' ', tracked.relation, tracked.history_name, tracked.since_version,
-                                               tracked.until_version, tracked.fingerprint, tracked.excluded))
+                                               tracked.until_version, tracked.fingerprint, tracked.excluded,
+                                               audittrail.named_relation(tracked)))
 $$;
 
 -- Whether a tracked table still is as an application read it, closed at least as far, and not pruned through the tick that is

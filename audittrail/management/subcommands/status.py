@@ -53,6 +53,8 @@ def _state(recorded: sync.Recorded) -> str:
         return f"ended {spelled(recorded.until_at)}"
     if not recorded.exists:
         return "table is gone; run sync"
+    if recorded.replaced:
+        return "another table has its name; run sync"
     if recorded.faults:
         return "; ".join(recorded.faults)
     if not recorded.in_step:
