@@ -18,11 +18,12 @@ class AuditTrailConfig(AppConfig):
 
     def ready(self) -> None:
         """Give models their history, statements their context, and follow migrations."""
-        from audittrail import checks, history, restore, timetravel
+        from audittrail import checks, forms, history, restore, timetravel
         from audittrail.revisions import commands, cursors
 
         history.install()
         timetravel.install()
+        forms.install()
         restore.install()
         commands.install_command_context()
         connection_created.connect(cursors.install, dispatch_uid="audittrail.cursors")

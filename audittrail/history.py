@@ -45,8 +45,8 @@ class History(Questions):
 
     def __repr__(self) -> str:
         """Return whose history this is."""
-        whose = self.model._meta.label if self.instance is None else repr(self.instance)
-        return f"<History of {whose}>"
+        key = "" if self.instance is None else f" {self.instance.pk!r}"
+        return f"<History of {self.model._meta.label}{key}>"
 
     def __call__(
         self, revision: BaseRevision | datetime | None = None, *, using: str | None = None

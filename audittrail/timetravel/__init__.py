@@ -9,8 +9,10 @@ def install() -> None:
     from audittrail.timetravel import (
         caching,
         connection,
+        following,
         guard,
         lookups,
+        read_only,
         registry,
         relations,
         router,
@@ -21,6 +23,8 @@ def install() -> None:
     connection.install()
     router.install()
     relations.install()
+    following.install()
+    read_only.install()
     lookups.install()
     routing.install()
     caching.install()

@@ -40,6 +40,19 @@ class PastQuerySetMixin:
             )
         return super().using(self.moment.alias)  # type: ignore[misc]
 
+    def __or__(self, other: Any) -> Any:
+        return QuerySet.__or__(self._joinable(), _joinable(other))
+
+    def __xor__(self, other: Any) -> Any:
+        return QuerySet.__xor__(self._joinable(), _joinable(other))
+
+    def _joinable(self) -> Any:
+        """Return the queryset, or, if it is a slice, all objects whose keys are in it: Django would ask the present for those."""
+        if self.query.can_filter():
+            return self
+        keys = super().values("pk")  # type: ignore[misc]
+        return self.model._base_manager.using(self.moment.alias).filter(pk__in=keys)
+
     def union(self, *others: Any, **options: Any) -> Any:
         """Return the union with querysets of the same moment; raise `MixedMomentsError` for others."""
         self._require_same_moment(others)
@@ -90,6 +103,10 @@ class PastQuerySetMixin:
         )
 
 
+def _joinable(other: Any) -> Any:
+    return other._joinable() if isinstance(other, PastQuerySetMixin) else other
+
+
 def _refusal(name: str) -> Any:
     def refuse(self: PastQuerySetMixin, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the past is read-only."""
@@ -109,20 +126,30 @@ for _name in (
 def past_queryset(model: type[models.Model], moment: Moment) -> Any:
     """Return all objects of a model as of a moment, as the model's default manager gives them."""
     queryset = model._default_manager.db_manager(moment.alias).get_queryset()
-    turn(queryset, moment)
-    return queryset
+    return queryset if isinstance(queryset, PastQuerySetMixin) else turned(queryset, moment)
 
 
 def scoped_queryset(model: type[models.Model], moment: Moment, scope: Scope) -> Any:
     """Return the objects of a scope: all of them, whatever the model's default manager leaves out."""
-    queryset: Any = model._default_manager.db_manager(moment.alias).get_queryset()
+    manager: Any = model._default_manager
+    queryset = manager.db_manager(moment.alias).get_queryset()._chain()
     queryset._query = Query(model)
     turn(queryset, moment, scope)
     return queryset
 
 
+def turned(queryset: Any, moment: Moment) -> Any:
+    """Return a queryset that reads as of a moment what one of the present reads now."""
+    copy = queryset._chain()
+    turn(copy, moment)
+    return copy
+
+
 def turn(queryset: Any, moment: Moment, scope: Scope | None = None) -> None:
-    """Let a queryset that nobody else has read as of a moment, with all that its manager has put into it."""
+    """Let a queryset that nobody else has read as of a moment, with all that its manager has put into it.
+
+    One that somebody else may keep is to be `turned`.
+    """
     queryset.__class__ = past_queryset_class(queryset.__class__)
     queryset._db = moment.alias
     queryset._query = past_query(queryset._query, moment, scope)
@@ -175,20 +202,33 @@ def adopting(method: Any, moment: Moment | None = None) -> Any:
 
 def past_manager_method(model: type[models.Model], moment: Moment, name: str) -> Any:
     """Return a method, or another attribute, of a model's default manager whose querysets read as of a moment."""
-    manager: Any = model._default_manager.db_manager(moment.alias)
-    manager.__class__ = _past_manager_class(manager.__class__)
-    found = getattr(manager, name)
+    found = getattr(model._default_manager.db_manager(moment.alias), name)
     return adopting(found, moment) if callable(found) else found
+
+
+def past_manager(manager: Any) -> Any:
+    """Return a manager that nobody else has, and that names the alias of a moment, with querysets that read as of it."""
+    manager.__class__ = _past_manager_class(manager.__class__)
+    return manager
+
+
+class _PastManagerMixin:
+    """A manager whose querysets read as of the moment that it names."""
+
+    _db: str | None
+
+    def get_queryset(self) -> Any:
+        """Return the queryset of the manager as of its moment."""
+        queryset = super().get_queryset()  # type: ignore[misc]
+        moment = from_alias(self._db)
+        return queryset if moment is None else turned(queryset, moment)
 
 
 @cache
 def _past_manager_class(live: Any) -> Any:
-    def get_queryset(self: Any) -> Any:
-        queryset = live.get_queryset(self)
-        turn(queryset, from_alias(self._db))  # type: ignore[arg-type]
-        return queryset
-
-    return type(f"Past{live.__name__}", (live,), {"get_queryset": get_queryset})
+    if issubclass(live, _PastManagerMixin):
+        return live
+    return type(f"Past{live.__name__}", (_PastManagerMixin, live), {"__module__": live.__module__})
 
 
 def _unpickle_queryset(live: Any) -> Any:

@@ -1,7 +1,7 @@
 """Where Django makes querysets for objects: those for objects of the past read as of the same moment.
 
 The alias of a connection goes with an object, but not as far as needed: related managers, `Prefetch` and generic foreign keys make
-querysets of the present first. Four methods of Django's are extended; for objects of the present they do what they did.
+querysets of the present first. Those methods of Django's are extended; for objects of the present they do what they did.
 """
 
 from __future__ import annotations
@@ -10,13 +10,32 @@ from functools import wraps
 from typing import Any
 
 from django.apps import apps
-from django.db.models.query import QuerySet
+from django.db.models.manager import BaseManager
+from django.db.models.query import Prefetch, QuerySet
 
 from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import from_alias, moment_of
 from audittrail.timetravel.query import mixed
-from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, turn
+from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, past_manager, turn
+
+
+class _Copied:
+    """The querysets of a Prefetch: whoever takes them gets copies, since Django adds hints to them, and the Prefetch may be kept."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, prefetch: Any, owner: Any = None) -> Any:
+        if prefetch is None:
+            return self
+        given = prefetch.__dict__[self.name]
+        if isinstance(given, list | tuple):
+            return [queryset._chain() for queryset in given]
+        return None if given is None else given._chain()
+
+    def __set__(self, prefetch: Any, given: Any) -> None:
+        prefetch.__dict__[self.name] = given
 
 
 def install() -> None:
@@ -26,10 +45,17 @@ def install() -> None:
         return
     live._add_hints = _with_past_hints(live._add_hints)
     live.using = _using_past(live.using)
+    manager: Any = BaseManager
+    manager.db_manager = _managing_past(manager.db_manager)
     live._merge_sanity_check = _merging_one_moment(live._merge_sanity_check)
+    prefetch: Any = Prefetch
+    prefetch.queryset = _Copied("queryset")
     if apps.is_installed("django.contrib.contenttypes"):
         from django.contrib.contenttypes import fields
+        from django.contrib.contenttypes.prefetch import GenericPrefetch
 
+        generic: Any = GenericPrefetch
+        generic.querysets = _Copied("querysets")
         # Django 6.1 has moved it from the field to its descriptor.
         owner: Any = getattr(fields, "GenericForeignKeyDescriptor", fields.GenericForeignKey)
         owner.get_prefetch_querysets = _prefetching_past(owner.get_prefetch_querysets)
@@ -46,6 +72,7 @@ def _with_past_hints(live: Any) -> Any:
             if moment != self.moment:
                 raise MixedMomentsError(mixed(self.moment))
         elif moment is not None:
+            # It is the related manager's own, or a copy of the one in a Prefetch.
             turn(self, moment)
 
     return add_hints
@@ -59,11 +86,21 @@ def _using_past(live: Any) -> Any:
         queryset = live(self, alias)
         moment = from_alias(alias) if isinstance(alias, str) else None
         if moment is not None and not isinstance(self, PastQuerySetMixin):
+            # Django has made a new one, which nobody has yet.
             turn(queryset, moment)
         return queryset
 
     using.queryset_only = False  # type: ignore[attr-defined]
     return using
+
+
+def _managing_past(live: Any) -> Any:
+    @wraps(live)
+    def db_manager(self: Any, using: Any = None, hints: Any = None) -> Any:
+        manager = live(self, using, hints)
+        return manager if from_alias(manager._db) is None else past_manager(manager)
+
+    return db_manager
 
 
 def _merging_one_moment(live: Any) -> Any:

@@ -10,8 +10,9 @@ from django.utils.functional import cached_property
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
 from audittrail.revisions.wording import spelled
-from audittrail.timetravel import machine
-from audittrail.timetravel.moment import moment_of
+from audittrail.timetravel import along, machine
+from audittrail.timetravel.moment import moment_of, named
+from audittrail.timetravel.read_only import refuse_write
 
 
 class PastRouter:
@@ -20,6 +21,8 @@ class PastRouter:
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
         """Return the alias of the moment that the hinted object was read at, or at which somebody travels."""
         moment = moment_of(hints.get("instance"))
+        if moment is None and not machine.belongs_to_the_present(hints):
+            moment = along.current()
         return machine.alias_for(model, hints) if moment is None else moment.alias
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
@@ -34,12 +37,7 @@ class PastRouter:
                     "the past is read-only. Return to the present first."
                 )
             return None
-        name = type(instance).__name__
-        raise PastIsReadOnlyError(
-            f"{instance!r} is as of {moment}, and the past is read-only: neither it nor what belongs to it can be written. Change the "
-            f"present object, {name}.objects.get(pk={instance.pk!r}), or bring this state back with "
-            f"{name}.history(revision=...).filter(pk={instance.pk!r}).restore()."
-        )
+        refuse_write(instance, moment)
 
     def allow_relation(
         self, first: models.Model, second: models.Model, **hints: Any
@@ -51,7 +49,7 @@ class PastRouter:
         if len(moments) == 1:
             return True
         raise MixedMomentsError(
-            f"{first!r} and {second!r} are of different moments and can't be related. Read both from the present, or both as of the "
+            f"{named(first)} and {named(second)} are of different moments and can't be related. Read both from the present, or both as of the "
             "same revision."
         )
 

@@ -7,6 +7,9 @@ import pytest
 from audittrail.models import Revision
 from tests.builders import world
 from tests.builders.sending import newest
+from tests.builders.workshop import shop, workshop_template
+
+__all__ = ["created", "shop", "workshop_template"]
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""Writes because of an object of the past, by ways that name another database or ask no router: refused before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import wraps
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models.deletion import Collector
+from django.db.models.fields.files import FieldFile
+from django.db.models.query import QuerySet
+
+from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.timetravel.moment import Moment, moment_of, named
+
+
+def refuse_write(instance: models.Model, moment: Moment) -> NoReturn:
+    """Raise `PastIsReadOnlyError` for something that would be written because of an object of the past."""
+    name = type(instance).__name__
+    raise PastIsReadOnlyError(
+        f"{named(instance)} is as of {moment}, and the past is read-only: neither it nor what belongs to it can be written. Change the "
+        f"present object, {name}.objects.get(pk={instance.pk!r}), or bring this state back with "
+        f"{name}.history(revision=...).filter(pk={instance.pk!r}).restore()."
+    )
+
+
+def require_present(instances: Iterable[Any]) -> None:
+    """Raise `PastIsReadOnlyError` if one of the objects is of the past."""
+    for instance in instances:
+        moment = moment_of(instance) if isinstance(instance, models.Model) else None
+        if moment is not None:
+            refuse_write(instance, moment)
+
+
+def install() -> None:
+    """Extend Django's methods, once."""
+    model: Any = models.Model
+    if hasattr(model.save_base, "__wrapped__"):
+        return
+    # A form that is valid has been made to be saved; what is unique is asked of the class.
+    for name in (
+        "save_base",
+        "_perform_unique_checks",
+        "_perform_date_checks",
+        "validate_constraints",
+    ):
+        setattr(model, name, _of_present_objects(getattr(model, name)))
+    model.prepare_database_save = _as_a_value(model.prepare_database_save)
+    collector: Any = Collector
+    collector.add = _with_present_objects(collector.add)
+    queryset: Any = QuerySet
+    for name in ("bulk_create", "bulk_update"):
+        setattr(queryset, name, _with_present_objects(getattr(queryset, name)))
+    file: Any = FieldFile
+    for name in ("save", "delete"):
+        # The file would be written or gone before the object is asked.
+        setattr(file, name, _of_a_present_object(getattr(file, name)))
+
+
+def _of_present_objects(live: Any) -> Any:
+    @wraps(live)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        require_present((self,))
+        return live(self, *args, **kwargs)
+
+    return method
+
+
+def _of_a_present_object(live: Any) -> Any:
+    @wraps(live)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        require_present((self.instance,))
+        return live(self, *args, **kwargs)
+
+    return method
+
+
+def _with_present_objects(live: Any) -> Any:
+    @wraps(live)
+    def method(self: Any, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        given = list(objs)
+        require_present(given)
+        return live(self, given, *args, **kwargs)
+
+    return method
+
+
+def _as_a_value(live: Any) -> Any:
+    @wraps(live)
+    def prepare_database_save(self: Any, field: Any) -> Any:
+        moment = moment_of(self)
+        if moment is not None:
+            raise MixedMomentsError(
+                f"{named(self)} is as of {moment} and can't be written into {field.model._meta.label}.{field.name}. Take the present object, or "
+                f"its key, {field.name}={self.pk!r}."
+            )
+        return live(self, field)
+
+    return prepare_database_save
