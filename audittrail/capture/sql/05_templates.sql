@@ -3,9 +3,11 @@
 -- A template is filled in one pass, and what has been filled in is never looked at again: so a column may have any name,
 -- "{tick}" and "$1" included.
 
--- The lines of a template with its placeholders, names in braces, filled in from "parts". Alone on its line, a placeholder
--- stands for a block: an array of lines, which get its indentation; none if it is empty or null. Elsewhere it stands for a
--- text, or for an array of items, which are set off by commas and go on in further lines as needed.
+-- The lines of a template with its placeholders filled in from "parts", of which parts_of() has those of a table. A placeholder is
+--   {name}           a text, or a list: an array of items, which are set off by commas and go on in further lines as needed;
+--                    alone on its line a block: an array of lines, which get its indentation, or null for none
+--   {h.name}         a list of columns, each as a column of h
+--   {h.name = b.key} the condition that the columns of two lists, by which rows are told apart, agree
 CREATE OR REPLACE FUNCTION audittrail.compose_lines(template text, parts jsonb) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -13,42 +15,60 @@ DECLARE
     lines  text[] := '{}';
     line   text;
     pieces text[];
+    names  text[];
     indent text;
     part   jsonb;
+    other  jsonb;
+    prefix text;
     item   text;
 BEGIN
     FOREACH line IN ARRAY string_to_array(trim(E'\n' FROM template), E'\n') LOOP
-        indent := substring(line FROM '^ *');
-        pieces := regexp_split_to_array(line, '[{}]');  -- text, name, text, name, ..., text
-        part := parts -> pieces[2];
-        IF pieces[1] = indent AND pieces[3] = '' AND cardinality(pieces) = 3 AND jsonb_typeof(part) IN ('array', 'null') THEN
-            IF jsonb_typeof(part) = 'array' THEN
-                lines := lines || ARRAY(SELECT indent || block_line FROM jsonb_array_elements_text(part) block_line);
-            END IF;
+        IF strpos(line, '{') = 0 THEN
+            lines := lines || line;
             CONTINUE;
         END IF;
-        line := '';
-        FOR i IN 1 .. cardinality(pieces) LOOP
-            part := parts -> pieces[i];
-            IF i % 2 = 1 THEN
-                line := line || pieces[i];
-            ELSIF part IS NULL THEN
+        pieces := string_to_array(translate(line, '}', '{'), '{');  -- text, placeholder, text, placeholder, ..., text
+        indent := substring(line FROM '^ *');
+        line := pieces[1];
+        FOR i IN 2 .. cardinality(pieces) BY 2 LOOP
+            names := string_to_array(replace(pieces[i], ' = ', '.'), '.');  -- name, or alias, name, or alias, name, alias, name
+            part := parts -> names[CASE WHEN cardinality(names) = 1 THEN 1 ELSE 2 END];
+            IF cardinality(pieces) = 3 AND cardinality(names) = 1 AND line = indent AND pieces[3] = '' AND jsonb_typeof(part) IN ('array', 'null') THEN
+                FOR n IN 0 .. CASE WHEN part <> 'null' THEN jsonb_array_length(part) ELSE 0 END - 1 LOOP
+                    lines := lines || (indent || (part ->> n));
+                END LOOP;
+                line := NULL;
+                EXIT;
+            ELSIF part IS NULL OR part = 'null' THEN
                 RAISE EXCEPTION 'audittrail: there is no part % for the template %', pieces[i], template
                     USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a part of the name that stands in braces.';
             ELSIF jsonb_typeof(part) <> 'array' THEN
                 line := line || (part #>> '{}');
+            ELSIF cardinality(names) = 4 THEN
+                other := parts -> names[4];
+                FOR n IN 0 .. jsonb_array_length(part) - 1 LOOP
+                    line := concat(line, CASE WHEN n > 0 THEN ' AND ' END, names[1], '.', part ->> n, ' ',
+                                   parts -> 'equality' ->> n, ' ', names[3], '.', other ->> n);
+                END LOOP;
             ELSE
-                FOR item IN SELECT e || CASE WHEN n < jsonb_array_length(part) THEN ', ' ELSE '' END
-                              FROM jsonb_array_elements_text(part) WITH ORDINALITY items (e, n) LOOP
-                    IF length(line || item) > width AND line LIKE '%, ' THEN
-                        lines := lines || rtrim(line);
-                        line := indent || '    ';
+                prefix := CASE WHEN cardinality(names) = 2 THEN names[1] || '.' ELSE '' END;
+                FOR n IN 0 .. jsonb_array_length(part) - 1 LOOP
+                    item := prefix || (part ->> n);
+                    IF n = 0 THEN
+                        line := line || item;
+                    ELSIF length(line) + length(item) + 2 <= width THEN
+                        line := line || ', ' || item;
+                    ELSE
+                        lines := lines || (line || ',');
+                        line := indent || '    ' || item;
                     END IF;
-                    line := line || item;
                 END LOOP;
             END IF;
+            line := line || pieces[i + 1];
         END LOOP;
-        lines := lines || line;
+        IF line IS NOT NULL THEN
+            lines := lines || line;
+        END IF;
     END LOOP;
     RETURN lines;
 END
@@ -56,6 +76,8 @@ $$;
 
 -- The same as one text.
 CREATE OR REPLACE FUNCTION audittrail.compose(template text, parts jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_to_string(audittrail.compose_lines(template, parts), E'\n')
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN array_to_string(audittrail.compose_lines(template, parts), E'\n');
+END
 $$;

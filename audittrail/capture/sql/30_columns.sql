@@ -111,20 +111,85 @@ BEGIN
 END
 $$;
 
--- A tracked table's stored columns, as items of a list for SQL: with the names that the history table has ("stored") or those of
--- the live one, as columns of "alias" if that is not NULL. "compared" are those whose change makes a version; live ones in the type in
--- which they are stored, since records of a domain and its base type can't be compared.
-CREATE OR REPLACE FUNCTION audittrail.column_items(tracked audittrail.tracked_table, alias text, stored boolean, compared boolean DEFAULT false) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(concat(alias || '.', quote_ident(CASE WHEN stored THEN c.history ELSE c.name END),
-                            CASE WHEN compared AND NOT stored THEN '::' || c.type END) ORDER BY c.attnum)
-      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
-     WHERE c.history IS NOT NULL AND NOT (compared AND c.ignored)
+-- What the templates of SQL for a tracked table are filled with, see compose_lines():
+--   id, relation, live, history           its number in the registry, its oid, its name, the name of its history table
+--   key, stored_key, equality             the columns of its primary key, in the live table and in history, and their operators
+--   columns, stored_columns               the columns that are stored
+--   compared, stored_compared             those whose change makes a version; of the live table in the type in which they are
+--                                         stored, since records of a domain and its base type can't be compared
+--   since_version, since_revision         where its history begins
+CREATE OR REPLACE FUNCTION audittrail.parts_of(tracked audittrail.tracked_table) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=". Others
+    -- are not on the search path of a capture function.
+    is_plain boolean := coalesce((SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary), true);
+BEGIN
+    RETURN (
+        SELECT jsonb_build_object(
+                   'id', tracked.id, 'relation', tracked.relation, 'live', tracked.relation::regclass,
+                   'history', format('audittrail.%I', tracked.history_name),
+                   'since_version', tracked.since_version, 'since_revision', tracked.since_revision,
+                   'columns', array_agg(quote_ident(c.name) ORDER BY c.attnum),
+                   'stored_columns', array_agg(quote_ident(c.history) ORDER BY c.attnum),
+                   'compared', array_agg(quote_ident(c.name) || '::' || c.type ORDER BY c.attnum) FILTER (WHERE NOT c.ignored),
+                   'stored_compared', array_agg(quote_ident(c.history) ORDER BY c.attnum) FILTER (WHERE NOT c.ignored))
+          FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
+         WHERE c.history IS NOT NULL)
+        || (
+        SELECT jsonb_build_object(
+                   'key', coalesce(array_agg(quote_ident(k.name) ORDER BY k.position), '{}'),
+                   'stored_key', coalesce(array_agg(quote_ident(audittrail.stored_name(k.name)) ORDER BY k.position), '{}'),
+                   'equality', coalesce(array_agg(CASE WHEN is_plain THEN 'OPERATOR(pg_catalog.=)'
+                                                       ELSE audittrail.key_equality(tracked.relation, k.position::int) END ORDER BY k.position), '{}'))
+          FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
+END
 $$;
 
--- The columns of its primary key in the same way.
-CREATE OR REPLACE FUNCTION audittrail.key_items(tracked audittrail.tracked_table, alias text, stored boolean) RETURNS text[]
+-- The equality operator of a column of the primary key, qualified.
+CREATE OR REPLACE FUNCTION audittrail.key_equality(live oid, place int) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(concat(alias || '.', quote_ident(CASE WHEN stored THEN audittrail.stored_name(k.name) ELSE k.name END)) ORDER BY k.position)
-      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+    SELECT coalesce((
+        SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+          FROM pg_index i
+          JOIN pg_opclass c ON c.oid = i.indclass[place - 1]
+          JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3 AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+          JOIN pg_operator o ON o.oid = m.amopopr
+          JOIN pg_namespace n ON n.oid = o.oprnamespace
+         WHERE i.indrelid = live AND i.indisprimary), 'OPERATOR(pg_catalog.=)')
 $$;
+
+-- "a.key = b.key AND ..." with the equality operators of the primary key, qualified, since extensions' operators are
+-- not on the search path of a capture function. In PL/pgSQL because that keeps the plan.
+CREATE OR REPLACE FUNCTION audittrail.same_key(tracked audittrail.tracked_table, a text, a_stored boolean, b text, b_stored boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=".
+    IF (SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary) IS NOT FALSE THEN
+        RETURN (SELECT string_agg(
+                    format('%s.%I OPERATOR(pg_catalog.=) %s.%I',
+                        a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
+                        b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
+                    ' AND ' ORDER BY k.position)
+                  FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
+    END IF;
+    RETURN (SELECT string_agg(
+               format('%s.%I OPERATOR(%I.%s) %s.%I',
+                   a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
+                   coalesce(e.nspname, 'pg_catalog'), coalesce(e.oprname, '='),
+                   b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
+               ' AND ' ORDER BY k.position)
+      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+      LEFT JOIN LATERAL (
+          SELECT ns.nspname, o.oprname
+            FROM pg_index i
+            JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
+            JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
+                                     AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+            JOIN pg_operator o ON o.oid = m.amopopr
+            JOIN pg_namespace ns ON ns.oid = o.oprnamespace
+           WHERE i.indrelid = tracked.relation AND i.indisprimary
+      ) e ON true);
+END
+$$;
+

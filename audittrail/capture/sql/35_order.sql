@@ -43,61 +43,49 @@ $$;
 -- not there before, so all its versions since it was last deleted come after {captured}.
 -- The three are given as SQL. The statement begins with "WITH live AS NOT MATERIALIZED (SELECT * FROM <the table>)": the table is
 -- named when it is executed, since it may have been renamed.
-CREATE OR REPLACE FUNCTION audittrail.ordering_statement(tracked audittrail.tracked_table, event text, first text, captured text, only_last text) RETURNS text[]
+CREATE OR REPLACE FUNCTION audittrail.ordering_statement(parts jsonb, event text, first text, captured text, only_last text) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN audittrail.compose_lines($template$
 , touched AS (
-    {touched}
+    $template$ || CASE event WHEN 'INSERT' THEN 'SELECT {r.key} FROM new_rows r'
+                             WHEN 'DELETE' THEN 'SELECT {r.key} FROM old_rows r'
+                             ELSE 'SELECT {r.key} FROM new_rows r UNION SELECT {r.key} FROM old_rows r' END || $template$
 ), overtaken AS MATERIALIZED (
-    SELECT {mine_key}, mine.revision_id,
+    SELECT {mine.stored_key}, mine.revision_id,
            CASE WHEN {only_last} THEN last.version ELSE since.version END AS audittrail_lower
       FROM touched
-      JOIN {history} mine ON {mine_is_touched} AND mine.version = {captured}
+      JOIN {history} mine ON {mine.stored_key = touched.key} AND mine.version = {captured}
      CROSS JOIN LATERAL (
         SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE {first} END) AS version
           FROM {history} l
-         WHERE mine.operation = 'I' AND {l_is_mine}
+         WHERE mine.operation = 'I' AND {l.stored_key = mine.stored_key}
            AND l.version < {first} AND l.operation IN ('D', 'T')) since
      CROSS JOIN LATERAL (
         SELECT * FROM {history} l
-         WHERE {l_is_mine} AND l.revision_id = mine.revision_id
+         WHERE {l.stored_key = mine.stored_key} AND l.revision_id = mine.revision_id
            AND l.version >= since.version AND l.version < {captured}
          ORDER BY l.version DESC LIMIT 1) last
      WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                ELSE last.operation NOT IN ('D', 'T') AND ROW({last_values})::record *= ROW({mine_values})::record END
-        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE {live_is_mine})
-                ELSE NOT EXISTS (SELECT FROM live WHERE {live_is_mine}
-                                    AND ROW({live_values})::record *= ROW({mine_values})::record) END
+                ELSE last.operation NOT IN ('D', 'T')
+                     AND ROW({last.stored_compared})::record
+                      *= ROW({mine.stored_compared})::record END
+        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE {live.key = mine.stored_key})
+                ELSE NOT EXISTS (SELECT FROM live WHERE {live.key = mine.stored_key}
+                                    AND ROW({live.compared})::record
+                                     *= ROW({mine.stored_compared})::record) END
 ), later AS MATERIALIZED (
-    SELECT {l_key}, l.version AS audittrail_old
+    SELECT {l.stored_key}, l.version AS audittrail_old
       FROM overtaken o
-      JOIN {history} l ON {l_is_overtaken} AND l.revision_id = o.revision_id
-                      AND l.version >= o.audittrail_lower AND l.version < {captured}
+      JOIN {history} l ON {l.stored_key = o.stored_key} AND l.revision_id = o.revision_id
+       AND l.version >= o.audittrail_lower AND l.version < {captured}
 ), renumbered AS MATERIALIZED (
     SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
       FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
 )
 UPDATE {history} h SET version = n.audittrail_new
   FROM later l JOIN renumbered n USING (audittrail_old)
- WHERE {h_is_later} AND h.version = l.audittrail_old;
-$template$, jsonb_build_object(
-        'first', first, 'captured', captured, 'only_last', only_last,
-        'history', format('audittrail.%I', tracked.history_name),
-        'touched', audittrail.compose_lines(
-            CASE event WHEN 'INSERT' THEN 'SELECT {key} FROM new_rows r'
-                       WHEN 'DELETE' THEN 'SELECT {key} FROM old_rows r'
-                       ELSE 'SELECT {key} FROM new_rows r UNION SELECT {key} FROM old_rows r' END,
-            jsonb_build_object('key', audittrail.key_items(tracked, 'r', false))),
-        'mine_key', audittrail.key_items(tracked, 'mine', true),
-        'l_key', audittrail.key_items(tracked, 'l', true),
-        'mine_is_touched', audittrail.same_key(tracked, 'mine', true, 'touched', false),
-        'l_is_mine', audittrail.same_key(tracked, 'l', true, 'mine', true),
-        'live_is_mine', audittrail.same_key(tracked, 'live', false, 'mine', true),
-        'l_is_overtaken', audittrail.same_key(tracked, 'l', true, 'o', true),
-        'h_is_later', audittrail.same_key(tracked, 'h', true, 'l', true),
-        'last_values', audittrail.column_items(tracked, 'last', true, true),
-        'mine_values', audittrail.column_items(tracked, 'mine', true, true),
-        'live_values', audittrail.column_items(tracked, 'live', false, true)));
+ WHERE {h.stored_key = l.stored_key} AND h.version = l.audittrail_old;
+$template$, parts || jsonb_build_object('first', first, 'captured', captured, 'only_last', only_last));
 END
 $$;

@@ -132,6 +132,7 @@ CREATE OR REPLACE FUNCTION audittrail.follow(tracked_id int, event text, truncat
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked    audittrail.tracked_table;
+    parts      jsonb;
     statements text[];
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
@@ -144,10 +145,11 @@ BEGIN
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     END IF;
+    parts := audittrail.parts_of(tracked);
     IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
-        statements := audittrail.baseline_statement(tracked, coalesce(truncated, 'old_rows'));
+        statements := audittrail.baseline_statement(parts, coalesce(truncated, 'old_rows'));
     END IF;
-    RETURN array_to_string(statements || audittrail.capture_statement(tracked, event, true, truncated), E'\n');
+    RETURN array_to_string(statements || audittrail.capture_statement(tracked, parts, event, true, truncated), E'\n');
 END
 $$;
 
@@ -157,6 +159,7 @@ CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int, event text, 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked    audittrail.tracked_table;
+    parts      jsonb;
     version    text;
     inside     bigint;
     completing text := format('SELECT audittrail.complete_follow(%s)', tracked_id);
@@ -170,6 +173,7 @@ BEGIN
     IF event = 'TRUNCATE' OR tracked.key = '{}' THEN
         RETURN completing;
     END IF;
+    parts := audittrail.parts_of(tracked);
     RETURN audittrail.compose($template$
 SELECT set_config('audittrail.unguarded', 'on', true);
 WITH live AS NOT MATERIALIZED (SELECT * FROM {live})
@@ -177,10 +181,9 @@ WITH live AS NOT MATERIALIZED (SELECT * FROM {live})
 {baseline}
 SELECT set_config('audittrail.unguarded', '', true);
 {completing}
-$template$, jsonb_build_object(
-        'live', tracked.relation::regclass,
-        'ordering', audittrail.ordering_statement(tracked, event, coalesce(inside::text, current_setting('audittrail.revision')), version, (inside IS NULL)::text),
-        'baseline', CASE WHEN NOT tracked.baseline_complete THEN audittrail.nested_baseline(tracked, event, version) END,
+$template$, parts || jsonb_build_object(
+        'ordering', audittrail.ordering_statement(parts, event, coalesce(inside::text, current_setting('audittrail.revision')), version, (inside IS NULL)::text),
+        'baseline', CASE WHEN NOT tracked.baseline_complete THEN audittrail.nested_baseline(parts, event, version) END,
         'completing', completing));
 END
 $$;
