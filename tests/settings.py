@@ -1,7 +1,7 @@
 """Settings of the test project.
 
-Environment: `AUDITTRAIL_TEST_POSTGRES` chooses the server (a major version, a version with its program
-directory as in `15:/usr/lib/postgresql/15/bin`, or the DSN of a running one),
+Environment: `AUDITTRAIL_TEST_POSTGRES` chooses the server (a major version from 14 to 18, a version with its
+program directory as in `15:/usr/lib/postgresql/15/bin`, or the DSN of a running one),
 `AUDITTRAIL_TEST_DRIVER` the driver (`psycopg2`, the default, or `psycopg` for psycopg 3).
 """
 

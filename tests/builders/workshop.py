@@ -210,7 +210,7 @@ def program(name: str) -> Path:
         found = shutil.which(name)
         assert found, f"{name} is needed: install PostgreSQL's client programs."
         return Path(found)
-    return Run.current().shared_server(settings.POSTGRES).binaries.directory / name
+    return Run.current().shared_server(settings.POSTGRES).binaries.client(name)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from audittrail.capture import sync
 from audittrail.exceptions import NotTrackedError
 from tests.capture.truth import UNTRACKED, Witness
 from tests.capture.ways import sql
-from tests.servers import find_binaries
+from tests.programs import find_binaries
 from tests.testapp.models import Customer, LogLine, Tag
 
 
@@ -27,7 +27,7 @@ def psql(script: str, *options: str) -> None:
     if "://" in settings.POSTGRES:
         program = shutil.which("psql") or ""
     else:
-        program = str(find_binaries(settings.POSTGRES).directory / "psql")
+        program = str(find_binaries(settings.POSTGRES).client("psql"))
     assert Path(program).exists(), "These tests need psql; install postgresql-client."
     given = connection.settings_dict
     subprocess.run(

@@ -36,7 +36,7 @@ END $$;
 def program(server: OwnServer, name: str, *arguments: str) -> str:
     """Run one of the server's own programs and return what it prints."""
     return subprocess.run(
-        [server.binaries.directory / name, "-h", server.host, "-U", SUPERUSER, *arguments],
+        [server.binaries.client(name), "-h", server.host, "-U", SUPERUSER, *arguments],
         env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
         check=True,
         capture_output=True,

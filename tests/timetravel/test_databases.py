@@ -129,7 +129,7 @@ def test_a_hot_standby_reads_the_past(
 
 
 def copy_cluster(primary: OwnServer, standby: OwnServer) -> None:
-    program = str(primary.binaries.directory / "pg_basebackup")
+    program = str(primary.binaries.client("pg_basebackup"))
     if SYSTEM_USER:
         os.chown(standby.directory, *_account())
     subprocess.run(
