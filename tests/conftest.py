@@ -21,6 +21,8 @@ from pytest_django import DjangoDbBlocker
 from tests.databases import OwnServer, raw_connection
 from tests.servers import DEFAULT_VERSION, Run
 
+pytest_plugins = ["tests.statements"]
+
 # Asserts of these modules tell what they compared, as those of the tests do.
 pytest.register_assert_rewrite("tests.builders")
 

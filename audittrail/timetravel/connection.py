@@ -84,17 +84,17 @@ class PastConnectionMixin:
         for a statement that writes, `TimeTravelError` for one that can't be turned to the past as a whole.
         """
         text = sql if isinstance(sql, str) else _as_text(sql, cursor)
-        reading = statement.analyse(text)
+        reading = statement.analyse(text, statement.escapes(text, self.live.connection))
         scoped = {name: found for name in reading.tables if (found := scope.parse(name))}
         names = reading.tables - scoped.keys()
-        if not reading.tables and not reading.ctes:
+        if not reading.tables:
             return text
         self._settle()
         tracked = frozenset(table for _, table in scoped.values())
-        known = registry.lookup(self.live, names | tracked | reading.ctes, self.moment.tick, verify)
-        if hidden := reading.ctes & known.keys():
+        known = registry.lookup(self.live, names | tracked, self.moment.tick, verify)
+        if hidden := reading.ctes & reading.tables & known.keys():
             raise TimeTravelError(
-                f"The statement makes a CTE named {min(hidden)!r}, like a tracked table; give it another name."
+                f"The statement makes a CTE named {min(hidden)!r} and reads the tracked table of that name; give the CTE another name."
             )
         ctes = []
         for name in sorted(reading.tables):

@@ -66,7 +66,8 @@ def watched(query: Any, cursor: Any, using: str, has_params: bool) -> Any:
     if journey is None:
         return query
     text = _text(query, cursor)
-    names = _names(text)
+    escapes = statement.escapes(text, cursor.connection)
+    names = _names(text, escapes)
     if names.first in _OPAQUE:
         _refuse(names.first)
     if not journey.tables:
@@ -74,7 +75,7 @@ def watched(query: Any, cursor: Any, using: str, has_params: bool) -> Any:
     if names.all.isdisjoint(journey.tables):
         return query
     try:
-        read = statement.analyse(text).tables
+        read = statement.analyse(text, escapes).tables
     except (PastIsReadOnlyError, TimeTravelError) as error:
         if (refusal := _refusal(journey, names, error)) is not None:
             raise refusal from None
@@ -135,8 +136,8 @@ class _Names:
 
 
 @lru_cache(maxsize=1024)
-def _names(text: str) -> _Names:
-    tokens = tokens_of(text)
+def _names(text: str, escapes: bool) -> _Names:
+    tokens = tokens_of(text, escapes)
     every: set[str] = set()
     targets: set[str] = set()
     depth = 0

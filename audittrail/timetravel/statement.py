@@ -4,44 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
+from audittrail.timetravel.references import Reference, References, references_of
 from audittrail.timetravel.scope import parse
 from audittrail.timetravel.tokens import Token, tokens_of
 
 #: Statements that a session which only reads needs as well: Django's `atomic`, settings, cursors.
 _SESSION = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "RESET", "SHOW", "FETCH", "CLOSE", "MOVE"})  # fmt: skip
 _READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
-_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
-_ENDS_FROM = frozenset(
-    [
-        "WHERE",
-        "GROUP",
-        "HAVING",
-        "ORDER",
-        "LIMIT",
-        "OFFSET",
-        "FETCH",
-        "WINDOW",
-        "UNION",
-        "INTERSECT",
-        "EXCEPT",
-        "FOR",
-        "SELECT",
-        "RETURNING",
-    ]
-)
-#: Words after which a parenthesis can hold a query; after any other word it holds the arguments of a function.
-_BEFORE_QUERY = frozenset(
-    ["FROM", "JOIN", "LATERAL", "IN", "EXISTS", "ANY", "SOME", "ALL", "ARRAY", "AS", "MATERIALIZED", "UNION", "INTERSECT", "EXCEPT", "DISTINCT",
-     "NOT", "AND", "OR", "WHERE", "ON", "SELECT", "THEN", "ELSE", "WHEN", "CASE", "HAVING", "BY", "LIMIT", "OFFSET", "EXPLAIN", "ANALYZE",
-     "VERBOSE"]
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a statement reads: its tables, the CTEs that it makes itself, and where further CTEs are put in.
+    """What a statement reads: its tables, the CTEs that it begins with, and where further CTEs are put in.
 
     `merges` tells whether the statement has a WITH clause that they become part of. `position` is -1 for a statement
     that reads nothing.
@@ -58,28 +35,47 @@ class Reading:
         return statement[: self.position] + clause + statement[self.position :]
 
 
+def escapes(statement: str, session: Any) -> bool:
+    """Return whether a backslash escapes in plain strings of a statement: without `standard_conforming_strings` it does.
+
+    Takes the driver's connection, which PostgreSQL tells each change of this setting.
+    """
+    if "\\" not in statement or session is None:
+        return False
+    return bool(session.info.parameter_status("standard_conforming_strings") == "off")
+
+
 @lru_cache(maxsize=4096)
-def analyse(statement: str) -> Reading:
-    """Return what a statement reads.
+def analyse(statement: str, escapes: bool = False) -> Reading:
+    """Return what a statement reads; takes whether a backslash escapes in its plain strings (`tokens_of`).
 
     Raises `PastIsReadOnlyError` for one that writes or locks, `TimeTravelError` for a name with a schema.
     """
-    tokens = tokens_of(statement)
+    tokens = tokens_of(statement, escapes)
     first = _first_of_query(tokens) if tokens else None
     if first is None:
         return Reading()
-    _refuse_writes(tokens)
-    ctes = _own_ctes(tokens)
-    tables = tables_of(tokens) - ctes
-    start = tokens[first]
+    query = _without_parentheses(tokens[first:])
+    found = references_of(query)
+    _refuse_writes(found)
+    tables = frozenset(_table_name(table) for table in found.tables if not table.is_cte)
+    start = query[0]
     if start.says != "WITH":
-        return Reading(tables, ctes, start.start)
-    recursive = _says(tokens, first + 1) == "RECURSIVE"
-    return Reading(tables, ctes, tokens[first + recursive].end, merges=True)
+        return Reading(tables, found.ctes, start.start)
+    return Reading(tables, found.ctes, query[int(found.is_recursive)].end, merges=True)
+
+
+def tables_of(tokens: list[Token]) -> frozenset[str]:
+    """Return the tables that a statement of any kind reads, by what stands where a table to be read can stand.
+
+    Raises `TimeTravelError` for a name with a schema.
+    """
+    found = references_of(tokens)
+    return frozenset(_table_name(table) for table in found.tables if not table.is_cte)
 
 
 def _first_of_query(tokens: list[Token]) -> int | None:
-    """Return the index of the token before which a WITH clause goes; None if the statement reads no table."""
+    """Return the index of the first token of a query; None if the statement reads no table."""
     index = 0
     if tokens[0].says == "EXPLAIN":
         index = _after_explain(tokens)
@@ -95,11 +91,43 @@ def _first_of_query(tokens: list[Token]) -> int | None:
 
 def _after_explain(tokens: list[Token]) -> int:
     index = 1
-    if index + 1 < len(tokens) and tokens[1].says == "(" and not _opens_query(tokens, 1):
-        index = next((i + 1 for i, token in enumerate(tokens) if token.says == ")"), 0)
-    while index < len(tokens) and tokens[index].says in ("ANALYZE", "VERBOSE"):
+    if tokens[1:] and tokens[1].says == "(":
+        first = next((token for token in tokens[1:] if token.says != "("), tokens[0])
+        if first.says not in _READS:
+            index = next((i + 1 for i, token in enumerate(tokens) if token.says == ")"), 0)
+    while index < len(tokens) and tokens[index].says in ("ANALYZE", "ANALYSE", "VERBOSE"):
         index += 1
     return index
+
+
+def _without_parentheses(query: list[Token]) -> list[Token]:
+    """Return a query without the parentheses around the whole: a WITH clause in front of these could not join its own.
+
+    Raises `TimeTravelError` if another statement follows.
+    """
+    if query[-1].says == ";":
+        query = query[:-1]
+    if any(token.says == ";" for token in query):
+        raise TimeTravelError(
+            "The past is read with one statement at a time; send them one by one."
+        )
+    around = 0
+    closing = _closing_parentheses(query)
+    while closing.get(around) == len(query) - 1 - around:
+        around += 1
+    return query[around : len(query) - around]
+
+
+def _closing_parentheses(query: list[Token]) -> dict[int, int]:
+    """Return the index of the parenthesis that closes each one, by the index of this."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for index, token in enumerate(query):
+        if token.says == "(":
+            opened.append(index)
+        elif token.says == ")" and opened:
+            closing[opened.pop()] = index
+    return closing
 
 
 _READ_ONLY = (
@@ -108,125 +136,28 @@ _READ_ONLY = (
 )
 
 
-def _refuse_writes(tokens: list[Token]) -> None:
-    previous: Token | None = None
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        says = token.says
-        if says in _WRITES and (previous is None or previous.says in ("(", ")")):
-            raise PastIsReadOnlyError(_READ_ONLY.format(f"a statement with {says} was sent"))
-        if says == "INTO" and previous is not None:
-            raise PastIsReadOnlyError(_READ_ONLY.format("a statement with INTO was sent"))
-        if (
-            says == "FOR"
-            and following is not None
-            and following.says in ("UPDATE", "NO", "SHARE", "KEY")
-        ):
-            raise PastIsReadOnlyError(
-                "Rows of the past can't be locked: FOR UPDATE would lock nothing. Lock the present ones."
-            )
-        if says == ";" and following is not None:
-            raise TimeTravelError(
-                "The past is read with one statement at a time; send them one by one."
-            )
-        previous = token
+def _refuse_writes(found: References) -> None:
+    if found.writes:
+        raise PastIsReadOnlyError(_READ_ONLY.format(f"a statement with {found.writes} was sent"))
+    if found.locks:
+        raise PastIsReadOnlyError(
+            "Rows of the past can't be locked: FOR UPDATE would lock nothing. Lock the present ones."
+        )
+    if found.parameter is not None:
+        raise TimeTravelError(
+            f"{found.parameter.text} stands where a table does: what it will be can't be seen. Write the name of the table there, "
+            "quoted with connection.ops.quote_name() if need be."
+        )
 
 
-def _own_ctes(tokens: list[Token]) -> frozenset[str]:
-    names: set[str] = set()
-    depth = 0
-    expecting: set[int] = set()
-    for index, token in enumerate(tokens):
-        following = _says(tokens, index + 1)
-        if token.says == "(":
-            depth += 1
-        elif token.says == ")":
-            expecting.discard(depth)
-            depth -= 1
-        elif token.says == "WITH" and following not in ("ORDINALITY", "TIES", "TIME", "UNIQUE"):
-            expecting.add(depth)
-        elif depth in expecting and token.says in ("SELECT", "VALUES", "TABLE"):
-            expecting.discard(depth)
-        elif (
-            depth in expecting
-            and token.is_name
-            and following in ("AS", "(")
-            and tokens[index - 1].says in ("WITH", "RECURSIVE", ",")
-        ):
-            names.add(token.name)
-    return frozenset(names)
-
-
-def _opens_query(tokens: list[Token], index: int) -> bool:
-    """Return whether the parenthesis at an index holds a query, maybe in further parentheses."""
-    inner = index + 1
-    while inner < len(tokens) and tokens[inner].says == "(":
-        inner += 1
-    if inner == len(tokens) or tokens[inner].says not in _READS:
-        return False
-    before = tokens[index - 1] if index else None
-    is_call = before is not None and before.is_name and before.says not in _BEFORE_QUERY
-    return inner == index + 1 or not is_call
-
-
-def tables_of(tokens: list[Token]) -> frozenset[str]:
-    """Return the names that stand where a table can stand."""
-    tables: set[str] = set()
-    # For each open parenthesis: is this a query, are we in the FROM of one or in a joined table, can a table come next?
-    stack = [[True, False, False]]
-    for index, token in enumerate(tokens):
-        says = token.says
-        state = stack[-1]
-        is_query, in_from, expected = state
-        if says == "(":
-            query = _opens_query(tokens, index)
-            joined = in_from and expected and not query
-            stack.append([query, joined, joined])
-            state[2] = False
-        elif says == ")":
-            if len(stack) > 1:
-                stack.pop()
-        elif says in ("FROM", "TABLE") and (is_query or _says(tokens, index - 1) == "ROWS"):
-            if not _is_comparison(tokens, index):
-                state[1] = state[2] = True
-        elif says == "JOIN":
-            state[1] = state[2] = True
-        elif says == "," and in_from:
-            state[2] = True
-        elif expected and (
-            says in ("ONLY", "LATERAL") or (says == "ROWS" and _says(tokens, index + 1) == "FROM")
-        ):
-            pass
-        elif says in _ENDS_FROM and is_query:
-            state[1] = state[2] = False
-        elif expected and token.is_name:
-            state[2] = False
-            if _says(tokens, index + 1) == ".":
-                _refuse_schema(tokens, index)
-            elif _says(tokens, index + 1) != "(":
-                tables.add(_table_name(token))
-    return frozenset(tables)
-
-
-def _says(tokens: list[Token], index: int) -> str:
-    return tokens[index].says if 0 <= index < len(tokens) else ""
-
-
-def _table_name(token: Token) -> str:
+def _table_name(table: Reference) -> str:
+    token = table.token
+    if table.schema is not None:
+        raise TimeTravelError(
+            f"{table.schema.text}.{token.text} names its schema, and would be read as it is now. Leave the schema away, and put "
+            "it on the search_path of the connection if it is not there: only tables without a schema in their names can be read "
+            "in the past."
+        )
     # The name of a scope may be longer than PostgreSQL keeps: its end tells the table.
     full = token.text[1:-1].replace('""', '"') if token.kind == "quoted" else ""
     return full if parse(full) else token.name
-
-
-def _refuse_schema(tokens: list[Token], index: int) -> None:
-    if _says(tokens, index + 3) == "(":
-        return  # a function, which reads what it reads
-    name = tokens[index + 2].text if index + 2 < len(tokens) else ""
-    raise TimeTravelError(
-        f"{tokens[index].text}.{name} names its schema, and would be read as it is now. Leave the schema away, and put it on the "
-        "search_path of the connection if it is not there: only tables without a schema in their names can be read in the past."
-    )
-
-
-def _is_comparison(tokens: list[Token], index: int) -> bool:
-    """Return whether FROM at an index ends IS [NOT] DISTINCT FROM."""
-    return _says(tokens, index - 1) == "DISTINCT" and _says(tokens, index - 2) in ("IS", "NOT")

@@ -11,21 +11,42 @@ from audittrail.exceptions import TimeTravelError
 #: What PostgreSQL keeps of an identifier.
 NAME_BYTES: Final = 63
 
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*)
+#: PostgreSQL's white space. Python's `\\s` means more: PostgreSQL takes a no-break space for a letter.
+_SPACE: Final = r"[ \t\n\r\f\v]"
+_COMMENT: Final = r"--[^\n\r]*"
+#: Letters are ASCII's, and whatever is not ASCII.
+_LETTER: Final = r"A-Za-z_\x80-\U0010ffff"
+#: What may stand between two parts of one string.
+_CONTINUED: Final = rf"(?:[ \t\f\v]|{_COMMENT})*[\n\r](?:{_SPACE}|{_COMMENT}[\n\r])*"
+_ESCAPED: Final = r"'(?:[^'\\]|\\.|'')*'"
+_PLAIN: Final = r"'(?:[^']|'')*'"
+
+_PATTERN: Final = rf"""
+      (?P<space>{_SPACE}+|{_COMMENT})
     | (?P<comment>/\*)
     | (?P<value>%s(?:\s*,\s*%s)*                                # what a driver puts in, lists of it as one
         | %%|%\(\w+\)s|%b|%t
-        | [eE]'(?:[^'\\]|\\.|'')*' | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'
-        | \$\$.*?\$\$ | \$(?P<tag>[A-Za-z_\x80-\U0010ffff]\w*)\$.*?\$(?P=tag)\$
-        | \d[\w.]* | \$\d+)
+        | [eE]{_ESCAPED}(?:{_CONTINUED}{_ESCAPED})*
+        | (?:[bBxX]|[uU]&)'(?:[^']|'')*'
+        | [nN]?STRING
+        | \$\$.*?\$\$ | \$(?P<tag>[{_LETTER}][{_LETTER}0-9]*)\$.*?\$(?P=tag)\$
+        | 0[xX](?:_?[0-9A-Fa-f])+ | 0[oO](?:_?[0-7])+ | 0[bB](?:_?[01])+
+        | (?:\d(?:_?\d)*(?:\.(?!\.)(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][+-]?\d(?:_?\d)*)?
+        | \$\d+)
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
-    | (?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
+    | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
     | (?P<sign>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
+
+#: By whether a backslash escapes in plain strings, which it does if `standard_conforming_strings` is off.
+_TOKEN: Final = {
+    escapes: re.compile(
+        _PATTERN.replace("STRING", f"{string}(?:{_CONTINUED}{string})*"), re.VERBOSE | re.DOTALL
+    )
+    for escapes, string in ((False, _PLAIN), (True, _ESCAPED))
+}
+
+_UPPER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 @dataclass(slots=True)
@@ -50,7 +71,8 @@ class Token:
         Raises `TimeTravelError` for one with Unicode escapes.
         """
         if self.kind == "word":
-            return cut(self.text.lower())
+            # PostgreSQL makes small letters of ASCII's alone.
+            return cut(self.text.translate(_UPPER))
         if self.text[0] != '"':
             raise TimeTravelError(
                 f"{self.text} is written with Unicode escapes, which time travel can't read. Write the letters themselves."
@@ -64,12 +86,16 @@ def cut(name: str) -> str:
     return name if len(encoded) <= NAME_BYTES else encoded[:NAME_BYTES].decode(errors="ignore")
 
 
-def tokens_of(statement: str) -> list[Token]:
-    """Return the tokens of a statement, without white space and comments."""
+def tokens_of(statement: str, escapes: bool = False) -> list[Token]:
+    """Return the tokens of a statement, without white space and comments.
+
+    Takes whether a backslash escapes in plain strings too, as it does without `standard_conforming_strings`.
+    """
     tokens: list[Token] = []
+    pattern = _TOKEN[escapes]
     position, length = 0, len(statement)
     while position < length:
-        match = _TOKEN.match(statement, position)
+        match = pattern.match(statement, position)
         assert match is not None
         kind = match.lastgroup
         end = match.end()

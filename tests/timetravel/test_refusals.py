@@ -91,16 +91,47 @@ def test_views_and_other_names_are_refused(created: Revision) -> None:
             cursor.execute("DROP VIEW some_view")
 
 
-def test_a_cte_named_like_a_tracked_table_is_refused(created: Revision) -> None:
-    for statement in (
-        "WITH testapp_customer AS (SELECT 1) SELECT * FROM testapp_customer",
-        "SELECT * FROM testapp_order WHERE id IN (WITH testapp_customer AS (SELECT 1) TABLE testapp_customer)",
+def test_a_cte_named_like_a_tracked_table_is_read_where_it_is_seen(created: Revision) -> None:
+    world.change()
+    alive = "SELECT count(*) FROM testapp_customer"
+    (then,), (now,) = read(created, alive), read(newest(), alive)
+    assert then != now
+    for statement, expected in (
+        ("WITH testapp_customer AS (SELECT 7 AS id) SELECT id FROM testapp_customer", (7,)),
+        (f"SELECT (WITH testapp_customer AS (SELECT 1) {alive}), ({alive})", (1, *then)),
+        (f"SELECT * FROM (WITH testapp_customer AS (TABLE testapp_customer) {alive}) c", then),
+        (f"SELECT * FROM (WITH RECURSIVE c AS (TABLE d), d AS ({alive}) TABLE c) c", then),
+        (f"WITH mine AS ({alive}) TABLE mine", then),
+        (f"(WITH mine AS ({alive}) TABLE mine)", then),
     ):
-        with pytest.raises(TimeTravelError, match="give it another name"):
+        assert read(created, statement) == [expected], statement
+    for statement in (
+        f"WITH testapp_customer AS (SELECT * FROM testapp_customer) {alive}",
+        f"WITH c AS ({alive}), testapp_customer AS (SELECT 1) SELECT * FROM c, testapp_customer",
+    ):
+        with pytest.raises(TimeTravelError, match="give the CTE another name"):
             read(created, statement)
-    assert read(created, "WITH mine AS (SELECT count(*) FROM testapp_customer) TABLE mine") == [
-        (4,)
-    ]
+
+
+def test_a_string_is_read_as_the_session_says(created: Revision) -> None:
+    alias = Customer.history(created).db
+    statement = r"SELECT '\' FROM nothing --' FROM testapp_customer"
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SET standard_conforming_strings = off")
+        cursor.execute("SET escape_string_warning = off")
+        try:
+            cursor.execute(statement)
+            assert cursor.fetchall() == [("' FROM nothing --",)] * 4
+        finally:
+            cursor.execute("RESET standard_conforming_strings")
+            cursor.execute("RESET escape_string_warning")
+        with pytest.raises(TimeTravelError, match="nothing"):
+            cursor.execute(statement)
+
+
+def test_a_table_can_not_be_a_parameter(created: Revision) -> None:
+    with pytest.raises(TimeTravelError, match=r"%s stands where a table does"):
+        read(created, "SELECT * FROM %s", ["testapp_customer"])
 
 
 def test_an_excluded_column_reads_as_none_and_can_not_be_asked_about(created: Revision) -> None:
