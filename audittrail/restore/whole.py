@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from audittrail.exceptions import TrackedLaterError
+from audittrail.exceptions import RestoreError, TrackedLaterError
 from audittrail.restore.catalog import Table
 from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
 from audittrail.restore.restoring import revision_at
@@ -12,7 +12,7 @@ from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs, final
 from audittrail.restore.statements import column, composed, listed, name_of, raw, run, same
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.wording import spelled
+from audittrail.revisions.wording import counted, spelled
 from audittrail.timetravel import moment, rows
 
 
@@ -56,13 +56,8 @@ class RestoringAll(Recipe):
             stage=staging.stage(table),
             columns=listed(columns_of(table)),
             open=raw(rows.open_revisions(self.moment)),
-            gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
-            new=composed("{key} IS NULL", key=column(table.key[0], "w")),
             final=final(table, restored, deleting=True),
-            then=raw(then),
-            live=name_of(table),
-            same=same(table.key, "w", "l"),
-            changed=differs(table, restored),
+            **_compared(table, then),
         ).rowcount
         if count:
             staging.finish(table, restored)
@@ -112,8 +107,27 @@ class RollingBack(RestoringAll):
         return tuple(found for found in plan.conflicts if found.kind != "not tracked then")
 
     def finish(self, staging: Staging) -> None:
-        """Erase the later history, that of the restoring itself included."""
+        """Erase the later history, that of the restoring itself included.
+
+        Raises `RestoreError` if triggers have written anything else: what tells of it would be erased as well.
+        """
+        if (made := staging.open_revision()) is not None:
+            staging.cursor.execute("SELECT audittrail.changed_relations(%s)", [made])
+            for (relation,) in staging.cursor.fetchall():
+                self._require_as_then(staging, staging.tables[relation])
         staging.cursor.execute("SELECT audittrail.erase_later(%s)", [self.moment.tick])
+
+    def _require_as_then(self, staging: Staging, table: Table) -> None:
+        count = staging.value(
+            "WITH {open} SELECT count(*) FROM ({then}) w FULL JOIN {live} l ON {same} WHERE {gone} OR {new} OR {changed}",
+            open=raw(rows.open_revisions(self.moment)),
+            **_compared(table, rows.rows_as_of(staging.cursor, table.id, self.moment)),
+        )
+        if count:
+            raise RestoreError(
+                f"{counted(count, 'row')} of {table} would not be as then: a trigger of a table wrote something else. A rollback erases what "
+                "would tell of it, so nothing was changed. Disable the trigger meanwhile, or use restore_all(), which records it."
+            )
 
     def described(self) -> dict[str, Any]:
         """Return to which revision everything went back, and how much was erased."""
@@ -122,3 +136,15 @@ class RollingBack(RestoringAll):
             "erased_revisions": revisions,
             "erased_versions": versions,
         }
+
+
+def _compared(table: Table, then: str) -> dict[str, Any]:
+    """Return the parts of a statement that compares the rows of a table then, `w`, with those of now, `l`."""
+    return {
+        "then": raw(then),
+        "live": name_of(table),
+        "same": same(table.key, "w", "l"),
+        "gone": composed("{key} IS NULL", key=column(table.key[0], "l")),
+        "new": composed("{key} IS NULL", key=column(table.key[0], "w")),
+        "changed": differs(table, table.restorable),
+    }

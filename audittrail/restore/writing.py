@@ -67,7 +67,10 @@ def changed_columns(staging: Staging, table: Table) -> list[str]:
 
 
 def delete(staging: Staging, table: Table, way: str | None = None) -> None:
-    """Delete the rows that are staged to go, or those of them whose keys are in a temporary table."""
+    """Delete the rows that are staged to go, or those of them whose keys are in a temporary table.
+
+    Raises `RestoreError` if the table keeps any of them.
+    """
     only = raw("")
     if way is not None:
         only = composed(
@@ -77,14 +80,22 @@ def delete(staging: Staging, table: Table, way: str | None = None) -> None:
         )
     if not _staged(staging, table, "D"):
         return
+    parts = {
+        "live": name_of(table),
+        "stage": staging.name(table),
+        "same": same(table.key, "l", "s"),
+        "only": only,
+    }
+    there = "SELECT count(*) FROM {live} l JOIN {stage} s ON {same} WHERE s.audittrail_action = 'D'{only}"
+    expected = int(staging.value(there, **parts))
     run(
         staging.cursor,
         "DELETE FROM {live} l USING {stage} s WHERE {same} AND s.audittrail_action = 'D'{only}",
-        live=name_of(table),
-        stage=staging.name(table),
-        same=same(table.key, "l", "s"),
-        only=only,
+        **parts,
     )
+    # Not how many the statement deleted: a row may have gone by a cascade of the database before it came to it.
+    kept = int(staging.value(there, **parts))
+    _require_all(table, "deleted", expected - kept, expected)
 
 
 def _staged(staging: Staging, table: Table, action: str) -> int:

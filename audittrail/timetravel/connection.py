@@ -179,7 +179,7 @@ def _let_go(alias: str) -> None:
     if apps.is_installed("django.contrib.contenttypes"):
         # Content types are kept for each alias.
         manager: Any = apps.get_model("contenttypes", "ContentType").objects
-        manager._cache.pop(alias, None)
+        getattr(manager, "_cache", {}).pop(alias, None)
 
 
 class Databases(dict[str, Any]):
