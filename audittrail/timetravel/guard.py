@@ -21,7 +21,7 @@ from django.db.backends.utils import strip_quotes
 from audittrail.capture import tracking
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
 from audittrail.revisions import cursors
-from audittrail.timetravel import machine, registry, statement
+from audittrail.timetravel import machine, registry, statement, views
 from audittrail.timetravel.tables import refuse_untracked
 from audittrail.timetravel.tokens import cut, tokens_of
 
@@ -72,6 +72,12 @@ def watched(query: Any, cursor: Any, using: str, has_params: bool) -> Any:
         _refuse(names.first)
     if not journey.tables:
         journey.tables.update(_tables())
+    with machine.unwatched():
+        unknown = {name for name in names.targets if not journey.tables.get(name)}
+        views.refuse(
+            connections[using],
+            frozenset(name for name in unknown if not registry.may_be_read_live(name)),
+        )
     if names.all.isdisjoint(journey.tables):
         return query
     try:
@@ -110,12 +116,15 @@ def _refuse(what: str) -> NoReturn:
 
 
 def _tables() -> dict[str, bool]:
-    """Return the tables of the project's models that do not stay in the present, and whether each is tracked."""
-    return {
-        name: is_tracked
-        for model in apps.get_models(include_auto_created=True)
-        for name, is_tracked in _table_of(model)
-    }
+    """Return the tables of the project's models that do not stay in the present, and whether each is tracked.
+
+    Of several models of one table, such as unmanaged ones for a part of its columns, one that is tracked is enough.
+    """
+    found: dict[str, bool] = {}
+    for model in apps.get_models(include_auto_created=True):
+        for name, is_tracked in _table_of(model):
+            found[name] = found.get(name, False) or is_tracked
+    return found
 
 
 def _table_of(model: type[models.Model]) -> list[tuple[str, bool]]:

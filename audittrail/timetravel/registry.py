@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from audittrail import conf
 from audittrail.capture import tracking
-from audittrail.timetravel import tables
+from audittrail.timetravel import tables, views
 from audittrail.timetravel.scope import CHANGED, DELETED, LAST, Scope
 from audittrail.timetravel.tables import PastTable
 
@@ -178,6 +178,7 @@ def forget(**kwargs: Any) -> None:
     """Look every table up again; for whatever changes tracking in this process, also as a receiver of a signal."""
     global _generation
     _known.clear()
+    views.forget()
     _generation += 1
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
-from django.db import InternalError, connection, connections, transaction
+from django.db import InternalError, connection, connections, models, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from audittrail import history
@@ -209,6 +211,68 @@ def test_raw_sql_that_would_mix_is_refused(created: Revision, statement: str) ->
     with history.travelling(created), connection.cursor() as cursor, pytest.raises(TimeTravelError):
         cursor.execute(statement)
     assert Customer.objects.count() == 4
+
+
+VIEWS = """
+    CREATE VIEW names AS SELECT name FROM testapp_customer;
+    CREATE VIEW short_names AS SELECT name FROM (SELECT * FROM names WHERE length(name) < 4) n;
+    CREATE MATERIALIZED VIEW kept_names AS SELECT name FROM short_names;
+    CREATE VIEW keys AS SELECT session_key FROM django_session;
+"""
+
+
+@pytest.fixture
+def views(transactional_db: None) -> Iterator[None]:
+    """Make views of a tracked table, one of the other, and one of an untracked table."""
+    with connection.cursor() as cursor:
+        cursor.execute(VIEWS)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP VIEW names, keys CASCADE")
+
+
+@isolate_apps("tests.testapp")
+def test_a_view_of_tracked_tables_is_refused(created: Revision, views: None, settings: Any) -> None:
+    class Names(models.Model):  # noqa: DJ008
+        name = models.TextField(primary_key=True)
+
+        class Meta:
+            app_label = "testapp"
+            managed = False
+            db_table = "names"
+
+    with history.travelling(created), connection.cursor() as cursor:
+        for view in ("names", "short_names", "kept_names", "public.names"):
+            with pytest.raises(TimeTravelError, match="reads the tracked table 'testapp_customer'"):
+                cursor.execute(f"SELECT * FROM {view}")
+        with pytest.raises(TimeTravelError, match="'names' is a view"):
+            cursor.execute("SELECT c.name FROM testapp_customer c WHERE name IN (TABLE names)")
+        with pytest.raises(TimeTravelError, match="'names' is a view"):
+            Names.objects.count()
+        cursor.execute("SELECT count(*) FROM keys")
+        assert cursor.fetchone() == (0,)
+    assert Names.objects.count() == 4
+
+
+@isolate_apps("tests.testapp")
+def test_a_second_model_of_a_tracked_table_reads_the_past(
+    created: Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CustomerName(models.Model):  # noqa: DJ008
+        name = models.TextField()
+
+        class Meta:
+            app_label = "testapp"
+            managed = False
+            db_table = "testapp_customer"
+
+    world.change()
+    then = names(Customer.history(created).all())
+    assert names(CustomerName.objects.all()) != then
+    known = apps.get_models
+    monkeypatch.setattr(apps, "get_models", lambda **options: [*known(**options), CustomerName])
+    with history.travelling(created):
+        assert names(CustomerName.objects.all()) == then
 
 
 STATEMENTS = [
