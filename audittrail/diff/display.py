@@ -23,12 +23,8 @@ def display(field: models.Field[Any, Any] | None, value: Any) -> str:
     """
     if value is None:
         return ""
-    choices = dict(getattr(field, "flatchoices", None) or ())
-    try:
-        if value in choices:
-            return force_str(choices[value], strings_only=False)
-    except TypeError:  # not hashable, so it is no choice
-        pass
+    if (choice := choice_text(field, value)) is not None:
+        return choice
     if isinstance(field, models.JSONField):
         return json_text(value, field)
     if isinstance(value, list | tuple):
@@ -36,7 +32,16 @@ def display(field: models.Field[Any, Any] | None, value: Any) -> str:
         return ", ".join(display(inner, item) for item in value)
     if field is not None and (field.primary_key or field.remote_field):
         return str(value)  # a key is a name, and no number
-    return _plain(value)
+    return plain_text(value)
+
+
+def choice_text(field: Any, value: Any) -> str | None:
+    """Return the label of a value that is one of a field's choices, None for another value."""
+    choices = dict(getattr(field, "flatchoices", None) or ())
+    try:
+        return force_str(choices[value], strings_only=False) if value in choices else None
+    except TypeError:
+        return None  # A list can't be looked up in a dictionary, and is no choice either.
 
 
 def json_text(value: Any, field: Any = None) -> str:
@@ -45,7 +50,8 @@ def json_text(value: Any, field: Any = None) -> str:
     return json.dumps(value, cls=encoder, ensure_ascii=False)
 
 
-def _plain(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """Return the text of a value of whatever field, in the present language."""
     match value:
         case bool():
             return gettext("Yes") if value else gettext("No")

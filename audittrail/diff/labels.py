@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, models
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.display import display
-from audittrail.diff.naming import Names, Time, names_of, previous_ticks, references_of
+from audittrail.diff.references import Reference, Time, names_of, previous_ticks, references_of
 from audittrail.diff.span import settle
 from audittrail.exceptions import MomentError
 from audittrail.revisions.models import BaseRevision
@@ -110,7 +110,9 @@ def _database(point: BaseRevision | datetime, using: str) -> str | None:
     return None if isinstance(point, BaseRevision) else using
 
 
-def _labels_of(change: FieldChange, before: Time, after: Time, names: Names) -> ChangeLabels:
+def _labels_of(
+    change: FieldChange, before: Time, after: Time, names: Mapping[Reference, str]
+) -> ChangeLabels:
     if change.masked:
         return ChangeLabels()
     field: Any = change.field

@@ -72,6 +72,12 @@ def spanning(using: str, start: int, end: int) -> Span:
     return Span(using, start, end, tuple(before), tuple(after))
 
 
+def open_at(using: str, tick: int) -> list[int]:
+    """Return the numbers of the revisions that had begun by a tick and were not committed yet."""
+    statement = sql.SQL("SELECT audittrail.open_at({})").format(sql.Literal(tick))
+    return [number for (number,) in fetch(using, statement)]
+
+
 def between(
     from_revision: BaseRevision | datetime | None,
     to_revision: BaseRevision | datetime | None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
+from django.db.models.fields.files import FieldFile
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
@@ -40,26 +41,35 @@ class ObjectState:
     images: tuple[RowImage | None, ...]
 
     def instance(self, model: type[models.Model], moment: Moment) -> models.Model:
-        """Return the state as an object of the past, whose relations lead to others of the same moment.
-
-        Columns that history doesn't hold are None.
-        """
-        names, values = [], []
-        by_model = {
-            part.model: image for part, image in zip(parts_of(model), self.images, strict=True)
+        """Return the state as an object of the past, see `past_object`."""
+        versions = {
+            part.model: None if image is None else image.row
+            for part, image in zip(parts_of(model), self.images, strict=True)
         }
-        for field in model._meta.concrete_fields:
-            names.append(field.attname)
-            image = by_model.get(concrete(field.model))
-            held = {} if image is None else image.row.__dict__
-            value = held.get(version_name(field.attname))
-            # A version that was looked at may have an object in place of a file's name.
-            values.append(
-                getattr(value, "name", value)
-                if isinstance(value, models.fields.files.FieldFile)
-                else value
-            )
-        return model.from_db(moment.alias, names, values)
+        return past_object(model, versions, moment)
+
+
+def past_object(
+    model: type[models.Model],
+    versions: Mapping[type[models.Model], models.Model | None],
+    moment: Moment,
+) -> models.Model:
+    """Return an object of the past from versions of its tables, by their models; None for a table without a row of it.
+
+    Its relations lead to other objects of the same moment. Columns that history doesn't hold are None; those of a table that is
+    not among the given ones are read when they are asked for.
+    """
+    names, values = [], []
+    for field in model._meta.concrete_fields:
+        owner = concrete(field.model)
+        if owner not in versions:
+            continue
+        version = versions[owner]
+        value = None if version is None else version.__dict__.get(version_name(field.attname))
+        names.append(field.attname)
+        # A version that was looked at may have an object in place of a file's name.
+        values.append(value.name if isinstance(value, FieldFile) else value)
+    return model.from_db(moment.alias, names, values)
 
 
 Columns = tuple[tuple[RowColumn, ...], ...]

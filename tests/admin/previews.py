@@ -47,8 +47,3 @@ def carry_out(client: Client, url: str, **changed: Any) -> Any:
     page = client.get(url)
     assert page.status_code == 200, page.content
     return client.post(url, {**form(page), **changed})
-
-
-def text_of(response: Any) -> str:
-    """Return the source of a page with single spaces."""
-    return " ".join(response.content.decode().split())

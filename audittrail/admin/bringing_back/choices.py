@@ -8,18 +8,19 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.db import models
-from django.utils.text import capfirst
 
+from audittrail.admin.bringing_back.preview_rows import badges
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.values import Shown
+from audittrail.admin.display.values import Shown, field_label
 from audittrail.admin.permissions.fields import hidden_fields
+from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import Plan, TablePlan
 
 
 @dataclass(frozen=True)
-class Choice:
+class FieldChoice:
     """A field that can be restored: what it is now and was then, or how many related rows come and go."""
 
     name: str
@@ -68,14 +69,14 @@ def choices(
     chosen: Collection[str] | None,
     refused: Collection[str],
     names: Names,
-) -> list[Choice]:
+) -> list[FieldChoice]:
     """Return what can be chosen of what a plan of the whole object changes; takes the fields that are chosen, None for all.
 
     Takes also the names of the fields whose rows the user may not write.
     """
     model = model_admin.model
     hidden = hidden_fields(model_admin)
-    found: list[Choice] = []
+    found: list[FieldChoice] = []
     for table in plan.tables:
         if table.model in relations(model):
             relation = relations(model)[table.model]
@@ -86,27 +87,33 @@ def choices(
     return [choice for choice in found if choice.name not in hidden]
 
 
-def _relation_choice(relation: Any, table: TablePlan, is_chosen: bool, is_refused: bool) -> Choice:
-    numbers = (("I", table.inserted), ("U", table.updated), ("D", table.deleted))
-    badges = tuple(Badge(action, number) for action, number in numbers if number)
-    label = str(capfirst(relation.verbose_name))
-    return Choice(
-        relation.name, label, is_chosen and not is_refused, badges=badges, is_refused=is_refused
+def _relation_choice(
+    relation: Any, table: TablePlan, is_chosen: bool, is_refused: bool
+) -> FieldChoice:
+    label = field_label(relation, relation.name)
+    return FieldChoice(
+        relation.name,
+        label,
+        is_chosen and not is_refused,
+        badges=badges(counts_of(table)),
+        is_refused=is_refused,
     )
 
 
-def _column_choices(table: TablePlan, chosen: Collection[str] | None, names: Names) -> list[Choice]:
+def _column_choices(
+    table: TablePlan, chosen: Collection[str] | None, names: Names
+) -> list[FieldChoice]:
     changes = [change for row in table.rows for change in row.changes if change.field is not None]
     for change in changes:
-        names.want_value(change.field, change.old, then=False)
-        names.want_value(change.field, change.new, then=True)
+        names.want(change.field, (change.old,), None)
+        names.want(change.field, (change.new,), names.then)
     return [
-        Choice(
+        FieldChoice(
             change.field.name,
-            str(capfirst(change.field.verbose_name)),
+            field_label(change.field, change.column),
             chosen is None or change.field.name in chosen,
-            None if change.masked else names.of_value(change.field, change.old, then=False),
-            None if change.masked else names.of_value(change.field, change.new, then=True),
+            None if change.masked else names.shown(change.field, change.old, None),
+            None if change.masked else names.shown(change.field, change.new, names.then),
             change.masked,
         )
         for change in changes

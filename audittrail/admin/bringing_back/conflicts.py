@@ -42,7 +42,7 @@ def conflict_text(conflict: Conflict, *, can_name_other: bool) -> str:
             return _("A later revision has changed, inserted or deleted it again.")
         case "changed since":
             return _("A later revision has changed it again: %(fields)s.") % {
-                "fields": _fields_by_name(conflict.model, conflict.columns)
+                "fields": _fields(conflict.model, conflict.columns, "name")
             }
         case "not tracked then":
             return _("It was not tracked then, so what it held is not known.")
@@ -99,15 +99,10 @@ def _other(conflict: Conflict, can_name: bool) -> str:
     return str(meta.verbose_name_plural if conflict.kind == "protected" else meta.verbose_name)
 
 
-def _fields(model: type[models.Model] | None, columns: tuple[str, ...]) -> str:
-    if model is None:
-        return ", ".join(columns)
-    labels = {field.column: str(field.verbose_name) for field in model._meta.local_concrete_fields}
-    return ", ".join(labels.get(column, column) for column in columns)
-
-
-def _fields_by_name(model: type[models.Model] | None, names: tuple[str, ...]) -> str:
-    if model is None:
-        return ", ".join(names)
-    labels = {field.name: str(field.verbose_name) for field in model._meta.local_concrete_fields}
+def _fields(
+    model: type[models.Model] | None, names: tuple[str, ...], attribute: str = "column"
+) -> str:
+    """Return what the fields are called that some columns belong to; other names are theirs by another attribute."""
+    fields = () if model is None else model._meta.local_concrete_fields
+    labels = {getattr(field, attribute): str(field.verbose_name) for field in fields}
     return ", ".join(labels.get(name, name) for name in names)

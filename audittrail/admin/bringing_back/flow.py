@@ -7,10 +7,13 @@ instead, and nothing is done. A GET only ever previews.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.db import models
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.html import format_html
@@ -19,8 +22,10 @@ from django.utils.translation import gettext as _
 from audittrail.admin.bringing_back.previews import Preview, preview
 from audittrail.admin.display.names import Names
 from audittrail.admin.layout.links import revision_url
-from audittrail.admin.layout.refusals import Refusal
-from audittrail.admin.lists.touched import touches
+from audittrail.admin.layout.refusals import Refusal, refused
+from audittrail.admin.layout.responses import page_response
+from audittrail.admin.lists.model_changes import model_changes
+from audittrail.admin.permissions import writes
 from audittrail.admin.permissions.readers import Reader
 from audittrail.exceptions import RestoreConflictError, StalePlanError
 from audittrail.restore.plan import OnConflict, Plan
@@ -39,22 +44,22 @@ LONGEST_REASON: Final = 1_000
 
 
 class Proposal(ABC):
-    """What a page offers to do: with the options of a request, its plan, and who may carry it out."""
+    """What one of the acts offers to do with the options of a request: its plan, who may carry it out, and its words."""
 
     #: The name of the page's template, and what is done about conflicts.
     page: ClassVar[str]
     on_conflict: OnConflict = "refuse"
+    #: The moment whose names the values have that come back; None for those that they last had.
+    then: Moment | None = None
+    #: The models for whose rows permission was asked already, with the object that the plan is about.
+    granted: Collection[type[models.Model]] = ()
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, owner: ModelAdmin[Any] | AdminSite, reader: Reader) -> None:
+        self.owner = owner
         self.reader = reader
         self.request: HttpRequest = reader.request
         given = self.request.POST if self.request.method == "POST" else self.request.GET
         self.given: QueryDict = given
-
-    @property
-    def then(self) -> Moment | None:
-        """The moment whose names the values have that come back; None for those that they last had."""
-        return None
 
     @property
     @abstractmethod
@@ -65,21 +70,13 @@ class Proposal(ABC):
     def plan(self) -> Plan:
         """Make the plan, without carrying it out."""
 
-    @abstractmethod
     def refusal(self, plan: Plan) -> str:
-        """Return why the user may not carry out the plan, "" if they may."""
+        """Return why the user may not carry out the plan, "" if they may: each row that it writes is asked about."""
+        return writes.refusal(self.reader, plan, self.granted)
 
     @abstractmethod
     def context(self, shown: Preview, names: Names) -> dict[str, Any]:
         """Return what the page shows beside the preview."""
-
-    @abstractmethod
-    def respond(self, context: dict[str, Any], status: int) -> HttpResponseBase:
-        """Return the page."""
-
-    @abstractmethod
-    def refuse(self, refusal: Refusal) -> HttpResponseBase:
-        """Return the page that says why nothing is done."""
 
     @abstractmethod
     def succeeded(self, plan: Plan) -> str:
@@ -95,8 +92,8 @@ class Proposal(ABC):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said above a preview: why nothing was done."""
+class Problem:
+    """Why a posted form was not carried out: what is said above the new preview, and the status of the response."""
 
     text: str
     status: int = 200
@@ -107,7 +104,7 @@ def answer(proposal: Proposal) -> HttpResponseBase:
     request = proposal.request
     plan = proposal.plan()
     if why := proposal.refusal(plan):
-        return proposal.refuse(Refusal(why, 403))
+        return refused(proposal.owner, request, Refusal(why, 403))
     if request.method != "POST" or PREVIEW in request.POST:
         return _shown(proposal, plan, None)
     if (problem := _problem(proposal, plan)) is not None:
@@ -115,27 +112,29 @@ def answer(proposal: Proposal) -> HttpResponseBase:
     return _carried_out(proposal, plan)
 
 
-def _problem(proposal: Proposal, plan: Plan) -> Answer | None:
+def _problem(proposal: Proposal, plan: Plan) -> Problem | None:
     """Return why a posted form is not carried out."""
     posted = proposal.request.POST
     if not posted.get(DIGEST):
-        return Answer(_("Nothing was done: look at the preview first, and confirm it."), 400)
+        return Problem(_("Nothing was done: look at the preview first, and confirm it."), 400)
     if posted[DIGEST] != plan.digest:
         if posted.get(OPTIONS, proposal.options) != proposal.options:
-            return Answer(
+            return Problem(
                 _("Nothing was done yet: this is the preview of what you have chosen now.")
             )
-        return Answer(
-            _(
-                "Nothing was done, because something has changed since the preview. This is what would be done now."
-            ),
-            409,
-        )
+        return _changed_since()
     if plan.is_empty:
-        return Answer(_("Nothing was done, because nothing would change."))
+        return Problem(_("Nothing was done, because nothing would change."))
     if missing := proposal.unconfirmed():
-        return Answer(missing, 400)
+        return Problem(missing, 400)
     return None
+
+
+def _changed_since() -> Problem:
+    text = _(
+        "Nothing was done, because something has changed since the preview. This is what would be done now."
+    )
+    return Problem(text, 409)
 
 
 def _carried_out(proposal: Proposal, plan: Plan) -> HttpResponseBase:
@@ -147,13 +146,10 @@ def _carried_out(proposal: Proposal, plan: Plan) -> HttpResponseBase:
         with context(**said):
             done = plan.carry_out()
     except StalePlanError as error:
-        text = _(
-            "Nothing was done, because something has changed since the preview. This is what would be done now."
-        )
-        return _shown(proposal, error.plan, Answer(text, 409))
+        return _shown(proposal, error.plan, _changed_since())
     except RestoreConflictError as error:
         text = _("Nothing was done, because something stands in the way; see the conflicts.")
-        return _shown(proposal, error.plan, Answer(text, 409))
+        return _shown(proposal, error.plan, Problem(text, 409))
     address = proposal.succeeded(done)
     messages.success(request, _message(proposal, done))
     return HttpResponseRedirect(address)
@@ -172,13 +168,15 @@ def _message(proposal: Proposal, done: Plan) -> str:
 def revision_address(reader: Reader, number: int) -> str | None:
     """Return the address of the page of a revision, None if none of its rows appears to the reader: it would not be found."""
     revision = reader.revisions.filter(pk=number).first()
-    if revision is None or not (reader.sees_everything or touches(reader, [revision])[number]):
+    if revision is None or not (
+        reader.sees_everything or model_changes(reader, [revision])[number]
+    ):
         return None
     return revision_url(reader.site, revision)
 
 
-def _shown(proposal: Proposal, plan: Plan, problem: Answer | None) -> HttpResponseBase:
-    names = Names(proposal.reader, proposal.then)
+def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpResponseBase:
+    names = Names(proposal.reader, then=proposal.then, falls_back=True)
     shown = preview(proposal.reader, plan, names)
     given = {
         "preview": shown,
@@ -190,6 +188,10 @@ def _shown(proposal: Proposal, plan: Plan, problem: Answer | None) -> HttpRespon
         "can_be_carried_out": not plan.is_empty
         and (not plan.conflicts or proposal.on_conflict == "skip"),
     }
-    return proposal.respond(
-        {**given, **proposal.context(shown, names)}, problem.status if problem else 200
+    return page_response(
+        proposal.owner,
+        proposal.request,
+        proposal.page,
+        {**given, **proposal.context(shown, names)},
+        status=problem.status if problem else 200,
     )

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.contrib.admin import ModelAdmin
-from django.db import models
-from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from audittrail.admin.bringing_back import choices
 from audittrail.admin.bringing_back.flow import Proposal
 from audittrail.admin.bringing_back.previews import Preview
-from audittrail.admin.display.authors import authors
-from audittrail.admin.display.names import Names, name_in_sentence, name_of
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import name_in_sentence, name_of
+from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import When
-from audittrail.admin.layout.links import Link, object_url, revision_url
-from audittrail.admin.layout.refusals import Refusal, refused
-from audittrail.admin.layout.responses import model_response, object_breadcrumbs
-from audittrail.admin.objects import subjects
-from audittrail.admin.objects.subjects import Found
+from audittrail.admin.layout.links import Link, object_url
+from audittrail.admin.layout.responses import object_breadcrumbs
+from audittrail.admin.objects.lookup import Subject
+from audittrail.admin.objects.revisions import NumberedVersion
 from audittrail.admin.permissions import writes
-from audittrail.admin.permissions.readers import Reader
 from audittrail.restore.plan import Plan
 from audittrail.revisions.models import BaseRevision
-from audittrail.timetravel.moment import Moment, resolve
+from audittrail.timetravel.moment import resolve
 
 #: The names of the fields of the form.
 FIELDS = "fields"
@@ -36,35 +32,26 @@ CHOOSING = "choosing"
 class Restoration(Proposal):
     """To restore an object as a revision left it."""
 
-    page: ClassVar[str] = "restore"
+    page = "restore"
 
     def __init__(
-        self,
-        model_admin: ModelAdmin[Any],
-        reader: Reader,
-        revision: BaseRevision,
-        found: Found,
-        then: models.Model,
-        live: models.Model | None,
+        self, subject: Subject, was: Any, revision: BaseRevision, found: NumberedVersion
     ) -> None:
-        super().__init__(reader)
-        self.model_admin = model_admin
+        super().__init__(subject.model_admin, subject.reader)
+        self.subject = subject
+        self.model_admin = subject.model_admin
         self.revision = revision
         self.found = found
-        self.was = then
-        self.live = live
-        self.moment = resolve(revision)
+        self.was = was
+        self.live = None if subject.is_deleted else subject.obj
+        self.then = resolve(revision)
+        self.granted = choices.own_models(subject.model)
         self.with_related = bool(self.given.get(RELATED))
         self.chosen: set[str] | None = None
         if FIELDS in self.given or CHOOSING in self.given:
             self.chosen = set(self.given.getlist(FIELDS))
         self.refused_fields: set[str] = set()
         self.whole: Plan | None = None
-
-    @property
-    def then(self) -> Moment | None:
-        """The moment that the revision left."""
-        return self.moment
 
     @property
     def options(self) -> str:
@@ -81,7 +68,7 @@ class Restoration(Proposal):
         relations = choices.relations(self.model_admin.model)
         self.refused_fields = {
             relations[table.model].name
-            for table in writes.refused(self.reader, self.whole, self._granted)
+            for table in writes.refused(self.reader, self.whole, self.granted)
             if table.model in relations
         }
         if self.chosen is None and not self.refused_fields:
@@ -98,17 +85,12 @@ class Restoration(Proposal):
         """The names of the fields that differ from what they were."""
         return [] if self.whole is None else choices.names_of(self.whole, self.model_admin.model)
 
-    def refusal(self, plan: Plan) -> str:
-        """Refuse rows of other models that the user may not write."""
-        return writes.refusal(self.reader, plan, self._granted)
-
     def context(self, shown: Preview, names: Names) -> dict[str, Any]:
         """Return the object, the revision, and what can be chosen."""
         name = name_of(self.live or self.was)
-        site, request = self.reader.site, self.reader.request
-        found = []
+        shown_choices = []
         if self.whole is not None:
-            found = choices.choices(
+            shown_choices = choices.choices(
                 self.model_admin, self.whole, self.chosen, self.refused_fields, names
             )
         return {
@@ -126,23 +108,12 @@ class Restoration(Proposal):
             "is_deleted": self.live is None,
             "is_before_deletion": self.revision != self.found.revision,
             "is_followed": self.found.is_followed,
-            "revision": self.revision,
-            "revision_url": revision_url(site, self.revision),
-            "when": When(self.revision.committed_at),
-            "author": authors(site, request, [self.revision]).get(self.revision.committed_by_id),
-            "choices": found,
+            **revision_context(self.reader, self.revision),
+            "choices": shown_choices,
             "nothing_chosen": self.chosen is not None and not self.chosen,
             "with_related": self.with_related,
             "back_url": object_url(self.model_admin, "history", self.was.pk),
         }
-
-    def respond(self, context: dict[str, Any], status: int) -> HttpResponseBase:
-        """Return the page."""
-        return model_response(self.model_admin, self.request, self.page, context, status=status)
-
-    def refuse(self, refusal: Refusal) -> HttpResponseBase:
-        """Return the page that says why nothing is done."""
-        return refused(self.model_admin, self.request, refusal)
 
     def said(self, plan: Plan) -> str:
         """Say what was restored, and as of when."""
@@ -153,7 +124,8 @@ class Restoration(Proposal):
 
     def succeeded(self, plan: Plan) -> str:
         """Log the change as the admin does, and go on to the object's history."""
-        obj = subjects.present(self.model_admin.model, self.was.pk, self.reader.database)
+        present = self.model_admin.model._base_manager.using(self.reader.database)
+        obj = present.filter(pk=self.was.pk).first()
         if obj is not None and not plan.is_empty:
             text = _("Restored as of revision %(number)s.") % {"number": self.revision.pk}
             log = (
@@ -162,11 +134,7 @@ class Restoration(Proposal):
             log(self.request, obj, text)
         return str(object_url(self.model_admin, "history", self.was.pk))
 
-    @property
-    def _granted(self) -> set[type[models.Model]]:
-        return choices.own_models(self.model_admin.model)
-
     def _plan(self, fields: list[str] | None) -> Plan:
-        queryset = subjects.past(self.model_admin.model, self.was.pk, self.moment)
-        plan: Plan = queryset.restore(fields, with_related=self.with_related, dry_run=True)
+        past = self.subject.past(self.revision)
+        plan: Plan = past.restore(fields, with_related=self.with_related, dry_run=True)
         return plan

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.contrib.admin import ModelAdmin
 from django.db import models
-from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audittrail.admin.bringing_back import choices
 from audittrail.admin.bringing_back.flow import Proposal
 from audittrail.admin.bringing_back.previews import Preview
-from audittrail.admin.display.names import Names, key_text, name_in_sentence, name_of
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import key_text, name_in_sentence, name_of
+from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, model_url, object_url
-from audittrail.admin.layout.refusals import Refusal, refused
-from audittrail.admin.layout.responses import model_breadcrumbs, model_response
-from audittrail.admin.objects import subjects
-from audittrail.admin.permissions import writes
+from audittrail.admin.layout.responses import model_breadcrumbs
+from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
+from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.restore.plan import Plan
 
 #: The names of the fields of the form.
@@ -35,20 +35,20 @@ MOST: Final = 500
 class Undeletion(Proposal):
     """To undelete the chosen objects of a model."""
 
-    page: ClassVar[str] = "undelete"
+    page = "undelete"
 
     def __init__(self, model_admin: ModelAdmin[Any], reader: Reader) -> None:
-        super().__init__(reader)
+        super().__init__(model_admin, reader)
         self.model_admin = model_admin
+        self.granted = choices.own_models(model_admin.model)
         self.with_cascade = bool(self.given.get(CASCADE))
         self.with_related = bool(self.given.get(RELATED))
         if self.given.get(SKIP):
             self.on_conflict = "skip"
         self.chosen = self._chosen_keys()
-        deleted = subjects.deleted(model_admin.model, reader.database)
+        deleted = deleted_objects(model_admin.model, reader.database)
         found = [*deleted.filter(pk__in=self.chosen)] if self.chosen else []
-        seen = subjects.seen(model_admin, reader, [obj.pk for obj in found])
-        self.objects = [obj for obj, is_seen in zip(found, seen, strict=True) if is_seen]
+        self.objects = reader.seen(VisibleModel(model_admin.model, model_admin), found)
 
     @property
     def options(self) -> str:
@@ -57,7 +57,7 @@ class Undeletion(Proposal):
 
     def plan(self) -> Plan:
         """Make the plan."""
-        deleted = subjects.deleted(self.model_admin.model, self.reader.database)
+        deleted = deleted_objects(self.model_admin.model, self.reader.database)
         plan: Plan = deleted.filter(pk__in=[obj.pk for obj in self.objects]).undelete(
             with_cascade=self.with_cascade,
             with_related=self.with_related,
@@ -65,10 +65,6 @@ class Undeletion(Proposal):
             on_conflict=self.on_conflict,
         )
         return plan
-
-    def refusal(self, plan: Plan) -> str:
-        """Refuse rows of other models that the user may not add."""
-        return writes.refusal(self.reader, plan, self._granted)
 
     def context(self, shown: Preview, names: Names) -> dict[str, Any]:
         """Return the objects and the options."""
@@ -97,14 +93,6 @@ class Undeletion(Proposal):
             "leaves_out": self.on_conflict == "skip",
             "back_url": list_url,
         }
-
-    def respond(self, context: dict[str, Any], status: int) -> HttpResponseBase:
-        """Return the page."""
-        return model_response(self.model_admin, self.request, self.page, context, status=status)
-
-    def refuse(self, refusal: Refusal) -> HttpResponseBase:
-        """Return the page that says why nothing is done."""
-        return refused(self.model_admin, self.request, refusal)
 
     def said(self, plan: Plan) -> str:
         """Say what was undeleted."""
@@ -136,12 +124,8 @@ class Undeletion(Proposal):
     def _concrete(self) -> type[models.Model] | None:
         return self.model_admin.opts.concrete_model
 
-    @property
-    def _granted(self) -> set[type[models.Model]]:
-        return choices.own_models(self.model_admin.model)
-
     def _chosen_keys(self) -> list[Any]:
         texts = self.given.getlist(KEYS)[:MOST]
-        keys = dict.fromkeys(subjects.read_key(self.model_admin, text) for text in texts)
+        keys = dict.fromkeys(read_key(self.model_admin.model, [text]) for text in texts)
         # What is no key of the model names no object.
         return [key for key in keys if key is not None]

@@ -12,17 +12,20 @@ from django.utils.translation import gettext as _
 
 from audittrail.admin.bringing_back.flow import answer
 from audittrail.admin.bringing_back.restore import Restoration
-from audittrail.admin.bringing_back.revision_flow import find
+from audittrail.admin.bringing_back.revisions import (
+    RestoringAll,
+    RevisionProposal,
+    RollingBack,
+    Undoing,
+)
 from audittrail.admin.bringing_back.undelete import Undeletion
-from audittrail.admin.bringing_back.undo import Undoing
-from audittrail.admin.bringing_back.whole_database import RestoringAll, RollingBack
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
-from audittrail.admin.objects import subjects
-from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, require
-from audittrail.revisions.models import BaseRevision
-from audittrail.timetravel.moment import resolve
+from audittrail.admin.objects.lookup import find
+from audittrail.admin.objects.revisions import before, revision_of, version_of
+from audittrail.admin.permissions.models import require_permission
+from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
 
 @pages.model_page(
@@ -34,32 +37,25 @@ def restore(
 ) -> HttpResponseBase:
     """Show what restoring an object as of a version would do, or do it."""
     require_present()
-    reader = subjects.reader_of(model_admin, request)
-    key = subjects.key_of(model_admin, object_id)
-    subjects.require_seen(model_admin, reader, key)
-    model = model_admin.model
-    found = subjects.find_version(model, key, version, reader.database)
+    subject = find(model_admin, request, object_id, left_out=PermissionDenied)
+    found = version_of(subject, version)
     if found is None:
         raise Http404(_("This object has no such version."))
-    live = subjects.present(model, key, reader.database)
-    revision: BaseRevision | None = found.revision
-    then = subjects.past(model, key, resolve(found.revision)).first()
-    if then is None:
-        gone = subjects.deleted(model, reader.database).filter(pk=key).first()
-        if live is None and gone is not None and gone.history_revision == found.revision.pk:
+    revision = found.revision
+    was = subject.past(revision).first()
+    if was is None:
+        if subject.is_deleted and subject.obj.history_revision == revision.pk:
             # As it last was, and with what was deleted along, if that is wanted.
-            return HttpResponseRedirect(str(model_url(model_admin, "audittrail_undelete", pk=key)))
-        revision = subjects.before(found.revision)
-        then = revision and subjects.past(model, key, resolve(revision)).first()
-    if then is None or revision is None:
-        raise Http404(_("This object did not exist then."))
-    if not (
-        model_admin.has_add_permission(request)
-        if live is None
-        else model_admin.has_change_permission(request, live)
-    ):
+            undelete_url = model_url(model_admin, "audittrail_undelete", pk=subject.pk)
+            return HttpResponseRedirect(str(undelete_url))
+        earlier = before(revision)
+        was = earlier and subject.past(earlier).first()
+        if earlier is None or was is None:
+            raise Http404(_("This object did not exist then."))
+        revision = earlier
+    if not subject.may_be_restored(request):
         raise PermissionDenied
-    return answer(Restoration(model_admin, reader, revision, found, then, live))
+    return answer(Restoration(subject, was, revision, found))
 
 
 @pages.model_page("audittrail/deleted/undelete/", "audittrail_undelete", writes=True)
@@ -67,34 +63,29 @@ def restore(
 def undelete(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase:
     """Show what undeleting the chosen objects would do, or do it."""
     require_present()
-    reader = subjects.reader_of(model_admin, request)
+    reader = reader_of_model(model_admin, request)
     if not model_admin.has_view_permission(request) or not model_admin.has_add_permission(request):
         raise PermissionDenied
+    if not reader.revisions.exists():
+        raise Http404(_("Nothing has been recorded in this database yet."))
     return answer(Undeletion(model_admin, reader))
 
 
-@pages.site_page("audittrail/revisions/<int:pk>/undo/", "audittrail_undo", writes=True)
-@refusing
-def undo(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show what undoing a revision would do, or do it."""
-    require_present()
-    require(request, UNDO)
-    return answer(Undoing(*find(site, request, pk)))
+def _add_revision_page(act: type[RevisionProposal]) -> None:
+    """Add the page of an act upon a revision, which shows what it would do, or does it."""
+
+    def view(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
+        require_present()
+        require_permission(request, act.permission)
+        reader = require_reader(site, request)
+        revision = revision_of(reader.database, pk)
+        if revision is None:
+            raise Http404(_("There is no revision %(number)s.") % {"number": pk})
+        return answer(act(reader, revision))
+
+    route = f"audittrail/revisions/<int:pk>/{act.route}/"
+    pages.site_page(route, f"audittrail_{act.page}", writes=True)(refusing(view))
 
 
-@pages.site_page("audittrail/revisions/<int:pk>/restore/", "audittrail_restore_all", writes=True)
-@refusing
-def restore_all(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show what restoring everything to a revision would do, or do it."""
-    require_present()
-    require(request, RESTORE_ALL)
-    return answer(RestoringAll(*find(site, request, pk)))
-
-
-@pages.site_page("audittrail/revisions/<int:pk>/roll-back/", "audittrail_roll_back", writes=True)
-@refusing
-def roll_back(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show what rolling back to a revision would do, or do it."""
-    require_present()
-    require(request, ROLL_BACK)
-    return answer(RollingBack(*find(site, request, pk)))
+for _act in (Undoing, RestoringAll, RollingBack):
+    _add_revision_page(_act)

@@ -1,28 +1,31 @@
-"""What a comparison of an object shows, side by side: its fields, its many-to-many fields, and rows that belong to it."""
+"""Compare an object between two moments: its fields, its many-to-many fields, and rows that belong to it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from audittrail.admin.compare.points import Point
+from audittrail.admin.compare.moments import ComparedMoment
+from audittrail.admin.compare.results import (
+    Comparison,
+    RelatedComparison,
+    RowComparison,
+    UnchangedField,
+)
 from audittrail.admin.display.differences import Difference, difference, of_members, shown_of
-from audittrail.admin.display.labels import Labels
-from audittrail.admin.display.naming import at_most, text_of, without_masked
-from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.values import Shown, field_label, masked, shown_labels
-from audittrail.admin.layout.links import object_url
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import at_most, name_of
+from audittrail.admin.display.values import field_label, shown_labels
+from audittrail.admin.layout.links import history_url
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, RELATED, Source, first
-from audittrail.admin.permissions.fields import hidden_fields
-from audittrail.admin.permissions.rows import attributes
-from audittrail.capture import tracking
+from audittrail.admin.permissions.fields import hidden_fields, is_excluded
 from audittrail.diff import questions
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.comparison import ObjectComparison
-from audittrail.diff.parts import concrete, parts_of
+from audittrail.diff.parts import parts_of
 from audittrail.exceptions import TimeTravelError
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import moment
@@ -34,55 +37,7 @@ OBJECTS: Final = 500
 
 
 @dataclass(frozen=True)
-class Same:
-    """A field that has not changed, and its value."""
-
-    label: str
-    value: Shown
-
-
-@dataclass(frozen=True)
-class RowComparison:
-    """A row that belongs to the object, and how it differs."""
-
-    operation: str
-    text: str
-    url: str | None
-    differences: Sequence[Difference]
-
-    @property
-    def badge(self) -> Badge:
-        """The badge of what became of it."""
-        return Badge(self.operation)
-
-
-@dataclass(frozen=True)
-class RelatedComparison:
-    """The rows of one table that belong to the object; `is_known` unless the table was not tracked then."""
-
-    label: str
-    rows: Sequence[RowComparison] = ()
-    is_more: bool = False
-    is_known: bool = True
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """An object at two moments: what has changed, what has not, and the rows that belong to it."""
-
-    operation: str
-    changed: Sequence[Difference]
-    same: Sequence[Same]
-    related: Sequence[RelatedComparison] = field(default_factory=tuple)
-
-    @property
-    def badge(self) -> Badge | None:
-        """The badge of what became of the object, None if nothing did."""
-        return Badge(self.operation) if self.operation else None
-
-
-@dataclass(frozen=True)
-class Members:
+class ComparedKeys:
     """The keys of the objects of a many-to-many field at the two moments; `is_more` if there are more than were read."""
 
     source: Source
@@ -91,17 +46,21 @@ class Members:
     is_more: bool
 
 
-class Comparing:
+class ObjectComparer:
     """Compare an object between two moments for one reader."""
 
     def __init__(
-        self, subject: Subject, sources: Sequence[Source], earlier: Point, later: Point
+        self,
+        subject: Subject,
+        sources: Sequence[Source],
+        earlier: ComparedMoment,
+        later: ComparedMoment,
     ) -> None:
         self._subject = subject
         self._sources = sources
         self._points = earlier.revision, later.revision
         self._ticks = earlier.tick, later.tick
-        self._labels = Labels(subject.reader)
+        self._names = Names(subject.reader)
         self._hidden = hidden_fields(subject.model_admin)
 
     def compare(self) -> Comparison:
@@ -124,14 +83,14 @@ class Comparing:
         for _source, rows, _is_more in related:
             for row in rows or ():
                 self._want_changes(row)
-        self._labels.load()
+        self._names.load()
         with at_most(self._subject.database):
             return self._comparison(found, members, unchanged, related)
 
     def _comparison(
         self,
         found: ObjectComparison,
-        members: Sequence[Members],
+        members: Sequence[ComparedKeys],
         unchanged: Sequence[tuple[Any, Any]],
         related: Sequence[tuple[Source, list[ObjectComparison] | None, bool]],
     ) -> Comparison:
@@ -150,7 +109,7 @@ class Comparing:
         shown = [self._related(*one) for one in related]
         return Comparison(operation, changed, same, shown)
 
-    def _members(self, found: ObjectComparison) -> Iterator[Members]:
+    def _members(self, found: ObjectComparison) -> Iterator[ComparedKeys]:
         """Yield the many-to-many fields at the two moments, those alone of which something is known then."""
         for source in self._sources:
             if source.kind == MEMBERS and not source.is_out_of_reach:
@@ -158,7 +117,7 @@ class Comparing:
                     before = self._keys(source, self._points[0]) if found.before else []
                     after = self._keys(source, self._points[1]) if found.after else []
                     is_more = max(len(before), len(after)) > OBJECTS
-                    yield Members(source, before[:OBJECTS], after[:OBJECTS], is_more)
+                    yield ComparedKeys(source, before[:OBJECTS], after[:OBJECTS], is_more)
 
     def _keys(self, source: Source, revision: BaseRevision | None) -> list[Any]:
         if revision is None or source.member is None:
@@ -170,28 +129,23 @@ class Comparing:
     def _rows(self, source: Source) -> tuple[list[ObjectComparison] | None, bool]:
         """Return the rows of a source that differ, None if nothing is known of them then, and whether there may be more."""
         keys: dict[Any, None] = {}
-        using = source.database
+        using, reader = source.database, self._subject.reader
+        assert source.visible is not None
         if source.is_out_of_reach:
             return None, False
         try:
             for revision in self._points:
                 if revision is not None:
                     past = _as_of(source, revision)
-                    keys |= dict.fromkeys(self._seen(source, first(past, ROWS + 1)))
+                    keys |= dict.fromkeys(
+                        row.pk for row in reader.seen(source.visible, first(past, ROWS + 1))
+                    )
             found: Any = questions.compare(
                 source.model, *self._points, using, among=list(keys)[:ROWS]
             )
             return list(found), len(keys) > ROWS
         except TimeTravelError:
             return None, False
-
-    def _seen(self, source: Source, rows: Iterable[Any]) -> list[Any]:
-        """Return the keys of those of some rows that the reader may see."""
-        rows = list(rows)
-        assert source.visible is not None
-        values = [tuple(getattr(row, name) for name in attributes(source.visible)) for row in rows]
-        seen = self._subject.reader.may_see_rows(source.visible, values) if rows else []
-        return [row.pk for row, is_seen in zip(rows, seen, strict=True) if is_seen]
 
     def _unchanged(self, found: ObjectComparison) -> list[tuple[Any, Any]]:
         """Return the fields that are shown and have not changed, with their values."""
@@ -200,60 +154,57 @@ class Comparing:
         return [
             (one, getattr(obj, one.attname))
             for one in (obj._meta.concrete_fields if obj is not None else ())
-            if one.name not in changed
-            and one.name not in tracking.options_of(concrete(one.model)).exclude
-            and not _is_link(one)
+            if one.name not in changed and not is_excluded(one) and not _is_link(one)
         ]
 
     def _want(
         self,
         found: ObjectComparison,
-        members: Sequence[Members],
+        members: Sequence[ComparedKeys],
         unchanged: Sequence[tuple[Any, Any]],
     ) -> None:
         self._want_changes(found)
         for one, value in unchanged:
-            self._labels.want(one, (value,), self._tick(found))
+            self._names.want(one, (value,), self._tick(found))
         for member in members:
             field = member.source.member
-            self._labels.want(field, member.before, self._ticks[0])
-            self._labels.want(field, member.after, self._ticks[1])
+            self._names.want(field, member.before, self._ticks[0])
+            self._names.want(field, member.after, self._ticks[1])
 
     def _want_changes(self, found: ObjectComparison) -> None:
         for change in found.changes:
-            self._labels.want(change.field, (change.old,), self._ticks[0])
-            self._labels.want(change.field, (change.new,), self._ticks[1])
+            self._names.want(change.field, (change.old,), self._ticks[0])
+            self._names.want(change.field, (change.new,), self._ticks[1])
 
     def _difference(self, found: ObjectComparison, change: FieldChange) -> Difference:
         return difference(
             change,
-            self._labels,
+            self._names,
             self._ticks,
             existed=found.before is not None,
             exists=found.after is not None,
         )
 
-    def _changed_members(self, one: Members) -> Difference:
+    def _changed_members(self, one: ComparedKeys) -> Difference:
         before, after = dict.fromkeys(one.before), dict.fromkeys(one.after)
         return of_members(
             one.source.member,
             one.source.label,
             [key for key in after if key not in before],
             [key for key in before if key not in after],
-            self._labels,
+            self._names,
             self._ticks,
             [key for key in after if key in before],
             is_more=one.is_more,
         )
 
-    def _same_members(self, one: Members) -> Same:
-        labels = [self._labels.label(one.source.member, key, self._ticks[1]) for key in one.after]
-        return Same(one.source.label, shown_labels(labels))
+    def _same_members(self, one: ComparedKeys) -> UnchangedField:
+        labels = [self._names.label(one.source.member, key, self._ticks[1]) for key in one.after]
+        return UnchangedField(one.source.label, shown_labels(labels))
 
-    def _same(self, one: Any, value: Any, found: ObjectComparison) -> Same:
-        is_masked = one.name in tracking.options_of(concrete(one.model)).mask
-        shown = masked() if is_masked else shown_of(one, value, self._labels, self._tick(found))
-        return Same(field_label(one, one.name), shown)
+    def _same(self, one: Any, value: Any, found: ObjectComparison) -> UnchangedField:
+        shown = shown_of(one, value, self._names, self._tick(found))
+        return UnchangedField(field_label(one, one.name), shown)
 
     def _related(
         self, source: Source, rows: list[ObjectComparison] | None, is_more: bool
@@ -265,11 +216,10 @@ class Comparing:
     def _row(self, source: Source, row: ObjectComparison) -> RowComparison:
         obj = row.after or row.before
         assert obj is not None and source.visible is not None
-        owner = source.visible.model_admin
         return RowComparison(
             row.operation,
-            text_of(without_masked(obj)),
-            object_url(owner, "history", obj.pk) if owner else None,
+            name_of(obj),
+            history_url(source.visible.model_admin, obj.pk),
             [
                 self._difference(row, change)
                 for change in row.changes

@@ -10,14 +10,20 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.compare.comparison import Comparing
-from audittrail.admin.compare.points import FROM, TO, Point, PointError, points
+from audittrail.admin.compare.comparison import ObjectComparer
+from audittrail.admin.compare.moments import (
+    FROM,
+    TO,
+    ComparedMoment,
+    NoMomentError,
+    compared_moments,
+)
 from audittrail.admin.display.authors import authors
 from audittrail.admin.display.origins import origin
 from audittrail.admin.layout import pages, responses
 from audittrail.admin.layout.links import Link, revision_url
+from audittrail.admin.objects.belongings import own_sources, sources_of
 from audittrail.admin.objects.lookup import Subject, find
-from audittrail.admin.objects.sources import own_sources, sources_of
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import machine
 
@@ -33,10 +39,10 @@ def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) 
         "subject": subject,
     }
     try:
-        earlier, later = points(subject.database, _parameters(subject, request))
-    except PointError as error:
+        earlier, later = compared_moments(subject.database, _parameters(subject, request))
+    except NoMomentError as error:
         context["error"] = str(error)
-        return responses.model_response(model_admin, request, "compare", context, status=404)
+        return responses.page_response(model_admin, request, "compare", context, status=404)
     context |= {"sides": _sides(subject, request, earlier, later), "permanent_url": None}
     if (earlier.is_implied or later.is_implied) and earlier.value and later.value:
         parameters = {FROM: earlier.value, TO: later.value}
@@ -44,12 +50,12 @@ def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) 
     try:
         sources = sources_of(subject, request)
         with machine.unwatched():
-            context["comparison"] = Comparing(subject, sources, earlier, later).compare()
+            context["comparison"] = ObjectComparer(subject, sources, earlier, later).compare()
     except TimeTravelError:
         context["error"] = _(
             "Its history does not go back that far: what it was like then is not known."
         )
-    return responses.model_response(model_admin, request, "compare", context)
+    return responses.page_response(model_admin, request, "compare", context)
 
 
 def _parameters(subject: Subject, request: HttpRequest) -> Mapping[str, str]:
@@ -66,7 +72,7 @@ def _parameters(subject: Subject, request: HttpRequest) -> Mapping[str, str]:
 
 
 def _sides(
-    subject: Subject, request: HttpRequest, earlier: Point, later: Point
+    subject: Subject, request: HttpRequest, earlier: ComparedMoment, later: ComparedMoment
 ) -> list[dict[str, Any]]:
     """Return what is said of each moment: when, who, why, from where, and the address of the object as of then."""
     found = [point.revision for point in (earlier, later) if point.revision is not None]

@@ -8,20 +8,16 @@ import django_filters
 from django import forms
 from django.contrib.admin import ModelAdmin
 from django.http import QueryDict
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.deleted.queries import UNTIL_TICK, Deletions
-from audittrail.admin.display.authors import find_keys
-from audittrail.admin.display.times import When
-from audittrail.admin.layout.links import Link
-from audittrail.admin.lists import paging
-from audittrail.admin.lists.filters import FilterForm, MomentInput
+from audittrail.admin.lists.filters import ListFilters, MomentInput
 from audittrail.admin.permissions.readers import Reader
+from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision
 
 
-class DeletedFilters(django_filters.FilterSet):  # type: ignore[misc]
+class DeletedFilters(ListFilters):
     """What can be asked of the deleted objects of a model; `deletions` finds them."""
 
     q = django_filters.CharFilter(
@@ -35,8 +31,7 @@ class DeletedFilters(django_filters.FilterSet):  # type: ignore[misc]
     since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
     until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
 
-    class Meta:
-        form = FilterForm
+    positions = (*ListFilters.positions, UNTIL_TICK)
 
     def __init__(self, data: QueryDict, model_admin: ModelAdmin[Any], reader: Reader) -> None:
         self.model_admin = model_admin
@@ -66,50 +61,10 @@ class DeletedFilters(django_filters.FilterSet):  # type: ignore[misc]
             first = _begun_before(self.reader.revisions.filter(committed_at__lt=since).newest())
         return Deletions(self.model_admin, self.reader, text, revisions, first, last)
 
-    @property
-    def clear_url(self) -> str:
-        """The query string without any filter."""
-        return "?"
-
-    def used(self) -> list[Link]:
-        """Return the filters that are used, as people read them, each with the query string of the page without it."""
-        given = {} if self.errors else self.form.cleaned_data
-        return [
-            Link(
-                gettext("%(filter)s: %(value)s")
-                % {
-                    "filter": self.form.fields[name].label,
-                    "value": When(value).exact if name in ("since", "until") else value,
-                },
-                self._without(name),
-            )
-            for name, value in given.items()
-            if value
-        ]
-
-    def _without(self, name: str) -> str:
-        changed = self.data.copy()
-        for other in (name, paging.BEFORE, paging.AFTER, UNTIL_TICK):
-            changed.pop(other, None)
-        return f"?{changed.urlencode()}"
-
-    def keep(self, queryset: Any, name: str, value: Any) -> Any:
-        """Leave the revisions alone: the search asks for these."""
-        return queryset
-
-    def filter_user(self, queryset: Any, name: str, value: str) -> Any:
-        """Keep the revisions of the users that a text means."""
-        keys = find_keys(value)
-        return queryset.filter(committed_by__in=keys) if keys else queryset.none()
-
 
 def _begun_before(revision: BaseRevision | None) -> int:
     """Return a tick before which no revision has versions that was committed after this one."""
     if revision is None or revision.committed is None:
         return 0
-    from django.db import connections
-
-    with connections[revision._state.db or "default"].cursor() as cursor:
-        cursor.execute("SELECT min(o) FROM audittrail.open_at(%s) o", [revision.committed])
-        (earliest,) = cursor.fetchone()
-    return int(earliest if earliest is not None else revision.committed)
+    still_open = open_at(revision._state.db or "default", revision.committed)
+    return min(still_open, default=revision.committed)

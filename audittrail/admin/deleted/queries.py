@@ -20,9 +20,8 @@ from django.db.models.expressions import RawSQL
 from django.http import QueryDict
 
 from audittrail.admin.lists import paging
+from audittrail.admin.lists.model_changes import IsAny
 from audittrail.admin.lists.paging import Keyset, Page, Position
-from audittrail.admin.lists.touched import IsAny
-from audittrail.admin.objects import subjects
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import beginning_with
@@ -42,7 +41,7 @@ UNTIL_TICK: Final = "tick"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDeletions:
     """Objects in the order of the list, and the tick up to which nothing was looked at yet, None if everything was."""
 
     objects: list[Any]
@@ -71,8 +70,7 @@ class Deletions:
 
     def page(self, size: int, parameters: QueryDict) -> tuple[Page[Any], str | None]:
         """Return the page that a request asks for, and the query string to search further back, None if all was searched."""
-        before = self.order.position(parameters.get(paging.BEFORE))
-        after = self.order.position(parameters.get(paging.AFTER)) if before is None else None
+        before, after = self.order.positions(parameters)
         tick = _tick(parameters.get(UNTIL_TICK)) if before is None and after is None else None
         found = self.find(size + 1, before or after, is_newer=after is not None, tick=tick)
         kept = parameters.copy()
@@ -92,7 +90,7 @@ class Deletions:
         *,
         is_newer: bool = False,
         tick: int | None = None,
-    ) -> Found:
+    ) -> FoundDeletions:
         """Return up to `want` objects beyond a position, or up to a tick, in the order in which one goes away from it."""
         objects: list[Any] = []
         begin, rounds = monotonic(), 0
@@ -101,21 +99,21 @@ class Deletions:
             window = self._window(low, high)
             while True:
                 missing = want - len(objects)
-                rows = [*self._ordered(window, position, is_newer)[:missing]]
+                rows = [*self.order.beyond(window, position, is_newer)[:missing]]
                 objects += self._seen(rows)
                 if rows:
                     position = (rows[-1].history_version, rows[-1].pk)
                 if len(objects) == want:
-                    return Found(objects)
+                    return FoundDeletions(objects)
                 if len(rows) < missing:
                     break
                 rounds += 1
                 if rounds > ROUNDS:
                     # Of a version that deleted very many rows, those that are left are not shown.
-                    return Found(objects, position[0] - 1 if position else None)
+                    return FoundDeletions(objects, position[0] - 1 if position else None)
             if low > self.first and monotonic() - begin > PATIENCE:
-                return Found(objects, low - 1)
-        return Found(objects)
+                return FoundDeletions(objects, low - 1)
+        return FoundDeletions(objects)
 
     @cached_property
     def newest(self) -> Moment | None:
@@ -158,24 +156,16 @@ class Deletions:
         rows = self.queryset.filter(history_version__gte=low, history_version__lte=high)
         if self.revisions is None:
             return rows
-        # Begun within the window, or open at its beginning.
+        # A version of the window belongs to a revision that began within it, or was still open at its beginning.
         begun = Q(pk__gte=low, pk__lte=high)
         still_open = Q(pk__in=RawSQL("SELECT o FROM audittrail.open_at(%s) o", [low]))
         wanted = self.revisions.filter(begun | still_open).values_list("pk", flat=True)
         numbers = Value([*wanted], output_field=ArrayField(models.BigIntegerField()))
         return rows.filter(IsAny(F("history_revision"), numbers))
 
-    def _ordered(self, queryset: Any, position: Position | None, is_newer: bool) -> Any:
-        if position is None:
-            return self.order.slice(queryset, None, None)
-        return self.order.slice(queryset, *((None, position) if is_newer else (position, None)))
-
     def _seen(self, rows: list[Any]) -> list[Any]:
         visible = VisibleModel(self.model_admin.model, self.model_admin)
-        if not rows or not self.reader.is_guarded(visible):
-            return rows
-        seen = subjects.seen(self.model_admin, self.reader, [row.pk for row in rows])
-        return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
+        return self.reader.seen(visible, rows)
 
 
 def _tick(text: str | None) -> int | None:

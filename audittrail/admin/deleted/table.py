@@ -9,27 +9,25 @@ import django_tables2
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.admin.display.authors import authors
-from audittrail.admin.display.names import Names, key_text, name_of
-from audittrail.admin.display.times import When
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import key_text, name_of
 from audittrail.admin.display.values import Shown
-from audittrail.admin.layout.links import object_url, revision_url
-from audittrail.admin.lists.tables import PageTable
-from audittrail.admin.permissions.fields import hidden_fields, masked_fields
+from audittrail.admin.layout.links import object_url
+from audittrail.admin.lists.tables import RevisionCells
+from audittrail.admin.permissions.fields import hidden_fields, is_masked
 from audittrail.admin.permissions.readers import Reader
 
 #: Columns of the ModelAdmin's list_display that are shown beside the name.
 COLUMNS = 4
 
 
-class DeletedTable(PageTable):
+class DeletedTable(RevisionCells):
     """Deleted objects: which, some of their fields, when, by whom, and why."""
 
     def __init__(
@@ -41,15 +39,13 @@ class DeletedTable(PageTable):
         can_choose: bool,
     ) -> None:
         self.model_admin = model_admin
-        self.reader = reader
         found = {obj.history_revision for obj in objects}
         self.revisions: dict[int, Any] = reader.revisions.in_bulk(found) if found else {}
-        self.authors = authors(reader.site, reader.request, self.revisions.values())
-        self.names = Names(reader, None)
+        self.names = Names(reader)
         fields = _fields(model_admin, reader)
         for obj in objects:
             for field in fields:
-                self.names.want_value(field, _value(field, obj), then=True)
+                self.names.want(field, (_value(field, obj),), None)
         # What the names say already is not said once more.
         shown = [
             field for field in fields if not all(self._is_named(obj, field) for obj in objects)
@@ -69,13 +65,13 @@ class DeletedTable(PageTable):
             ("who", django_tables2.Column(_("Who"), empty_values=())),
             ("why", django_tables2.Column(_("Why"), empty_values=())),
         ]
-        super().__init__(objects, reader.request, extra_columns=columns)
+        super().__init__(objects, reader, self.revisions.values(), extra_columns=columns)
         self.caption = gettext("Deleted %(models)s") % {
             "models": model_admin.opts.verbose_name_plural
         }
 
     def _is_named(self, obj: Any, field: Any) -> bool:
-        text = self.names.of_value(field, _value(field, obj), then=True)
+        text = self.names.shown(field, _value(field, obj), None)
         return text.is_empty or text.text in name_of(obj)
 
     def render_chosen(self, record: Any) -> SafeString:
@@ -94,26 +90,9 @@ class DeletedTable(PageTable):
             '<a href="{}"><bdi class="audittrail-long">{}</bdi></a>', url, name_of(record)
         )
 
-    def render_when(self, record: Any) -> Any:
-        """Show when it was deleted, as the link to the revision."""
-        revision = self.revisions.get(record.history_revision)
-        if revision is None:
-            return ""  # it has been erased
-        url = revision_url(self.reader.site, revision)
-        when = When(revision.committed_at)
-        return format_html('<a href="{}">{}</a>', url, when) if url else when
-
-    def render_who(self, record: Any) -> str:
-        """Show who deleted it."""
-        revision = self.revisions.get(record.history_revision)
-        author = self.authors.get(revision.committed_by_id) if revision else None
-        return render_to_string("audittrail/admin/includes/who.html", {"author": author})
-
-    def render_why(self, record: Any) -> str:
-        """Show the reason."""
-        revision = self.revisions.get(record.history_revision)
-        reason = revision.reason if revision else ""
-        return render_to_string("audittrail/admin/includes/why.html", {"reason": reason})
+    def revision_of(self, record: Any) -> Any:
+        """Return the revision that deleted an object, None if it has been erased."""
+        return self.revisions.get(record.history_revision)
 
 
 class _FieldColumn(django_tables2.Column):  # type: ignore[misc]
@@ -126,12 +105,12 @@ class _FieldColumn(django_tables2.Column):  # type: ignore[misc]
 
     def render(self, record: Any) -> Shown:
         """Show the value as people read it."""
-        return self._table.names.of_value(self._field, _value(self._field, record), then=True)
+        return self._table.names.shown(self._field, _value(self._field, record), None)
 
 
 def _fields(model_admin: ModelAdmin[Any], reader: Reader) -> list[models.Field[Any, Any]]:
     """Return the fields of the ModelAdmin's list that are columns of the model, and not hidden from pages of history."""
-    left_out = hidden_fields(model_admin) | masked_fields(model_admin.model)
+    hidden = hidden_fields(model_admin)
     found: list[models.Field[Any, Any]] = []
     for name in model_admin.get_list_display(reader.request):
         try:
@@ -139,7 +118,12 @@ def _fields(model_admin: ModelAdmin[Any], reader: Reader) -> list[models.Field[A
         except FieldDoesNotExist:
             continue  # a method
         is_column = isinstance(field, models.Field) and field.concrete and not field.many_to_many
-        if isinstance(field, models.Field) and is_column and field.name not in left_out:
+        if (
+            isinstance(field, models.Field)
+            and is_column
+            and field.name not in hidden
+            and not is_masked(field)
+        ):
             found.append(field)
     return found
 

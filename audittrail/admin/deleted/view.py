@@ -14,10 +14,10 @@ from audittrail.admin.deleted.table import DeletedTable
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing
-from audittrail.admin.layout.responses import model_breadcrumbs, model_response
+from audittrail.admin.layout.responses import model_breadcrumbs, page_response
 from audittrail.admin.lists.paging import Page
-from audittrail.admin.objects import subjects
 from audittrail.admin.permissions.models import require_view
+from audittrail.admin.permissions.readers import reader_of_model
 
 PAGE_SIZE = 50
 
@@ -27,7 +27,7 @@ PAGE_SIZE = 50
 def deleted(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase:
     """List the deleted objects, the last deleted first."""
     require_view(request, model_admin)
-    reader = subjects.reader_of(model_admin, request)
+    reader = reader_of_model(model_admin, request)
     filters = DeletedFilters(request.GET, model_admin, reader)
     page, further = Page[Any]([]), None
     if (deletions := filters.deletions) is not None:
@@ -45,4 +45,4 @@ def deleted(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseB
         "can_choose": can_choose,
         "undelete_url": model_url(model_admin, "audittrail_undelete"),
     }
-    return model_response(model_admin, request, "deleted", context)
+    return page_response(model_admin, request, "deleted", context)

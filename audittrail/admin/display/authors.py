@@ -8,19 +8,19 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.naming import text_of, without_masked
+from audittrail.admin.display.object_text import name_of
+from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import object_url
-from audittrail.admin.permissions.fields import masked_fields
+from audittrail.admin.permissions.fields import is_masked
 from audittrail.admin.permissions.models import may_view
+from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
 from audittrail.revisions.models import BaseRevision
-from audittrail.timetravel import changes, moment
 
 #: Users that a part of a name stands for, at most.
 MOST_USERS = 200
@@ -62,10 +62,11 @@ def authors_by_key(
         url = None
         if model_admin is not None and may_view(request, model_admin, user):
             url = object_url(model_admin, "change", user.pk)
-        found[user.pk] = Author(user.pk, text_of(without_masked(user)), url)
+        found[user.pk] = Author(user.pk, name_of(user), url)
     missing = wanted - found.keys()
-    for user in _deleted(model, database, missing) if missing else ():
-        found[user.pk] = Author(user.pk, text_of(without_masked(user)), is_deleted=True)
+    gone = missing if tracking.is_tracked(model) else ()
+    for user in deleted_objects(model, database).filter(pk__in=gone) if gone else ():
+        found[user.pk] = Author(user.pk, name_of(user), is_deleted=True)
     for key in missing - found.keys():
         found[key] = Author(key, _("user %(key)s") % {"key": key}, is_deleted=True)
     return found
@@ -78,35 +79,22 @@ def find_keys(text: str) -> list[Any]:
     """
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
-    key = _as_key(model, text)
+    key = read_key(model, [text])
     # By a name that is never shown nobody is found either.
-    is_known = _is_text(field) and field.name not in masked_fields(model)
+    is_known = _is_text(field) and not is_masked(field)
     named = Q(**{f"{field.name}__icontains": text}) if is_known else Q()
     wanted = named if key is None else named | Q(pk=key)
     database = router.db_for_read(model)
     names: dict[Any, str] = {}
     if wanted:
         present = model._base_manager.using(database)
-        newest = moment.newest(database) if tracking.is_tracked(model) else None
-        sources = [present, changes.deleted_objects(model, newest)] if newest else [present]
-        for source in sources:
+        is_tracked = tracking.is_tracked(model)
+        for source in [present, deleted_objects(model, database)] if is_tracked else [present]:
             found = source.filter(wanted).order_by("pk").values_list("pk", field.name)
             names.update(found[:MOST_USERS])
     if key is not None and (key in names or not names):
         return [key]
     return [pk for pk, name in names.items() if str(name).lower() == text.lower()] or [*names]
-
-
-def _as_key(model: Any, text: str) -> Any:
-    target = model._meta.pk
-    while target.remote_field is not None:
-        target = target.target_field
-    try:
-        key = target.to_python(text)
-        target.run_validators(key)
-    except (ValidationError, ValueError, OverflowError):
-        return None
-    return key
 
 
 def _is_text(field: Any) -> bool:
@@ -115,8 +103,3 @@ def _is_text(field: Any) -> bool:
 
 def _model_admin(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
     return site.get_model_admin(model) if site.is_registered(model) else None
-
-
-def _deleted(model: type[models.Model], database: str, keys: set[Any]) -> Iterable[models.Model]:
-    newest = moment.newest(database) if tracking.is_tracked(model) else None
-    return () if newest is None else changes.deleted_objects(model, newest).filter(pk__in=keys)

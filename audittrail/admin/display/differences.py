@@ -10,10 +10,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.labels import Label, Labels
-from audittrail.admin.display.parts import ADDED, REMOVED, SAME, Part, parts_of, shortened
-from audittrail.admin.display.values import Shown, field_label, linked, masked, shown, shown_labels
+from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, changed_parts, shortened
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.values import (
+    Label,
+    Shown,
+    field_label,
+    linked,
+    masked,
+    shown,
+    shown_labels,
+)
+from audittrail.admin.permissions.fields import is_masked
 from audittrail.diff.changes import FieldChange
+from audittrail.diff.text import Kind, TextPart
 
 #: The ticks as of which what was and what is are named.
 Ticks = tuple[int, int]
@@ -31,8 +41,8 @@ class Difference:
     label: str
     old: Shown | None = None
     new: Shown | None = None
-    parts: Sequence[Part] = ()
-    members: Sequence[tuple[str, Label]] = ()
+    parts: Sequence[TextPart] = ()
+    members: Sequence[tuple[Kind, Label]] = ()
     is_masked: bool = False
     #: Whether there are more members than these.
     is_more: bool = False
@@ -69,7 +79,7 @@ class Difference:
         """The side of what is, as HTML."""
         return self._side(self.new, ADDED)
 
-    def _side(self, value: Shown | None, kind: str) -> SafeString:
+    def _side(self, value: Shown | None, kind: Kind) -> SafeString:
         if self.is_masked:
             return masked_note() if kind == ADDED else format_html("{}", masked())
         if self.members:
@@ -89,7 +99,7 @@ class Difference:
 
 
 def difference(
-    change: FieldChange, labels: Labels, ticks: Ticks, *, existed: bool = True, exists: bool = True
+    change: FieldChange, names: Names, ticks: Ticks, *, existed: bool = True, exists: bool = True
 ) -> Difference:
     """Return how a change is shown; takes on which of its sides there was an object."""
     label = field_label(change.field, change.attribute)
@@ -97,11 +107,11 @@ def difference(
         return Difference(change.attribute, label, is_masked=True)
     if change.added or change.removed:
         same = [key for key in change.new or () if key not in change.added]
-        return of_members(change.field, label, change.added, change.removed, labels, ticks, same)
-    old = shown_of(change.field, change.old, labels, ticks[0]) if existed else None
-    new = shown_of(change.field, change.new, labels, ticks[1]) if exists else None
+        return of_members(change.field, label, change.added, change.removed, names, ticks, same)
+    old = shown_of(change.field, change.old, names, ticks[0]) if existed else None
+    new = shown_of(change.field, change.new, names, ticks[1]) if exists else None
     has_labels = (old is not None and old.is_label) or (new is not None and new.is_label)
-    parts = () if has_labels else parts_of(change.old, change.new)
+    parts = () if has_labels else changed_parts(change.old, change.new)
     return Difference(change.attribute, label, old, new, parts)
 
 
@@ -110,31 +120,33 @@ def of_members(
     label: str,
     added: Iterable[Any],
     removed: Iterable[Any],
-    labels: Labels,
+    names: Names,
     ticks: Ticks,
     same: Iterable[Any] = (),
     *,
     is_more: bool = False,
 ) -> Difference:
     """Return how a change of a many-to-many field is shown; takes the field whose values are the keys of its objects."""
-    members: list[tuple[str, Label]] = []
+    members: list[tuple[Kind, Label]] = []
     for kind, keys, tick in (
         (SAME, same, ticks[1]),
         (REMOVED, removed, ticks[0]),
         (ADDED, added, ticks[1]),
     ):
         # By name: rows that one statement wrote have no order.
-        found = sorted((labels.label(field, key, tick) for key in keys), key=lambda one: one.text)
+        found = sorted((names.label(field, key, tick) for key in keys), key=lambda one: one.text)
         members += [(kind, label) for label in found]
     return Difference(field.name, label, members=members, is_more=is_more)
 
 
-def shown_of(field: Any, value: Any, labels: Labels, tick: int) -> Shown:
-    """Return how a value is shown, related objects as they were called at a tick."""
+def shown_of(field: Any, value: Any, names: Names, tick: int) -> Shown:
+    """Return how a value is shown, related objects as they were called at a tick; that of a masked field is not."""
+    if field is not None and is_masked(field):
+        return masked()
     if isinstance(value, tuple) and getattr(field, "many_to_many", False):
-        return shown_labels([labels.label(field, key, tick) for key in value])
+        return shown_labels([names.label(field, key, tick) for key in value])
     is_key = value is not None and getattr(field, "remote_field", None) is not None
-    return shown(field, value, labels.label(field, value, tick) if is_key else None)
+    return shown(field, value, names.label(field, value, tick) if is_key else None)
 
 
 def masked_note() -> SafeString:
@@ -146,12 +158,12 @@ def masked_note() -> SafeString:
     )
 
 
-def _text(parts: Iterable[Part], *kinds: str) -> SafeString:
+def _text(parts: Iterable[TextPart], *kinds: str) -> SafeString:
     pieces = _joined((_piece(part) for part in parts if part.kind in kinds), "")
     return format_html('<bdi class="audittrail-words">{}</bdi>', pieces)
 
 
-def _piece(part: Part) -> SafeString:
+def _piece(part: TextPart) -> SafeString:
     # A line's end is not marked, or it would seem to go on.
     text = part.text.removesuffix("\n")
     end = part.text[len(text) :]
@@ -160,7 +172,7 @@ def _piece(part: Part) -> SafeString:
     return format_html("<del>{}</del>{}" if part.kind == REMOVED else "{}{}", text, end)
 
 
-def _member(kind: str, label: Label) -> SafeString:
+def _member(kind: Kind, label: Label) -> SafeString:
     name = {ADDED: "ins", REMOVED: "del"}.get(kind, "span")
     return format_html('<{} class="audittrail-member">{}</{}>', name, linked(label), name)
 

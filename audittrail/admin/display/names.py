@@ -1,148 +1,188 @@
-"""Values and objects as people read them, of now and of then: those alone that the reader may see."""
+"""What the objects are called that keys lead to, as of then or now: to who may see them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from copy import copy
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from audittrail.admin.display.naming import text_of, without_masked
-from audittrail.admin.display.values import Shown, shown
+from audittrail.admin.display.object_text import at_most, key_text, name_of, unnamed
+from audittrail.admin.display.values import Label, Shown, shown
+from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions.models import may_view
 from audittrail.admin.permissions.readers import Reader
-from audittrail.admin.permissions.rows import attributes
+from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
-from audittrail.exceptions import TimeTravelError
-from audittrail.timetravel import changes, moment
+from audittrail.diff.parts import concrete
+from audittrail.diff.references import Reference, Time, objects_of
+from audittrail.timetravel import machine
 from audittrail.timetravel.moment import Moment
 
-#: Marks that turn the direction of all that follows (Unicode Standard Annex 9, section 2).
-_TURNING: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
-
-@dataclass(frozen=True)
-class _Target:
-    """Objects to be named: of which model, by which attribute, and whether as they are or as they were."""
+class Wanted(NamedTuple):
+    """An object that is to be named: the one of a model whose field has a value, as of a tick; None for now, or when it last was."""
 
     model: type[models.Model]
-    attribute: str
-    then: bool
+    field: Any
+    value: Any
+    tick: int | None
 
 
 class Names:
-    """Names of objects and values for one page: what is wanted is gathered first, then each model is read at once.
+    """The names of objects for one reader: first say which are wanted, then each model is read at once.
 
-    Takes the moment that "then" means; without one, objects of then are as they last were.
+    With `falls_back`, an object that isn't known as of its tick has the name that it has now, or last had. `then` is the tick as
+    of which to name what is brought back, None if it has the name that it last had.
     """
 
-    def __init__(self, reader: Reader, then: Moment | None) -> None:
-        self.reader = reader
-        self.moment = then
-        self._wanted: dict[_Target, set[Any]] = defaultdict(set)
-        self._found: dict[_Target, dict[Any, str]] = defaultdict(dict)
+    def __init__(
+        self, reader: Reader, *, then: Moment | None = None, falls_back: bool = False
+    ) -> None:
+        self._reader = reader
+        self._falls_back = falls_back
+        self.then = None if then is None else then.tick
+        self._wanted: set[Wanted] = set()
+        self._found: dict[Wanted, Label | None] = {}
 
-    def want(self, model: type[models.Model], key: Any, *, then: bool) -> None:
-        """Say that the name of an object will be asked for."""
-        self._wanted[_Target(model, "pk", then)].add(key)
+    def want(self, field: Any, values: Iterable[Any], tick: int | None) -> None:
+        """Ask for the names of what some values of a relation refer to; those of another field speak for themselves."""
+        for value in values:
+            if value is not None and (wanted := _wanted(field, value, tick)) is not None:
+                self._wanted.add(wanted)
 
-    def want_value(self, field: Any, value: Any, *, then: bool) -> None:
-        """Say that the text of a field's value will be asked for."""
-        if value is not None and (target := _target(field, then)) is not None:
-            self._wanted[target].add(value)
+    def want_object(self, model: type[models.Model], key: Any, tick: int | None) -> None:
+        """Ask for the name of an object by its primary key."""
+        self._wanted.add(Wanted(model, model._meta.pk, key, tick))
 
-    def of(self, model: type[models.Model], key: Any, *, then: bool) -> str:
+    def load(self) -> None:
+        """Load what was asked for: a few queries for each model, however many objects they are."""
+        with machine.in_the_present():
+            possible = {one for one in self._wanted if self._may_appear(one.model)}
+            objects = self._as_of(possible)
+            objects |= self._now_or_last(
+                {
+                    one
+                    for one in possible - objects.keys()
+                    if one.tick is None or self._falls_back or not _is_tracked(one.model)
+                }
+            )
+            appearing = self._appearing(objects.values())
+            with at_most(self._reader.database):
+                for one in self._wanted:
+                    obj = objects.get(one)
+                    if obj is not None and id(obj) not in appearing:
+                        obj = None
+                    self._found[one] = None if obj is None else self._label(obj)
+        self._wanted.clear()
+
+    def label(self, field: Any, value: Any, tick: int | None) -> Label:
+        """Return what a value of a relation refers to; the model and the key if it may not be seen, or isn't known."""
+        wanted = _wanted(field, value, tick)
+        if wanted is None:
+            return Label(str(value))
+        return self._get(wanted) or Label(unnamed(wanted.model, value))
+
+    def shown(self, field: Any, value: Any, tick: int | None) -> Shown:
+        """Return a value as text: that of a relation as the object's name with its key."""
+        wanted = None if value is None else _wanted(field, value, tick)
+        label = None if wanted is None else self._get(wanted)
+        if label is None:
+            return shown(field, value)
+        key = str(value)
+        return Shown(label.text if key in label.text else f"{label.text} ({key})")
+
+    def name(self, model: type[models.Model], key: Any, tick: int | None) -> str:
         """Return the name of an object, its key where it has none that the reader may see."""
-        name = self._name(_Target(model, "pk", then), key)
-        return key_text(key) if name is None else name
+        label = self._get(Wanted(model, model._meta.pk, key, tick))
+        return key_text(key) if label is None else label.text
 
-    def of_value(self, field: Any, value: Any, *, then: bool) -> Shown:
-        """Return a value as text: a choice by its label, a foreign key by the object's name and its key."""
-        target = None if value is None else _target(field, then)
-        name = None if target is None else self._name(target, value)
-        if name is not None:
-            key = str(value)
-            return Shown(name if key in name else f"{name} ({key})")
-        return shown(field, value)
+    def _get(self, wanted: Wanted) -> Label | None:
+        if wanted not in self._found:
+            self._wanted.add(wanted)
+            self.load()
+        return self._found[wanted]
 
-    def _name(self, target: _Target, key: Any) -> str | None:
-        wanted = self._wanted.pop(target, set()) | {key}
-        if missing := wanted - self._found[target].keys():
-            found = self._load(target, missing)
-            self._found[target].update({key: found.get(key, "") for key in missing})
-        return self._found[target][key] or None
+    def _as_of(self, wanted: set[Wanted]) -> dict[Wanted, models.Model]:
+        """Return the objects as of the ticks that are asked for."""
+        found: dict[Wanted, models.Model] = {}
+        # What a revision removed was still there just before it.
+        for earlier in (0, 1):
+            references = {
+                self._reference(one, one.tick, earlier): one
+                for one in wanted - found.keys()
+                if one.tick is not None and _is_tracked(one.model)
+            }
+            objects = objects_of(references) if references else {}
+            found |= {references[reference]: obj for reference, obj in objects.items()}
+        return found
 
-    def _load(self, target: _Target, keys: set[Any]) -> dict[Any, str]:
-        names: dict[Any, str] = {}
-        for source in self._sources(target):
-            missing = [*(keys - names.keys())]  # composite keys want a list
-            try:
-                objects = [*source.filter(**{f"{target.attribute}__in": missing})]
-                visible = self._visible(target.model, objects)
-                names |= {getattr(obj, target.attribute): name_of(obj) for obj in visible}
-            except TimeTravelError:
-                continue  # it was not tracked then
-            if keys == names.keys():
-                break
-        return names
+    def _reference(self, wanted: Wanted, tick: int, earlier: int) -> Reference:
+        time = Time(Moment(self._reader.database, tick), tick - earlier)
+        return Reference(wanted.model, wanted.field, wanted.value, time)
 
-    def _sources(self, target: _Target) -> Iterable[Any]:
-        """Yield the querysets to look into, the best first."""
-        model, using = target.model, self.reader.database
-        present = model._base_manager.using(using)
-        if not tracking.is_tracked(model):
-            yield present
-            return
-        if target.then and self.moment is not None:
-            yield model._base_manager.using(self.moment.alias)
-        else:
-            yield present
-        newest = moment.newest(using)
-        if newest is not None:
-            yield changes.deleted_objects(model, newest)
-        yield present
+    def _now_or_last(self, wanted: set[Wanted]) -> dict[Wanted, models.Model]:
+        """Return the objects as they are now, and those that were deleted as they last were."""
+        found: dict[Wanted, models.Model] = {}
+        using = self._reader.database
+        for model, field in {(one.model, one.field) for one in wanted}:
+            sources = [model._base_manager.using(using)]
+            if _is_tracked(model):
+                sources.append(deleted_objects(model, using))
+            for source in sources:
+                missing = [
+                    one for one in wanted - found.keys() if (one.model, one.field) == (model, field)
+                ]
+                if missing:
+                    # Composite keys want a list.
+                    values = [*{one.value for one in missing}]
+                    objects = {
+                        getattr(obj, field.attname): obj
+                        for obj in source.filter(**{f"{field.attname}__in": values})
+                    }
+                    found |= {one: objects[one.value] for one in missing if one.value in objects}
+        return found
 
-    def _visible(self, model: type[models.Model], objects: list[Any]) -> list[Any]:
+    def _may_appear(self, model: type[models.Model]) -> bool:
+        """Return whether objects of a model can appear at all; one that isn't tracked has no history to be asked for."""
+        if _is_tracked(model):
+            return concrete(model) in self._reader.visible
+        return model is ContentType or self._reader.site.is_registered(model)
+
+    def _appearing(self, objects: Iterable[models.Model]) -> set[int]:
+        """Return which of some objects appear to the reader, by their ids in memory."""
+        by_model: dict[type[models.Model], list[Any]] = defaultdict(list)
+        for obj in objects:
+            by_model[type(obj)].append(obj)
+        return {id(obj) for model, found in by_model.items() for obj in self._seen(model, found)}
+
+    def _seen(self, model: type[models.Model], objects: list[Any]) -> list[Any]:
+        visible = self._reader.visible.get(concrete(model))
+        if visible is not None:
+            return self._reader.seen(visible, objects)
         if model is ContentType:
             return objects
-        concrete = model._meta.concrete_model or model
-        visible = self.reader.visible.get(concrete)
-        if visible is not None:
-            names = attributes(visible)
-            rows = [[getattr(obj, name) for name in names] for obj in objects]
-            seen = self.reader.may_see_rows(visible, rows) if rows else []
-            return [obj for obj, is_seen in zip(objects, seen, strict=True) if is_seen]
-        site, request = self.reader.site, self.reader.request
-        if tracking.is_tracked(concrete) or not site.is_registered(model):
-            return []
-        model_admin = site.get_model_admin(model)
-        return [obj for obj in objects if may_view(request, model_admin, obj)]
+        model_admin = self._reader.site.get_model_admin(model)
+        return [obj for obj in objects if may_view(self._reader.request, model_admin, obj)]
+
+    def _label(self, obj: models.Model) -> Label:
+        site, visible = self._reader.site, self._reader.visible.get(concrete(type(obj)))
+        model_admin = None if visible is None else visible.model_admin
+        if visible is None and site.is_registered(type(obj)):
+            model_admin = site.get_model_admin(type(obj))
+        return Label(name_of(obj), history_url(model_admin, obj.pk))
 
 
-def name_of(obj: models.Model) -> str:
-    """Return the name of an object without what is masked."""
-    # A copy: the object itself may be asked about yet.
-    return text_of(without_masked(copy(obj)))
+def _is_tracked(model: type[models.Model]) -> bool:
+    return tracking.is_tracked(concrete(model))
 
 
-def name_in_sentence(obj: models.Model) -> str:
-    """Return the name of an object as a sentence may hold it: without marks that turn the words behind it."""
-    return name_of(obj).translate(_TURNING)
-
-
-def key_text(key: Any) -> str:
-    """Return a primary key as text."""
-    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def _target(field: Any, then: bool) -> _Target | None:
-    """Return what a foreign key refers to; None for another field."""
-    if not isinstance(field, models.ForeignKey):
+def _wanted(field: Any, value: Any, tick: int | None) -> Wanted | None:
+    """Return the object that a value of a relation leads to; None for a field whose values speak for themselves."""
+    if not isinstance(field, models.ForeignKey | models.ManyToManyField):
         return None
     # The model of a foreign key may be a name still, if its app is not installed.
     model: Any = field.remote_field.model
-    return _Target(model, field.target_field.attname, then) if isinstance(model, type) else None
+    return Wanted(model, field.target_field, value, tick) if isinstance(model, type) else None

@@ -9,12 +9,13 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from audittrail.diff.structure import Node, structure_changes
+from audittrail.diff.text import Kind
 
 #: Deeper than this a value is one line.
 DEPTH = 30
 
 #: A kind of change, and a line of text.
-Line = tuple[str, str]
+Line = tuple[Kind, str]
 
 
 def changed_lines(old: Any, new: Any) -> Iterator[Line]:
@@ -45,13 +46,13 @@ def _of_node(node: Node, is_named: bool, depth: int) -> Iterator[Line]:
             yield from _of_node(child, isinstance(node.new, Mapping), depth + 1)
         return
     if node.kind in ("same", "changed", "removed"):
-        kind = "same" if node.kind == "same" else "removed"
+        kind: Kind = "same" if node.kind == "same" else "removed"
         yield from _with_value(kind, begin, node.old, depth)
     if node.kind in ("changed", "added"):
         yield from _with_value("added", begin, node.new, depth)
 
 
-def _with_value(kind: str, begin: str, value: Any, depth: int) -> Iterator[Line]:
+def _with_value(kind: Kind, begin: str, value: Any, depth: int) -> Iterator[Line]:
     if not _has_items(value) or depth >= DEPTH:
         yield kind, f"{begin} {_leaf(value)}\n"
         return
@@ -59,7 +60,7 @@ def _with_value(kind: str, begin: str, value: Any, depth: int) -> Iterator[Line]
     yield from _of_value(kind, value, depth + 1)
 
 
-def _of_value(kind: str, value: Any, depth: int) -> Iterator[Line]:
+def _of_value(kind: Kind, value: Any, depth: int) -> Iterator[Line]:
     if not _has_items(value):
         yield kind, f"{'  ' * depth}{_leaf(value)}\n"
     elif isinstance(value, Mapping):

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import datetime, time
 from typing import Any, Final
 
-from django.db import models
 from django.template.defaultfilters import filesizeformat
 from django.utils import formats, timezone
-from django.utils.duration import duration_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from audittrail.admin.display.labels import Label
-from audittrail.admin.display.naming import MASK
+from audittrail.admin.display.object_text import MASK
 from audittrail.admin.display.outlines import outline
+from audittrail.diff.display import choice_text, plain_text
 
 #: Letters of a text that are shown before it is folded, and that are shown unfolded where there is no room for more.
 SHORT: Final = 300
@@ -28,6 +25,14 @@ FOLDED: Final = 5_000
 
 #: Bytes of a binary value that are shown.
 BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Label:
+    """The name of an object, and the address of its history, None where the reader can't go."""
+
+    text: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,8 @@ def shown(field: Any, value: Any, label: Label | None = None) -> Shown:
         return Shown(_("none"), is_empty=True)
     if label is not None:
         return Shown(label.text, labels=(label,))
-    choices = dict(getattr(field, "flatchoices", None) or ())
-    if choices:
-        try:
-            if value in choices:
-                return Shown(str(choices[value]), is_choice=True)
-        except TypeError:  # what can't be a key of a dictionary, such as a list of choices
-            pass
+    if (choice := choice_text(field, value)) is not None:
+        return Shown(choice, is_choice=True)
     text = as_text(value)
     if text == "":
         return Shown(_("empty"), is_empty=True)
@@ -118,33 +118,21 @@ def masked() -> Shown:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as people read it in the present language."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
+    """Return a value as a page shows it; where two that differ must not look the same, more exactly than `diff.display` does."""
     if isinstance(value, datetime):
         return moment_text(value)
-    if isinstance(value, date):
-        return formats.date_format(value, "DATE_FORMAT")
     if isinstance(value, time):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        return duration_string(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         # Without marks between thousands: it may be a number of something.
         return str(value)
-    if isinstance(value, float | Decimal):
-        return str(formats.localize(value))
-    if isinstance(value, models.fields.files.FieldFile):
-        return str(value.name or "")
     if isinstance(value, bytes | bytearray | memoryview):
         return _bytes_text(bytes(value))
     if isinstance(value, dict | list):
         return outline(value)
     if hasattr(value, "lower_inc") and hasattr(value, "isempty"):
         return _range_text(value)
-    return str(value)
+    return plain_text(value)
 
 
 def moment_text(value: datetime) -> str:

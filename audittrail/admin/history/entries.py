@@ -11,7 +11,7 @@ from audittrail.admin.display.authors import Author
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.times import When
-from audittrail.admin.history.timeline import Entry
+from audittrail.admin.history.timeline import TimelineEntry
 from audittrail.admin.layout.links import Link
 from audittrail.diff.images import GONE
 from audittrail.revisions.models import BaseRevision
@@ -25,7 +25,7 @@ FEW: Final = 6
 
 
 @dataclass(frozen=True)
-class Block:
+class EntryBlock:
     """What a revision did to one row: the object itself (without `label`), a related row, or a many-to-many field."""
 
     operation: str
@@ -53,12 +53,12 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Told:
+class ShownEntry:
     """An entry as it is shown, with the addresses that lead on from it."""
 
-    entry: Entry
+    entry: TimelineEntry
     author: Author | None
-    blocks: Sequence[Block]
+    blocks: Sequence[EntryBlock]
     url: str | None = None
     actions: Sequence[Link] = ()
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import django_filters
 from django.db.models import BooleanField, Func, OuterRef, Q, Subquery, TextField
 from django.db.models.functions import Cast
 from django.http import QueryDict
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.admin.display import authors
+from audittrail.admin.display.values import field_label
 from audittrail.admin.history.timeline import END
-from audittrail.admin.lists import paging
-from audittrail.admin.lists.filters import FilterForm, MomentInput
+from audittrail.admin.lists.filters import ListFilters, MomentInput
 from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.columns import RowColumn, columns_of
 from audittrail.diff.images import GONE
@@ -28,7 +25,7 @@ from audittrail.revisions.versions import Operation, versions_of
 ROWS = "rows:"
 
 
-class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
+class TimelineFilters(ListFilters):
     """What can be asked of the timeline that some sources make."""
 
     user = django_filters.CharFilter(
@@ -47,9 +44,6 @@ class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
             (Operation.DELETE.value, _("Delete")),
         ],
     )
-
-    class Meta:
-        form = FilterForm
 
     def __init__(self, data: QueryDict, sources: Sequence[Source]) -> None:
         super().__init__(data, queryset=sources[0].versions)
@@ -72,14 +66,6 @@ class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
         """Whether anything is asked for."""
         return any(self.data.get(name) for name in self.filters)
 
-    def address(self, **values: Any) -> str:
-        """Return the query string of the page with these filters changed."""
-        changed = self.data.copy()
-        for name in (paging.BEFORE, paging.AFTER, *values):
-            changed.pop(name, None)
-        changed.update({name: str(value) for name, value in values.items()})
-        return f"?{changed.urlencode()}"
-
     @property
     def ticks(self) -> tuple[int, int]:
         """The ticks after which and before which revisions have been committed at the times that are asked for."""
@@ -89,24 +75,18 @@ class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
             _last_before(self._database, given["until"]) + 1 if given.get("until") else END,
         )
 
-    def keep(self, versions: Any, name: str, value: Any) -> Any:
-        """Leave the versions alone: this is asked for elsewhere."""
-        return versions
-
     def filter_user(self, versions: Any, name: str, value: str) -> Any:
         """Keep the versions of the users that a text means."""
         # Looked up for each version: only those of one object are looked at.
         revisions = revision_model().objects.using(versions.db).filter(pk=OuterRef("revision_id"))
         author = Subquery(revisions.values("committed_by"))
-        return versions.alias(audittrail_author=author).filter(audittrail_author__in=self._users)
+        return versions.alias(audittrail_author=author).filter(
+            audittrail_author__in=self.users(value)
+        )
 
     def filter_operation(self, versions: Any, name: str, value: str) -> Any:
         """Keep the versions of one kind of change."""
         return versions.filter(operation__in=GONE if value == Operation.DELETE else (value,))
-
-    @cached_property
-    def _users(self) -> list[Any]:
-        return authors.find_keys(self.form.cleaned_data["user"])
 
     def _fields(self) -> list[Any]:
         own: dict[str, str] = {}
@@ -117,7 +97,7 @@ class TimelineFilters(django_filters.FilterSet):  # type: ignore[misc]
                 continue
             for column in columns_of(source.model):
                 if column.field.name not in source.hidden and not column.field.primary_key:
-                    own[column.field.name] = str(capfirst(str(column.field.verbose_name)))
+                    own[column.field.name] = field_label(column.field, column.name)
         groups = [(self._sources[0].label, list(own.items())), (_("What belongs to it"), others)]
         return [(name, choices) for name, choices in groups if choices]
 

@@ -8,30 +8,32 @@ from dataclasses import replace
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from audittrail.admin.history.entries import Told
+from audittrail.admin.history.entries import ShownEntry
 from audittrail.admin.layout.links import Link
 from audittrail.admin.objects.lookup import Subject
 
 
 def with_links(
-    subject: Subject, request: HttpRequest, entries: Sequence[Told], *, begins_now: bool
-) -> list[Told]:
+    subject: Subject, request: HttpRequest, entries: Sequence[ShownEntry], *, begins_now: bool
+) -> list[ShownEntry]:
     """Return entries with the addresses that lead on from them; takes whether the first is the newest of all.
 
     Those of a revision that isn't committed yet lead nowhere: no state is known that it left.
     """
     may_restore = subject.may_be_restored(request)
     return [
-        replace(told, actions=[*_links(subject, told, may_restore, begins_now and not position)])
-        for position, told in enumerate(entries)
+        replace(entry, actions=[*_links(subject, entry, may_restore, begins_now and not position)])
+        for position, entry in enumerate(entries)
     ]
 
 
-def _links(subject: Subject, told: Told, may_restore: bool, is_newest: bool) -> Iterator[Link]:
-    if not told.is_committed:
+def _links(
+    subject: Subject, entry: ShownEntry, may_restore: bool, is_newest: bool
+) -> Iterator[Link]:
+    if not entry.is_committed:
         return
-    number = told.entry.number
-    exists = not told.is_deletion
+    number = entry.entry.number
+    exists = not entry.is_deletion
     text = _("View as it was") if exists else _("View as it last was")
     candidates = [
         (text, subject.url("audittrail_version", number)),

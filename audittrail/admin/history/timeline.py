@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from django.db.backends.postgresql.psycopg_any import sql
 from django.db.models import BigIntegerField
 from django.http import QueryDict
 
-from audittrail.admin.history.rows import Range, Row, Rows
+from audittrail.admin.history.row_versions import RowVersion, VersionRange, VersionReader
 from audittrail.admin.lists import paging
-from audittrail.admin.lists.paging import Keyset, Page
+from audittrail.admin.lists.paging import Keyset, Page, Position
 from audittrail.admin.objects.sources import OWN, Source
-from audittrail.diff.statements import fetch
+from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision, revision_model
 
 #: Revisions on a page.
@@ -34,20 +33,20 @@ END: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class TimelineEntry:
     """A revision that changed the object, and the versions that it made: of each source the rows that were read."""
 
     number: int
     revision: BaseRevision | None
     tick: int
-    rows: dict[Source, list[Row]] = field(default_factory=dict)
+    rows: dict[Source, list[RowVersion]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reach:
     """The rows of a source that were read, and the version beyond which there may be more, None if there are none."""
 
-    rows: list[Row]
+    rows: list[RowVersion]
     end: int | None
 
 
@@ -64,17 +63,16 @@ class Timeline:
 
     database: str
     sources: Sequence[Source]
-    rows: Rows
+    rows: VersionReader
     since: int = 0
     until: int = END
 
-    def page(self, parameters: QueryDict) -> Page[Entry]:
+    def page(self, parameters: QueryDict) -> Page[TimelineEntry]:
         """Return the page that the parameters of a request ask for.
 
         Takes a number of queries that depends on the sources alone.
         """
-        before = _position(parameters.get(paging.BEFORE))
-        after = _position(parameters.get(paging.AFTER)) if before is None else None
+        before, after = map(_within_ticks, ORDER.positions(parameters))
         if after is not None:
             entries, is_complete = self._newer(max(after[0], self.since))
         else:
@@ -91,28 +89,28 @@ class Timeline:
             return replace(page, newer=paging.query(parameters, paging.AFTER, position))
         return replace(page, older=paging.query(parameters, paging.BEFORE, position))
 
-    def _older(self, before: int) -> tuple[list[Entry], bool]:
+    def _older(self, before: int) -> tuple[list[TimelineEntry], bool]:
         """Return entries committed before a tick, newest first, and whether there are no others."""
         # They may have versions from before that tick, but were committed later.
-        excluded = {*self._open_at(before - 1), before - 1} if before < END else set()
-        reaches = self._read(Range(0, before, READ + 1, excluded=excluded))
+        excluded = {*open_at(self.database, before - 1), before - 1} if before < END else set()
+        reaches = self._read(VersionRange(0, before, READ + 1, excluded=excluded))
         rows = [row for reach in reaches.values() for row in reach.rows]
         end = max((reach.end or 0 for reach in reaches.values()), default=0)
         low = _cut([row for row in rows if row.version >= end], end, newest=True)
-        straddling = set(self._open_at(low)) - excluded if low else set()
+        straddling = set(open_at(self.database, low)) - excluded if low else set()
         for source, reach in reaches.items():
             if straddling and reach.end:
                 rows += self._of_revisions(source, straddling, reach.end)
         wanted = {row.revision for row in rows if row.version >= low} | straddling
         return sorted(self._entries(rows, wanted), key=lambda entry: -entry.tick), low == 0
 
-    def _newer(self, after: int) -> tuple[list[Entry], bool]:
+    def _newer(self, after: int) -> tuple[list[TimelineEntry], bool]:
         """Return entries committed after a tick, oldest first, and whether there are no others."""
-        reaches = self._read(Range(after + 1, END, READ + 1, newest=False))
+        reaches = self._read(VersionRange(after + 1, END, READ + 1, newest=False))
         rows = [row for reach in reaches.values() for row in reach.rows]
         end = min((reach.end for reach in reaches.values() if reach.end), default=END)
         high = _cut([row for row in rows if row.version <= end], end, newest=False)
-        if straddling := set(self._open_at(after)):
+        if straddling := set(open_at(self.database, after)):
             for source in self.sources:
                 rows += self._of_revisions(source, straddling, after + 1)
         wanted = {row.revision for row in rows if row.version <= high}
@@ -121,41 +119,40 @@ class Timeline:
         complete = [entry for entry in found if entry.tick <= high]
         return complete or found, high == END
 
-    def _read(self, wanted: Range) -> dict[Source, Reach]:
+    def _read(self, wanted: VersionRange) -> dict[Source, Reach]:
         return {source: _reach(self.rows.read(source, wanted)) for source in self.sources}
 
-    def _of_revisions(self, source: Source, numbers: set[int], before: int) -> list[Row]:
+    def _of_revisions(self, source: Source, numbers: set[int], before: int) -> list[RowVersion]:
         """Return the rows that some revisions wrote before a version."""
-        return self.rows.read(source, Range(min(numbers), before, READ, only=numbers))
+        return self.rows.read(source, VersionRange(min(numbers), before, READ, only=numbers))
 
-    def _entries(self, rows: Sequence[Row], wanted: set[int]) -> list[Entry]:
+    def _entries(self, rows: Sequence[RowVersion], wanted: set[int]) -> list[TimelineEntry]:
         numbers = wanted & {row.revision for row in rows}
         revisions = revision_model().objects.using(self.database).in_bulk(numbers)
-        by_number: dict[int, dict[Source, list[Row]]] = defaultdict(lambda: defaultdict(list))
+        by_number: dict[int, dict[Source, list[RowVersion]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         for row in rows:
             if row.revision in numbers:
                 by_number[row.revision][row.source].append(row)
         return [
-            Entry(number, revisions.get(number), _tick(revisions.get(number), found), dict(found))
+            TimelineEntry(
+                number, revisions.get(number), _tick(revisions.get(number), found), dict(found)
+            )
             for number, found in by_number.items()
         ]
 
-    def _open_at(self, tick: int) -> list[int]:
-        statement = sql.SQL("SELECT audittrail.open_at({})").format(sql.Literal(tick))
-        return [number for (number,) in fetch(self.database, statement)]
+
+def _within_ticks(position: Position | None) -> Position | None:
+    """Return a position that is a tick, None for none and for another number."""
+    return position if position is not None and 0 < position[0] < END else None
 
 
-def _position(text: str | None) -> tuple[int] | None:
-    """Return the tick that a parameter says, None for what is none."""
-    position = ORDER.position(text)
-    return (position[0],) if position is not None and 0 < position[0] < END else None
-
-
-def _reach(rows: list[Row]) -> Reach:
+def _reach(rows: list[RowVersion]) -> Reach:
     return Reach(rows[:READ], rows[READ - 1].version if len(rows) > READ else None)
 
 
-def _cut(rows: list[Row], end: int, *, newest: bool) -> int:
+def _cut(rows: list[RowVersion], end: int, *, newest: bool) -> int:
     """Return the version by which one revision more than fit a page are known, or the end of what was read."""
     seen: set[int] = set()
     for row in sorted(rows, key=lambda row: row.version, reverse=newest):
@@ -165,13 +162,13 @@ def _cut(rows: list[Row], end: int, *, newest: bool) -> int:
     return end
 
 
-def _tick(revision: BaseRevision | None, rows: dict[Source, list[Row]]) -> int:
+def _tick(revision: BaseRevision | None, rows: dict[Source, list[RowVersion]]) -> int:
     """Return where a revision stands in commit order; one that was erased, or is still open, by its last version."""
     if revision is not None and revision.committed is not None:
         return revision.committed
     return max(row.version for found in rows.values() for row in found)
 
 
-def is_own(entry: Entry) -> bool:
+def is_own(entry: TimelineEntry) -> bool:
     """Return whether a revision changed the object itself, and not only what belongs to it."""
     return any(source.kind == OWN for source in entry.rows)

@@ -11,17 +11,18 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import When
-from audittrail.admin.history.entries import Told
+from audittrail.admin.history.contents import EntryContents
+from audittrail.admin.history.entries import ShownEntry
 from audittrail.admin.history.filters import TimelineFilters
 from audittrail.admin.history.links import with_links
-from audittrail.admin.history.rows import Rows
-from audittrail.admin.history.telling import Telling
+from audittrail.admin.history.row_versions import VersionReader
 from audittrail.admin.history.timeline import Timeline
 from audittrail.admin.layout import pages, responses
 from audittrail.admin.layout.links import Link, model_url
 from audittrail.admin.lists.paging import Page
+from audittrail.admin.objects.belongings import sources_of
 from audittrail.admin.objects.lookup import Subject, find
-from audittrail.admin.objects.sources import Source, sources_of
+from audittrail.admin.objects.sources import Source
 from audittrail.diff.tracked import TrackedTable, tracked_tables
 from audittrail.timetravel import machine
 
@@ -53,11 +54,11 @@ def history(
     # History itself says as of when it is to be read, also to who travels and sees it up to then.
     with machine.unwatched():
         if filters.is_valid():
-            rows = Rows(subject.database, filters.narrow)
+            rows = VersionReader(subject.database, filters.narrow)
             page = Timeline(subject.database, sources, rows, *filters.ticks).page(request.GET)
-        told = Telling(subject, request, page.rows).tell()
+        shown = EntryContents(subject, request, page.rows).shown()
     begins_now = page.newer is None and not filters.is_used
-    entries = with_links(subject, request, told, begins_now=begins_now)
+    entries = with_links(subject, request, shown, begins_now=begins_now)
     context = {
         "title": _("History"),
         "subtitle": subject.text,
@@ -73,10 +74,12 @@ def history(
         "begun": None if page.older or filters.is_used else _begun(subject, sources, entries),
         **(extra_context or {}),
     }
-    return responses.model_response(model_admin, request, "history", context)
+    return responses.page_response(model_admin, request, "history", context)
 
 
-def _begun(subject: Subject, sources: Sequence[Source], entries: Sequence[Told]) -> When | None:
+def _begun(
+    subject: Subject, sources: Sequence[Source], entries: Sequence[ShownEntry]
+) -> When | None:
     """Return since when the object's table is tracked, if there may have been changes before; None if that is not known."""
     own = sources[0].model
     table = tracked_tables([own], subject.database).get(own)
@@ -86,8 +89,8 @@ def _begun(subject: Subject, sources: Sequence[Source], entries: Sequence[Told])
     return When(table.known_since)
 
 
-def _is_before(told: Told, table: TrackedTable) -> bool:
-    return told.when.at is not None and told.when.at < table.known_since
+def _is_before(entry: ShownEntry, table: TrackedTable) -> bool:
+    return entry.when.at is not None and entry.when.at < table.known_since
 
 
 def _tools(subject: Subject) -> list[Link]:

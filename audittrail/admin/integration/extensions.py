@@ -126,7 +126,7 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
     if url is None or is_extended or not visible_models(site, request):
         return response
     reading = reader(site, request)
-    if reading is None or not reading.is_installed or not reading.visible:
+    if reading is None or not reading.visible:
         return response
     revisions = reading.revisions
     entries = Search(reading, revisions, revisions).recent(RECENT)
@@ -137,7 +137,7 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
             "when": When(entry.revision.committed_at),
             "author": known.get(entry.revision.committed_by_id),
             "reason": entry.revision.reason,
-            "touches": entry.touches,
+            "touches": entry.changes,
         }
         for entry in entries
     ]

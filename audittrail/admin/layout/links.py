@@ -50,6 +50,11 @@ def object_url(
     return model_url(model_admin, name, quote(pk), *args, **parameters)
 
 
+def history_url(model_admin: ModelAdmin[Any] | None, pk: Any) -> str | None:
+    """Return the address of the history of an object, None for one of a model that has no ModelAdmin of its own."""
+    return None if model_admin is None else object_url(model_admin, "history", pk)
+
+
 def revision_url(
     site: AdminSite, revision: BaseRevision, name: str = "audittrail_revision"
 ) -> str | None:

@@ -28,7 +28,7 @@ SAFE = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
-class Page:
+class PageRoute:
     """A page by its route below the model's or the site's URLs, and the name of its URL."""
 
     route: str
@@ -61,8 +61,8 @@ class Page:
         return self.view(owner, request, **captured)
 
 
-_model_pages: list[Page] = []
-_site_pages: list[Page] = []
+_model_pages: list[PageRoute] = []
+_site_pages: list[PageRoute] = []
 _history_views: list[View] = []
 
 
@@ -109,7 +109,7 @@ def site_urls(site: AdminSite) -> list[URLPattern]:
     return [page.pattern(page.name, site, site) for page in _site_pages]
 
 
-def menu() -> list[Page]:
+def menu() -> list[PageRoute]:
     """Return the pages of a site that stand in its menu."""
     load()
     return [page for page in _site_pages if page.menu is not None]
@@ -126,12 +126,12 @@ def load() -> None:
 
 
 def _adding_to(
-    pages: list[Page], route: str, name: str, writes: bool, menu: Any = None
+    pages: list[PageRoute], route: str, name: str, writes: bool, menu: Any = None
 ) -> Callable[[V], V]:
     methods = (*SAFE, "POST") if writes else SAFE
 
     def add(view: V) -> V:
-        pages.append(Page(route, name, view, methods, menu))
+        pages.append(PageRoute(route, name, view, methods, menu))
         return view
 
     return add

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.layout.responses import model_breadcrumbs, model_response, site_response
+from audittrail.admin.layout.responses import model_breadcrumbs, page_response
 from audittrail.capture.locking import sqlstate
 from audittrail.exceptions import (
     AuditTrailError,
@@ -68,22 +68,15 @@ def refused(
     owner: ModelAdmin[Any] | AdminSite, request: HttpRequest, refusal: Refusal
 ) -> HttpResponseBase:
     """Return the page that says why something is not done."""
-    context = {"title": _("Nothing was done"), "refusal": refusal}
-    if isinstance(owner, AdminSite):
-        return site_response(owner, request, "refusal", context, status=refusal.status)
-    breadcrumbs = model_breadcrumbs(owner)
-    return model_response(
-        owner, request, "refusal", {**context, "breadcrumbs": breadcrumbs}, status=refusal.status
-    )
+    breadcrumbs = [] if isinstance(owner, AdminSite) else model_breadcrumbs(owner)
+    context = {"title": _("Nothing was done"), "refusal": refusal, "breadcrumbs": breadcrumbs}
+    return page_response(owner, request, "refusal", context, status=refusal.status)
 
 
 def refusal_of(error: Exception) -> Refusal | None:
     """Return what to say about an error; None for one that is a fault of ours, or of the project's."""
     if isinstance(error, LockedError):
-        text = _(
-            "The rows, or a table, are locked by others at the moment. Nothing was done; try again in a moment."
-        )
-        return Refusal(text, 503)
+        return _locked()
     cause = error.__cause__
     if isinstance(cause, DatabaseError):
         # What the database says of it may hold values.
@@ -117,6 +110,13 @@ def refusal_of(error: Exception) -> Refusal | None:
     return None
 
 
+def _locked() -> Refusal:
+    text = _(
+        "The rows, or a table, are locked by others at the moment. Nothing was done; try again in a moment."
+    )
+    return Refusal(text, 503)
+
+
 def _of_database(error: DatabaseError) -> Refusal | None:
     state = sqlstate(error)
     if state == READ_ONLY:
@@ -132,10 +132,7 @@ def _of_database(error: DatabaseError) -> Refusal | None:
         text = _("It took longer than the database permits, and was cancelled. Nothing was done.")
         return Refusal(text, 503)
     if state == LOCKED:
-        text = _(
-            "The rows, or a table, are locked by others at the moment. Nothing was done; try again in a moment."
-        )
-        return Refusal(text, 503)
+        return _locked()
     return None
 
 

@@ -18,39 +18,25 @@ from audittrail.admin.layout.links import Link, model_url, object_url, site_url
 FOLDER = "audittrail/admin"
 
 
-def site_response(
-    site: AdminSite,
+def page_response(
+    owner: ModelAdmin[Any] | AdminSite,
     request: HttpRequest,
     page: str,
     context: dict[str, Any],
     *,
     status: int | None = None,
 ) -> TemplateResponse:
-    """Return a page of a site from the template `audittrail/admin/<page>.html`.
+    """Return a page of a site, or of a model of it, from its template.
 
     The context needs a `title`; `breadcrumbs` (Links after Home, the page itself excepted) and `tools` (Links beside the
-    title) are optional.
+    title) are optional. That of a page of a model has `opts` and `model_admin` as well.
     """
-    return TemplateResponse(
-        request, f"{FOLDER}/{page}.html", complete(site, request, context), status=status
-    )
-
-
-def model_response(
-    model_admin: ModelAdmin[Any],
-    request: HttpRequest,
-    page: str,
-    context: dict[str, Any],
-    *,
-    status: int | None = None,
-) -> TemplateResponse:
-    """Return a page of a model from the first of its templates that is there, the model's own before the app's.
-
-    See `site_response` for the context; `opts` and `model_admin` are in it as well.
-    """
-    given = {"opts": model_admin.opts, "model_admin": model_admin, **context}
-    whole = complete(model_admin.admin_site, request, given)
-    return TemplateResponse(request, templates(model_admin, page), whole, status=status)
+    if isinstance(owner, AdminSite):
+        whole = complete(owner, request, context)
+        return TemplateResponse(request, f"{FOLDER}/{page}.html", whole, status=status)
+    given = {"opts": owner.opts, "model_admin": owner, **context}
+    whole = complete(owner.admin_site, request, given)
+    return TemplateResponse(request, templates(owner, page), whole, status=status)
 
 
 def templates(model_admin: ModelAdmin[Any], page: str) -> list[str]:

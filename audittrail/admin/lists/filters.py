@@ -1,12 +1,18 @@
-"""What the filters of all lists have in common: their form, and the field for a moment."""
+"""What the filters of all lists have in common, with django-filter: their form, their addresses, the field for a moment."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+import django_filters
 from django import forms
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
+
+from audittrail.admin.display.authors import find_keys
+from audittrail.admin.display.times import When
+from audittrail.admin.layout.links import Link
+from audittrail.admin.lists import paging
 
 #: How an address says a moment, in the current time zone.
 MOMENT_FORMAT = "%Y-%m-%dT%H:%M"
@@ -42,3 +48,64 @@ class FilterForm(forms.Form):
         if since and until and since >= until:
             self.add_error("until", gettext("The end must be later than the beginning."))
         return cleaned
+
+
+class ListFilters(django_filters.FilterSet):  # type: ignore[misc]
+    """What can be asked of a list; what the list's search asks for itself goes by the method `keep`."""
+
+    #: The names of those that choose the list itself, and are no filters of it.
+    choosing: ClassVar[tuple[str, ...]] = ()
+    #: The parameters of an address that say where in the list a page begins: with other filters it begins anew.
+    positions: ClassVar[tuple[str, ...]] = (paging.BEFORE, paging.AFTER)
+
+    class Meta:
+        form = FilterForm
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._users: dict[str, list[Any]] = {}
+        super().__init__(*args, **options)
+
+    @property
+    def clear_url(self) -> str:
+        """The query string without any filter."""
+        return "?"
+
+    def used(self) -> list[Link]:
+        """Return the filters that are used, as people read them, each with the query string of the page without it."""
+        given = {} if self.errors else self.form.cleaned_data
+        return [
+            Link(
+                gettext("%(filter)s: %(value)s")
+                % {"filter": self.form.fields[name].label, "value": self.text_of(name, value)},
+                self.address(without=name),
+            )
+            for name, value in given.items()
+            if value and name not in self.choosing
+        ]
+
+    def text_of(self, name: str, value: Any) -> str:
+        """Return the value of a filter as people read it."""
+        return When(value).exact if name in ("since", "until") else str(value)
+
+    def address(self, without: str = "", **values: Any) -> str:
+        """Return the query string of the page without one filter, and with other values of some."""
+        changed = self.data.copy()
+        for name in (without, *values, *self.positions):
+            changed.pop(name, None)
+        changed.update({name: str(value) for name, value in values.items()})
+        return f"?{changed.urlencode()}"
+
+    def users(self, text: str) -> list[Any]:
+        """Return the keys of the users that a text means, see `find_keys`; asked once for each text."""
+        if text not in self._users:
+            self._users[text] = find_keys(text)
+        return self._users[text]
+
+    def filter_user(self, queryset: Any, name: str, value: str) -> Any:
+        """Keep the revisions of the users that a text means."""
+        keys = self.users(value)
+        return queryset.filter(committed_by__in=keys) if keys else queryset.none()
+
+    def keep(self, queryset: Any, name: str, value: Any) -> Any:
+        """Leave the queryset alone: the search asks for these."""
+        return queryset

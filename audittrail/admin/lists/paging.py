@@ -53,10 +53,20 @@ class Keyset:
 
         What is no position, such as a mistyped one, gives the first page.
         """
-        before = self.position(parameters.get(BEFORE))
-        after = self.position(parameters.get(AFTER)) if before is None else None
+        before, after = self.positions(parameters)
         rows = [*self.slice(queryset, before, after)[: size + 1]]
         return self.cut(rows, size, parameters, before, after)
+
+    def positions(self, parameters: QueryDict) -> tuple[Position | None, Position | None]:
+        """Return the positions before which and after which a request asks for rows, one of them at most."""
+        before = self.position(parameters.get(BEFORE))
+        return before, self.position(parameters.get(AFTER)) if before is None else None
+
+    def beyond(self, queryset: Any, position: Position | None, is_newer: bool = False) -> Any:
+        """Return the rows beyond a position in the order in which one goes away from it, all of them without one."""
+        if position is None:
+            return self.slice(queryset, None, None)
+        return self.slice(queryset, *((None, position) if is_newer else (position, None)))
 
     def slice(self, queryset: Any, before: Position | None, after: Position | None) -> Any:
         """Return a queryset older than `before`, newest first, or newer than `after`, oldest first; all in the list's order."""

@@ -19,11 +19,16 @@ from django.http import QueryDict
 
 from audittrail.admin.display.times import When
 from audittrail.admin.lists import paging
+from audittrail.admin.lists.model_changes import (
+    IsAny,
+    ModelChanges,
+    TickRange,
+    model_changes,
+    within,
+)
 from audittrail.admin.lists.paging import Page, Position
-from audittrail.admin.lists.touched import IsAny, Range, Touch, touches, within
-from audittrail.admin.lists.windows import ORDER, ordered, window
+from audittrail.admin.lists.windows import ORDER, window
 from audittrail.admin.permissions.readers import Reader
-from audittrail.admin.permissions.rows import attributes
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, version_model
 
@@ -45,18 +50,18 @@ _ALSO: Final = {Operation.DELETE.value: (Operation.DELETE.value, Operation.TRUNC
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedRevision:
     """A revision in a list, with what it did to the models that appear to the reader."""
 
     revision: BaseRevision
-    touches: Sequence[Touch]
+    changes: Sequence[ModelChanges]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRevisions:
     """A part of a list, and where to go on; `is_done` unless patience ended before as many were found as wanted."""
 
-    entries: list[Entry]
+    entries: list[ListedRevision]
     position: Position | None
     is_done: bool
 
@@ -86,10 +91,9 @@ class Search:
     operation: str = ""
     is_slow: bool = False
 
-    def page(self, size: int, parameters: QueryDict) -> tuple[Page[Entry], Further | None]:
+    def page(self, size: int, parameters: QueryDict) -> tuple[Page[ListedRevision], Further | None]:
         """Return the page that a request asks for, and how to search further back, None if all was searched."""
-        before = ORDER.position(parameters.get(paging.BEFORE))
-        after = ORDER.position(parameters.get(paging.AFTER)) if before is None else None
+        before, after = ORDER.positions(parameters)
         found = self.find(size + 1, before or after, is_newer=after is not None)
         page = ORDER.cut(found.entries, size, parameters, before, after)
         if found.is_done or found.position is None or after is not None:
@@ -97,44 +101,48 @@ class Search:
         query = paging.query(parameters, paging.BEFORE, ORDER.text(found.position))
         return page, Further(query, When(found.position[0]))
 
-    def find(self, want: int, position: Position | None, *, is_newer: bool = False) -> Found:
+    def find(
+        self, want: int, position: Position | None, *, is_newer: bool = False
+    ) -> FoundRevisions:
         """Return up to `want` entries beyond a position, in the order in which one goes away from it."""
-        entries: list[Entry] = []
+        entries: list[ListedRevision] = []
         begin, rounds = monotonic(), 0
         for number, (revisions, end) in enumerate(self._windows(position, is_newer), 1):
             size = want - len(entries)
             while True:
-                rows = [*ordered(revisions, position, is_newer)[:size]]
+                rows = [*ORDER.beyond(revisions, position, is_newer)[:size]]
                 entries += self._entries(rows)
                 if len(entries) >= want:
-                    return Found(entries[:want], _position(entries[want - 1].revision), True)
+                    return FoundRevisions(
+                        entries[:want], _position(entries[want - 1].revision), True
+                    )
                 if rows:
                     position = _position(rows[-1])
                 if len(rows) < size:
                     break
                 size, rounds = min(2 * size, FEW), rounds + 1
                 if rounds > ROUNDS:
-                    return Found(entries, position, False)
+                    return FoundRevisions(entries, position, False)
             if end is None:
-                return Found(entries, position, True)
+                return FoundRevisions(entries, position, True)
             position = end
             if number >= WINDOWS or monotonic() - begin > PATIENCE:
-                return Found(entries, position, False)
-        return Found(entries, position, True)
+                return FoundRevisions(entries, position, False)
+        return FoundRevisions(entries, position, True)
 
-    def recent(self, want: int) -> list[Entry]:
+    def recent(self, want: int) -> list[ListedRevision]:
         """Return the newest entries, as many as are found in reasonable time."""
         return self.find(want, None).entries
 
     def next(self, position: Position, *, is_newer: bool = False) -> BaseRevision | None:
         """Return the first revision beyond a position; what it changed is asked only where something may not appear."""
         if not self.needs_versions:
-            found: BaseRevision | None = ordered(self.conditions, position, is_newer).first()
+            found: BaseRevision | None = ORDER.beyond(self.conditions, position, is_newer).first()
             return found
         entries = self.find(1, position, is_newer=is_newer).entries
         return entries[0].revision if entries else None
 
-    def everything(self, size: int) -> Iterator[list[Entry]]:
+    def everything(self, size: int) -> Iterator[list[ListedRevision]]:
         """Yield all entries, newest first, some at a time."""
         position: Position | None = None
         while True:
@@ -146,7 +154,7 @@ class Search:
             position = found.position
 
     def touching(
-        self, spans: Sequence[Range], tables: Iterable[type[models.Model]] | None = None
+        self, spans: Sequence[TickRange], tables: Iterable[type[models.Model]] | None = None
     ) -> Q:
         """Return the condition that revisions whose versions lie in some ranges, if any, changed what is searched for.
 
@@ -215,18 +223,19 @@ class Search:
         if visible is None or not self.reader.is_guarded(visible):
             return visible is not None
         versions = version_model(self.model).objects.using(self.reader.database)
-        newest = versions.filter(**self.key).order_by("-version")
-        rows = [*newest.values_list(*attributes(visible))[:1]]
-        return any(self.reader.may_see_rows(visible, rows))
+        newest = versions.filter(**self.key).order_by("-version")[:1]
+        return bool(self.reader.seen_versions(visible, newest))
 
-    def _entries(self, rows: Sequence[BaseRevision]) -> list[Entry]:
-        found = touches(self.reader, rows)
+    def _entries(self, rows: Sequence[BaseRevision]) -> list[ListedRevision]:
+        found = model_changes(self.reader, rows)
         everything = self.reader.sees_everything
         return [
-            Entry(row, found[row.pk]) for row in rows if everything or self._appears(found[row.pk])
+            ListedRevision(row, found[row.pk])
+            for row in rows
+            if everything or self._appears(found[row.pk])
         ]
 
-    def _appears(self, seen: Sequence[Touch]) -> bool:
+    def _appears(self, seen: Sequence[ModelChanges]) -> bool:
         kinds = _kinds(self.operation)
         return any(
             (self.model is None or touch.model is self.model)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import django_tables2
+from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from audittrail.admin.display.authors import authors
+from audittrail.admin.display.times import When
+from audittrail.admin.layout.links import revision_url
+from audittrail.admin.permissions.readers import Reader
 
 
 class PageTable(django_tables2.Table):  # type: ignore[misc]
@@ -30,3 +37,41 @@ class PageTable(django_tables2.Table):  # type: ignore[misc]
             attrs={"class": "audittrail-table"},
             **options,
         )
+
+
+class RevisionCells(PageTable):
+    """A table whose records each belong to a revision: when that was, who made it, and why."""
+
+    def __init__(
+        self, records: Sequence[Any], reader: Reader, revisions: Iterable[Any], **options: Any
+    ) -> None:
+        self.reader = reader
+        self.authors = authors(reader.site, reader.request, revisions)
+        super().__init__(records, reader.request, **options)
+
+    def revision_of(self, record: Any) -> Any:
+        """Return the revision of a record, None if it has been erased."""
+        raise NotImplementedError
+
+    def render_when(self, record: Any) -> Any:
+        """Show when it was, as the link to the revision."""
+        revision = self.revision_of(record)
+        if revision is None:
+            return ""
+        url, when = revision_url(self.reader.site, revision), When(revision.committed_at)
+        return format_html('<a href="{}">{}</a>', url, when) if url else when
+
+    def render_who(self, record: Any) -> SafeString:
+        """Show who made it."""
+        revision = self.revision_of(record)
+        author = self.authors.get(revision.committed_by_id) if revision else None
+        return self.included("who", author=author)
+
+    def render_why(self, record: Any) -> SafeString:
+        """Show the reason."""
+        revision = self.revision_of(record)
+        return self.included("why", reason=revision.reason if revision else "")
+
+    def included(self, name: str, **context: Any) -> SafeString:
+        """Return what one of the small templates makes of a context."""
+        return render_to_string(f"audittrail/admin/includes/{name}.html", context)

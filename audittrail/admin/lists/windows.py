@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from django.db import connections, models
 
+from audittrail.admin.lists.model_changes import TickRange, merged
 from audittrail.admin.lists.paging import Keyset, Position
-from audittrail.admin.lists.touched import Range, merged
 
 #: The order of all lists of revisions.
 ORDER: Final = Keyset(
@@ -30,7 +30,7 @@ class Window:
     size: int
     earliest: Any
     latest: Any
-    ranges: list[Range]
+    ranges: list[TickRange]
     is_last: bool
     is_newer: bool
 
@@ -47,18 +47,11 @@ class Window:
         return (self.latest, LAST_TICK) if self.is_newer else (self.earliest, FIRST_TICK)
 
 
-def ordered(queryset: Any, position: Position | None, is_newer: bool = False) -> Any:
-    """Return revisions beyond a position in the order in which one goes away from it."""
-    if position is None:
-        return ORDER.slice(queryset, None, None)
-    return ORDER.slice(queryset, *((None, position) if is_newer else (position, None)))
-
-
 def window(
     queryset: Any, size: int, position: Position | None, is_newer: bool = False
 ) -> Window | None:
     """Return the window of the next `size` revisions of a queryset, None if there are none; takes one query."""
-    rows = ordered(queryset, position, is_newer).values_list("id", "committed", "committed_at")
+    rows = ORDER.beyond(queryset, position, is_newer).values_list("id", "committed", "committed_at")
     statement, parameters = rows[:size].query.sql_with_params()
     with connections[queryset.db].cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The object that a page of history is about: as it is now, or as it last was."""
+"""The object that a page is about: as it is now, or as it last was."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.naming import at_most, text_of, without_masked
+from audittrail.admin.display.object_text import at_most, name_of, without_masked
+from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.permissions.models import VisibleModel, require_view
-from audittrail.admin.permissions.readers import Reader
+from audittrail.admin.permissions.readers import Reader, reader_of_model
+from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import concrete
-from audittrail.timetravel import changes, moment
+from audittrail.revisions.models import BaseRevision
+from audittrail.timetravel.moment import resolve
+from audittrail.timetravel.queryset import turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +33,7 @@ class Subject:
 
     model_admin: ModelAdmin[Any]
     reader: Reader
-    obj: models.Model
+    obj: Any
     is_deleted: bool
 
     @property
@@ -51,7 +55,7 @@ class Subject:
     def text(self) -> str:
         """How it is called, or was called last."""
         with at_most(self.database):
-            return text_of(self.obj)
+            return name_of(self.obj)
 
     def url(self, name: str, *args: Any, **parameters: Any) -> str | None:
         """Return the address of one of its pages, None if there is no such page."""
@@ -68,45 +72,47 @@ class Subject:
             return self.model_admin.has_add_permission(request)
         return self.model_admin.has_change_permission(request, self.obj)
 
+    def past(self, revision: BaseRevision) -> Any:
+        """Return the object as a revision left it, as a queryset that can be restored, whatever the default manager leaves out."""
+        then = resolve(revision, self.database)
+        queryset = self.model_admin.model._base_manager.db_manager(then.alias).get_queryset()
+        turn(queryset, then)
+        return queryset.filter(pk=self.pk)
 
-def find(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) -> Subject:
+
+def find(
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    object_id: str,
+    left_out: type[Exception] = Http404,
+) -> Subject:
     """Return the object that an address of the admin names, whether it is still there or was deleted.
 
-    Raises `Http404` if there is no such object and never was, and for one that the ModelAdmin's queryset leaves out;
-    `PermissionDenied` if the user may not view it.
+    Raises `Http404` if there is no such object and never was; `PermissionDenied` if the user may not view it; for one that the
+    ModelAdmin's queryset leaves out, what `left_out` says.
     """
     require_view(request, model_admin)
-    database = moment.live_alias(model_admin.get_queryset(request).db)
-    reader = Reader(model_admin.admin_site, request, database)
-    # No text in the database has null characters, and psycopg refuses to ask for one.
-    is_key = "\0" not in object_id
-    obj = model_admin.get_object(request, unquote(object_id)) if is_key else None
+    reader = reader_of_model(model_admin, request)
+    text = unquote(object_id)
+    obj = None if "\0" in text else model_admin.get_object(request, text)
     if obj is not None:
         require_view(request, model_admin, obj)
         return Subject(model_admin, reader, obj, is_deleted=False)
-    missing = Http404(
-        _("There is no %(name)s with this key, and its history knows of none.")
-        % {"name": model_admin.opts.verbose_name}
-    )
-    if not is_key:
-        raise missing
-    model = concrete(model_admin.model)
-    try:
-        pk = model._meta.pk.to_python(unquote(object_id))
-        exists = model._base_manager.using(database).filter(pk=pk).exists()
-    except (ValidationError, ValueError, OverflowError):
-        raise missing from None
-    deleted = None if exists else _deleted(model_admin.model, database, pk)
-    if deleted is None:
-        raise missing
-    if not reader.may_see_rows(VisibleModel(model, model_admin), [(pk,)])[0]:
-        raise PermissionDenied
-    return Subject(model_admin, reader, without_masked(deleted), is_deleted=True)
-
-
-def _deleted(model: type[models.Model], database: str, pk: Any) -> models.Model | None:
-    newest = moment.newest(database)
-    if newest is None:
-        return None
-    found: models.Model | None = changes.deleted_objects(model, newest).filter(pk=pk).first()
-    return found
+    model: Any = model_admin.model
+    key = read_key(model, [text])
+    live: Any = None
+    last: Any = None
+    if key is not None:
+        live = model._base_manager.using(reader.database).filter(pk=key).first()
+    if key is not None and live is None:
+        last = deleted_objects(model, reader.database).filter(pk=key).first()
+    if live is None and last is None:
+        raise Http404(
+            _("There is no %(name)s with this key, and its history knows of none.")
+            % {"name": model_admin.opts.verbose_name}
+        )
+    if not reader.seen_keys(VisibleModel(model, model_admin), [key]):
+        raise PermissionDenied if live is None else left_out
+    if live is not None:
+        return Subject(model_admin, reader, live, is_deleted=False)
+    return Subject(model_admin, reader, without_masked(last), is_deleted=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import FieldDoesNotExist
-from django.db import models
 
 from audittrail.capture import tracking
+from audittrail.diff.parts import concrete
 from audittrail.exceptions import ConfigurationError
 
 
@@ -36,9 +36,14 @@ def related_names(model_admin: ModelAdmin[Any]) -> tuple[str, ...] | None:
     return _names(model_admin, "audittrail_related")
 
 
-def masked_fields(model: type[models.Model]) -> frozenset[str]:
-    """Return the names of the fields of which history shows that they changed, never what."""
-    return frozenset(tracking.options_of(model._meta.concrete_model or model).mask)
+def is_masked(field: Any) -> bool:
+    """Return whether history shows of a field that it changed, never what."""
+    return field.name in tracking.options_of(concrete(field.model)).mask
+
+
+def is_excluded(field: Any) -> bool:
+    """Return whether history does not hold a field."""
+    return field.name in tracking.options_of(concrete(field.model)).exclude
 
 
 def _names(model_admin: ModelAdmin[Any], attribute: str) -> tuple[str, ...] | None:

@@ -56,7 +56,7 @@ def require_view(
         raise PermissionDenied
 
 
-def may(request: HttpRequest, permission: str) -> bool:
+def has_permission(request: HttpRequest, permission: str) -> bool:
     """Return whether the user has one of the permissions over whole revisions: UNDO, RESTORE_ALL, ROLL_BACK.
 
     Who travels changes nothing.
@@ -67,9 +67,9 @@ def may(request: HttpRequest, permission: str) -> bool:
     return user is not None and bool(user.has_perm(permission))
 
 
-def require(request: HttpRequest, permission: str) -> None:
-    """Raise `PermissionDenied` unless `may`."""
-    if not may(request, permission):
+def require_permission(request: HttpRequest, permission: str) -> None:
+    """Raise `PermissionDenied` unless `has_permission`."""
+    if not has_permission(request, permission):
         raise PermissionDenied
 
 

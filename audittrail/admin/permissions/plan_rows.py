@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import models
-
 from audittrail.admin.permissions.readers import Reader
-from audittrail.restore.plan import RowPlan, TablePlan
+from audittrail.restore.plan import Plan, RowPlan, TablePlan
+
+
+def counts_of(counted: Plan | TablePlan) -> dict[str, int]:
+    """Return how many rows a plan, or a table of it, inserts, updates and deletes, by action."""
+    return {"I": counted.inserted, "U": counted.updated, "D": counted.deleted}
 
 
 def key_of(row: RowPlan) -> Any:
@@ -17,22 +19,10 @@ def key_of(row: RowPlan) -> Any:
     return row.key[0] if len(row.key) == 1 else tuple(row.key)
 
 
-def typed_key(model: type[models.Model], texts: Sequence[str]) -> Any:
-    """Return a primary key that is given as texts; None if it is not one of the model."""
-    fields = model._meta.pk_fields
-    if len(fields) != len(texts):
-        return None
-    try:
-        values = [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
-    except (ValidationError, ValueError):
-        return None
-    return values[0] if len(values) == 1 else tuple(values)
-
-
 def values(
     reader: Reader, table: TablePlan, rows: Sequence[RowPlan], attributes: Sequence[str]
-) -> list[list[Any]]:
-    """Return the values of some attributes for each row, "pk" for its key; with one query if the plan does not tell them all."""
+) -> list[dict[str, Any]]:
+    """Return for each row the values of its attributes, "pk" for its key; with one query if the plan does not tell all that are wanted."""
     told = [{**_told(row), "pk": key_of(row)} for row in rows]
     unknown = [
         key_of(row) for row, known in zip(rows, told, strict=True) if {*attributes} - {*known}
@@ -43,7 +33,7 @@ def values(
         found = {key: rest for key, *rest in present.values_list("pk", *names)}
         for known in told:
             known.update(dict(zip(names, found.get(known["pk"], ()), strict=False)))
-    return [[known.get(name) for name in attributes] for known in told]
+    return told
 
 
 def _told(row: RowPlan) -> dict[str, Any]:

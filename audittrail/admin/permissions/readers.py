@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
 from audittrail.admin.permissions.models import VisibleModel, require_any_model, visible_models
-from audittrail.admin.permissions.rows import is_guarded, may_see_rows
+from audittrail.admin.permissions.rows import attributes, is_guarded, may_see_rows
 from audittrail.capture import install, tracking
 from audittrail.revisions.models import revision_model
+from audittrail.revisions.versions import version_name
+from audittrail.timetravel import machine
+from audittrail.timetravel.moment import live_alias
+
+T = TypeVar("T")
 
 #: The parameter that names the database, where it is not the default one.
 DATABASE = "database"
@@ -33,7 +38,7 @@ class Reader:
         self.site = site
         self.request = request
         self.database = database
-        self._guarded: dict[type[models.Model], bool] = {}
+        self._guarded: dict[VisibleModel, bool] = {}
 
     @property
     def revisions(self) -> Any:
@@ -66,13 +71,32 @@ class Reader:
 
     def is_guarded(self, visible: VisibleModel) -> bool:
         """Return whether rows of a model have to be asked about one by one."""
-        if visible.model not in self._guarded:
-            self._guarded[visible.model] = is_guarded(self.request, visible)
-        return self._guarded[visible.model]
+        if visible not in self._guarded:
+            self._guarded[visible] = is_guarded(self.request, visible)
+        return self._guarded[visible]
 
-    def may_see_rows(self, visible: VisibleModel, rows: Any) -> list[bool]:
-        """Return for each row whether it appears, see `row_permissions`."""
-        return may_see_rows(self.request, visible, self.database, rows)
+    def seen(
+        self, visible: VisibleModel, rows: Iterable[T], values: Callable[[T, str], Any] = getattr
+    ) -> list[T]:
+        """Return those of some rows that appear, in their order; takes how to get the value of an attribute of a row.
+
+        Takes the queries of `may_see_rows` where rows of the model have to be asked about, otherwise none.
+        """
+        rows = [*rows]
+        if not rows or not self.is_guarded(visible):
+            return rows
+        names = attributes(visible)
+        asked = [[values(row, name) for name in names] for row in rows]
+        appear = may_see_rows(self.request, visible, self.database, asked)
+        return [row for row, appears in zip(rows, appear, strict=True) if appears]
+
+    def seen_versions(self, visible: VisibleModel, versions: Iterable[T]) -> list[T]:
+        """Return those of some versions of a model whose rows appear."""
+        return self.seen(visible, versions, lambda row, name: getattr(row, version_name(name)))
+
+    def seen_keys(self, visible: VisibleModel, keys: Iterable[Any]) -> list[Any]:
+        """Return those of some primary keys whose objects appear; those of a model that is shown with others alone don't."""
+        return self.seen(visible, keys, lambda key, _name: key)
 
     def are_small(self, models: Iterable[type[models.Model]]) -> bool:
         """Return whether the history of some models is so little that it can be read as a whole."""
@@ -110,20 +134,42 @@ def databases() -> list[str]:
 
 
 def reader(site: AdminSite, request: HttpRequest) -> Reader | None:
-    """Return the reader of the database that a request names, by default the default one; None where no database has history."""
+    """Return the reader of the database that a request names, by default the default one; None where there is no history to be read."""
     known = databases()
     wanted = request.GET.get(DATABASE, "")
-    if wanted in known:
-        return Reader(site, request, wanted)
-    return Reader(site, request, known[0]) if known else None
+    found = [wanted] if wanted in known else known[:1]
+    readers = [Reader(site, request, database) for database in found]
+    return readers[0] if readers and readers[0].is_installed else None
 
 
-def reader_of(site: AdminSite, request: HttpRequest) -> Reader:
-    """Return the reader of a request; raise `PermissionDenied` unless the history of some model appears to the user."""
-    require_any_model(site, request)
+def require_reader(site: AdminSite, request: HttpRequest) -> Reader:
+    """Return the same; raise `Http404` where there is no history to be read."""
     found = reader(site, request)
-    if found is None or not found.is_installed:
+    if found is None:
         raise Http404(_("No database of this project holds history; run manage.py migrate."))
+    return found
+
+
+def reader_of_site(site: AdminSite, request: HttpRequest) -> Reader:
+    """Return the same; raise `PermissionDenied` unless the history of some model appears to the user."""
+    require_any_model(site, request)
+    found = require_reader(site, request)
     if not found.visible:
         raise PermissionDenied
+    return found
+
+
+def reader_of_model(model_admin: ModelAdmin[Any], request: HttpRequest) -> Reader:
+    """Return the reader of the database to which a ModelAdmin writes its objects: there their history is recorded.
+
+    Raises `Http404` if that holds no history.
+    """
+    # Who travels writes nothing, but asks for what was deleted in the same database.
+    with machine.in_the_present():
+        queryset: Any = model_admin.get_queryset(request)
+        # Set where the ModelAdmin names a database, as those of several databases do.
+        database = queryset._db or router.db_for_write(model_admin.model)
+    found = Reader(model_admin.admin_site, request, live_alias(database))
+    if not found.is_installed:
+        raise Http404(_("This database holds no history."))
     return found

@@ -1,7 +1,7 @@
 """Which rows a ModelAdmin lets its user see: by its hooks for single objects, and by what its queryset leaves out.
 
-Both are the project's own code, so rows can only be asked about in Python. Where a ModelAdmin has neither, none is. An object
-that is still there is judged as it is now, a deleted one as it last was.
+Both are the project's own code, so each row has to be asked about in Python. Where a ModelAdmin has neither, nothing is asked:
+then all of its rows appear. An object that is still there is judged as it is now, a deleted one as it last was.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ def extended_get_queryset(original: Callable[..., Any]) -> Callable[..., Any]:
     return get_queryset
 
 
+def deleted_objects(model: type[models.Model], using: str) -> Any:
+    """Return the deleted objects of a model as of now, as they last were: a queryset, empty before the first revision."""
+    newest = moment.newest(using)
+    if newest is None:
+        return model._base_manager.using(using).none()
+    return changes.deleted_objects(model, newest)
+
+
 def _is_guarded(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
     hook = model_admin.has_view_permission
     # Asked now: Django's own is extended when the time machine is installed.
@@ -121,10 +129,7 @@ def _allowed(
 def _deleted(
     request: HttpRequest, model_admin: ModelAdmin[Any], using: str, keys: set[Any]
 ) -> Iterable[Any]:
-    newest = moment.newest(using)
-    if newest is None:
-        return ()
-    deleted = changes.deleted_objects(model_admin.model, newest).filter(pk__in=keys)
+    deleted = deleted_objects(model_admin.model, using).filter(pk__in=keys)
     with beginning_with(deleted):
         queryset = model_admin.get_queryset(request)
     # A get_queryset that does not call its parent's has said nothing about what is deleted.

@@ -58,11 +58,7 @@ def _may_write(reader: Reader, table: TablePlan) -> bool:
     visible = None if table.model is None else reader.visible.get(table.model)
     if visible is None:
         return table.model is None and bool(getattr(reader.request.user, "is_superuser", False))
-    actions = [
-        action
-        for action, number in (("I", table.inserted), ("U", table.updated), ("D", table.deleted))
-        if number
-    ]
+    actions = [action for action, number in plan_rows.counts_of(table).items() if number]
     if visible.model_admin is not None:
         return all(
             _allowed(reader, visible.model_admin, action)
@@ -111,8 +107,13 @@ def _allowed_rows(reader: Reader, visible: VisibleModel, table: TablePlan, actio
     rows = [row for row in table.rows if row.action == action]
     values = plan_rows.values(reader, table, rows, [attribute for _owner, attribute in hooked])
     return all(
-        _may_each(reader, owner, needed, {*keys, *_left_by(rows, attribute)} - {None})
-        for (owner, attribute), keys in zip(hooked, zip(*values, strict=True), strict=True)
+        _may_each(
+            reader,
+            owner,
+            needed,
+            {*(row.get(attribute) for row in values), *_left_by(rows, attribute)} - {None},
+        )
+        for owner, attribute in hooked
     )
 
 

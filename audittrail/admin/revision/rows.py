@@ -6,27 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
 from django.http import QueryDict
 
 from audittrail.admin.display.differences import Difference, difference
-from audittrail.admin.display.labels import Labels
-from audittrail.admin.display.naming import at_most, key_text, text_of, without_masked
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import at_most, name_of, unnamed
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.layout.links import object_url
+from audittrail.admin.lists.model_changes import ModelChanges
 from audittrail.admin.lists.paging import Keyset, Page
-from audittrail.admin.lists.touched import Touch
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.readers import Reader
-from audittrail.admin.permissions.rows import attributes
+from audittrail.diff.states import past_object
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.versions import Operation, version_model, version_name
+from audittrail.revisions.versions import Operation, version_model
 from audittrail.timetravel.moment import Moment
 
 
 @dataclass(frozen=True)
-class Row:
+class RevisionRow:
     """A row that the revision changed: which object it is, what happened to it, and each field that changed."""
 
     badge: Badge
@@ -37,16 +36,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class ModelSection:
     """What the revision did to one model, with a page of its rows."""
 
-    touch: Touch
-    page: Page[Row]
+    touch: ModelChanges
+    page: Page[RevisionRow]
 
 
 def section(
-    reader: Reader, revision: BaseRevision, touch: Touch, size: int, parameters: QueryDict
-) -> Section:
+    reader: Reader, revision: BaseRevision, touch: ModelChanges, size: int, parameters: QueryDict
+) -> ModelSection:
     """Return the page of rows of one model that a request asks for; a few queries, however many rows it has."""
     model: Any = version_model(touch.model)
     names = ("version", *model.key_names)
@@ -55,34 +54,34 @@ def section(
         version__gte=revision.pk, version__lte=revision.committed, revision_id=revision.pk
     )
     page = order.page(versions, size, parameters)
-    rows = _seen(reader, touch, page.rows)
+    rows: list[Any] = reader.seen_versions(touch.visible, page.rows)
     for version in rows:
         version.revision = revision
     found = version_changes(rows)
     shown = _differences(reader, revision, touch, found)
     with at_most(reader.database):
         rows = [_row(touch, *both, revision) for both in zip(found, shown, strict=True)]
-    return Section(touch, Page(rows, page.newer, page.older))
+    return ModelSection(touch, Page(rows, page.newer, page.older))
 
 
 def _differences(
-    reader: Reader, revision: BaseRevision, touch: Touch, found: Sequence[VersionChanges]
+    reader: Reader, revision: BaseRevision, touch: ModelChanges, found: Sequence[VersionChanges]
 ) -> list[list[Difference]]:
     """Return how the changes of each row are shown; what they refer to is named as of before and after the revision."""
     after = revision.committed or revision.pk
     ticks = after - 1, after
     hidden = hidden_fields(touch.visible.model_admin)
-    labels = Labels(reader)
+    names = Names(reader)
     rows = [[change for change in one.changes if change.attribute not in hidden] for one in found]
     for change in (change for row in rows for change in row):
-        labels.want(change.field, (change.old,), ticks[0])
-        labels.want(change.field, (change.new,), ticks[1])
-    labels.load()
+        names.want(change.field, (change.old,), ticks[0])
+        names.want(change.field, (change.new,), ticks[1])
+    names.load()
     return [
         [
             difference(
                 change,
-                labels,
+                names,
                 ticks,
                 existed=one.version.operation not in (Operation.INSERT, Operation.BASELINE),  # type: ignore[attr-defined]
                 exists=one.version.operation not in (Operation.DELETE, Operation.TRUNCATE),  # type: ignore[attr-defined]
@@ -93,19 +92,12 @@ def _differences(
     ]
 
 
-def _seen(reader: Reader, touch: Touch, rows: Sequence[Any]) -> list[Any]:
-    if not reader.is_guarded(touch.visible):
-        return [*rows]
-    names = attributes(touch.visible)
-    seen = reader.may_see_rows(
-        touch.visible, [[getattr(row, name) for name in names] for row in rows]
-    )
-    return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
-
-
 def _row(
-    touch: Touch, found: VersionChanges, changes: Sequence[Difference], revision: BaseRevision
-) -> Row:
+    touch: ModelChanges,
+    found: VersionChanges,
+    changes: Sequence[Difference],
+    revision: BaseRevision,
+) -> RevisionRow:
     version: Any = found.version
     model_admin = touch.visible.model_admin
     key = [getattr(version, name) for name in version.key_names]
@@ -113,7 +105,7 @@ def _row(
     if model_admin is not None:
         history_url = object_url(model_admin, "history", key[0])
         version_url = object_url(model_admin, "audittrail_version", key[0], version.version)
-    return Row(
+    return RevisionRow(
         Badge(version.operation),
         _text(touch, version, key, revision),
         history_url,
@@ -122,22 +114,10 @@ def _row(
     )
 
 
-def _text(touch: Touch, version: Any, key: Sequence[Any], revision: BaseRevision) -> str:
+def _text(touch: ModelChanges, version: Any, key: Sequence[Any], revision: BaseRevision) -> str:
     """Return what the object of a version is called, unless what is not to be shown may be part of it."""
     model = touch.model
     if hidden_fields(touch.visible.model_admin) or model._meta.auto_created:
-        return key_text(model, key)
-    using = version._state.db or "default"
-    return text_of(without_masked(_object(version, Moment(using, revision.committed or 0))))
-
-
-def _object(version: Any, moment: Moment) -> models.Model:
-    """Return a row as an object of the past, as a version has it; what it inherits is read when it is asked for."""
-    values: dict[str, Any] = {}
-    for field in version.tracked_model._meta.local_concrete_fields:
-        held = version.__dict__.get(version_name(field.attname))
-        values[field.attname] = (
-            getattr(held, "name", held) if isinstance(field, models.FileField) else held
-        )
-    obj: models.Model = version.tracked_model.from_db(moment.alias, [*values], [*values.values()])
-    return obj
+        return unnamed(model, key)
+    moment = Moment(version._state.db or "default", revision.committed or 0)
+    return name_of(past_object(model, {model: version}, moment))

@@ -10,16 +10,16 @@ from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.authors import authors
-from audittrail.admin.display.origins import details, origin
-from audittrail.admin.display.times import When
+from audittrail.admin.display.origins import details
+from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, revision_url, site_url
-from audittrail.admin.layout.responses import site_response
+from audittrail.admin.layout.responses import page_response
+from audittrail.admin.lists.model_changes import ModelChanges, model_changes
 from audittrail.admin.lists.searching import Search
-from audittrail.admin.lists.touched import Touch, touches
-from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, may
-from audittrail.admin.permissions.readers import Reader, reader_of
+from audittrail.admin.objects.revisions import revision_of
+from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, has_permission
+from audittrail.admin.permissions.readers import Reader, reader_of_site
 from audittrail.admin.revision.rows import section
 from audittrail.revisions.models import BaseRevision
 
@@ -34,9 +34,9 @@ MODEL = "model"
 @pages.site_page("audittrail/revisions/<int:pk>/", "audittrail_revision")
 def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show a revision with a part of its changes, or with those of one model, page by page."""
-    reading = reader_of(site, request)
-    found = reading.revisions.filter(pk=pk).first() if pk < 2**63 else None
-    seen = touches(reading, [found])[pk] if found else []
+    reading = reader_of_site(site, request)
+    found = revision_of(reading.database, pk)
+    seen = model_changes(reading, [found])[pk] if found else []
     if found is None or not (seen or reading.sees_everything):
         raise Http404(_("There is no revision %(number)s.") % {"number": pk})
     alone = _alone(seen, request.GET.get(MODEL))
@@ -47,10 +47,7 @@ def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase
     title = _("Revision %(number)s") % {"number": pk}
     context: dict[str, Any] = {
         "title": title,
-        "revision": found,
-        "when": When(found.committed_at),
-        "author": authors(site, request, [found]).get(found.committed_by_id),
-        "origin": origin(found),
+        **revision_context(reading, found),
         "details": details(found),
         "touches": seen,
         "sections": sections,
@@ -61,10 +58,10 @@ def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase
         **_neighbours(reading, found),
         "breadcrumbs": [Link(_("Revisions"), site_url(site, "audittrail_revisions"))],
     }
-    return site_response(site, request, "revision", context)
+    return page_response(site, request, "revision", context)
 
 
-def _alone(seen: list[Touch], label: str | None) -> Touch | None:
+def _alone(seen: list[ModelChanges], label: str | None) -> ModelChanges | None:
     """Return the only model that is asked for, None for all; raise `Http404` if the revision did not change it."""
     if not label:
         return None
@@ -81,7 +78,7 @@ def _tools(site: AdminSite, request: HttpRequest, found: BaseRevision) -> Iterat
         ("audittrail_roll_back", ROLL_BACK, _("Roll back")),
     ):
         url = revision_url(site, found, name)
-        if url is not None and may(request, permission):
+        if url is not None and has_permission(request, permission):
             yield Link(text, url)
 
 

@@ -140,7 +140,7 @@ def _bars(
     while begin <= max(numbers):
         end = following(begin)
         number = numbers.get(begin, 0)
-        url = filters.without(
+        url = filters.address(
             since=begin.strftime(MOMENT_FORMAT), until=end.strftime(MOMENT_FORMAT)
         )
         shown = date_format(begin, name_format)

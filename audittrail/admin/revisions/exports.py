@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audittrail.admin.display.authors import Author, authors
 from audittrail.admin.display.origins import origin
-from audittrail.admin.lists.searching import Entry, Search
+from audittrail.admin.lists.searching import ListedRevision, Search
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.versions import Operation
 
@@ -45,7 +45,7 @@ def cell(value: Any) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
-def _records(reader: Reader, entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+def _records(reader: Reader, entries: Iterable[ListedRevision]) -> Iterator[dict[str, Any]]:
     entries = [*entries]
     known: Mapping[Any, Author] = authors(
         reader.site, reader.request, [entry.revision for entry in entries]
@@ -71,7 +71,7 @@ def _records(reader: Reader, entries: Iterable[Entry]) -> Iterator[dict[str, Any
                     Operation(operation).name.lower(): number
                     for operation, number in touch.counts.items()
                 }
-                for touch in entry.touches
+                for touch in entry.changes
             },
         }
 

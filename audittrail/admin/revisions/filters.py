@@ -17,11 +17,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.admin.display import authors, origins
-from audittrail.admin.display.times import When
-from audittrail.admin.layout.links import Link
-from audittrail.admin.lists import paging
-from audittrail.admin.lists.filters import FilterForm, MomentInput
+from audittrail.admin.display import origins
+from audittrail.admin.display.authors import authors_by_key
+from audittrail.admin.layout.keys import read_values
+from audittrail.admin.lists.filters import FilterForm, ListFilters, MomentInput
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import DATABASE, Reader, databases
 from audittrail.revisions.versions import Operation, version_model
@@ -43,7 +42,7 @@ class RevisionForm(FilterForm):
         return cleaned
 
 
-class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
+class RevisionFilters(ListFilters):
     """What a reader can ask of the revisions of a database; `search` finds them."""
 
     q = django_filters.CharFilter(
@@ -72,13 +71,14 @@ class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
     )
     database = django_filters.ChoiceFilter(label=_("Database"), method="keep", empty_label=None)
 
+    choosing = (DATABASE,)
+
     class Meta:
         form = RevisionForm
 
     def __init__(self, data: QueryDict, reader: Reader) -> None:
         self.reader = reader
         self.span: Any = None
-        self._found_users: dict[str, list[Any]] = {}
         super().__init__(data, queryset=reader.revisions, request=reader.request)
         labels = {model._meta.label_lower: model for model in reader.visible}
         self.filters["model"].extra.update(
@@ -139,38 +139,6 @@ class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
         kept = self.data.get(DATABASE)
         return f"?{DATABASE}={kept}" if kept and "database" in self.filters else "?"
 
-    def used(self) -> list[Link]:
-        """Return the filters that are used, as people read them, each with the query string of the page without it."""
-        given = {} if self.errors else self.form.cleaned_data
-        texts = ((name, self._text_of(name, value)) for name, value in given.items() if value)
-        return [
-            Link(
-                gettext("%(filter)s: %(value)s")
-                % {"filter": self.form.fields[name].label, "value": text},
-                self.without(name),
-            )
-            for name, text in texts
-            if name != DATABASE
-        ]
-
-    def without(self, *names: str, **others: str) -> str:
-        """Return the query string of the page without some filters, and with others."""
-        changed = self.data.copy()
-        for name in (*names, *others, paging.BEFORE, paging.AFTER):
-            changed.pop(name, None)
-        for name, value in others.items():
-            changed[name] = value
-        return f"?{changed.urlencode()}"
-
-    def keep(self, queryset: Any, name: str, value: Any) -> Any:
-        """Leave the queryset alone: the search asks for these."""
-        return queryset
-
-    def filter_user(self, queryset: Any, name: str, value: str) -> Any:
-        """Keep the revisions of the users that a text means."""
-        keys = self._users(value)
-        return queryset.filter(committed_by__in=keys) if keys else queryset.none()
-
     def filter_reason(self, queryset: Any, name: str, value: str) -> Any:
         """Keep the revisions whose reason has a text."""
         return queryset.filter(reason__icontains=value)
@@ -188,28 +156,22 @@ class RevisionFilters(django_filters.FilterSet):  # type: ignore[misc]
             | Q(application_name__icontains=value)
             | Q(db_user__icontains=value)
         )
-        if keys := self._users(value):
+        if keys := self.users(value):
             condition |= Q(committed_by__in=keys)
         if value.isdecimal() and len(value) <= 18:
             condition |= Q(pk=int(value))
         return said.filter(condition)
 
-    def _users(self, text: str) -> list[Any]:
-        if text not in self._found_users:
-            self._found_users[text] = authors.find_keys(text)
-        return self._found_users[text]
-
-    def _text_of(self, name: str, value: Any) -> str:
-        if name in ("since", "until"):
-            return When(value).exact
+    def text_of(self, name: str, value: Any) -> str:
+        """Return the value of a filter as people read it."""
         if name == "model":
             return str(capfirst(value._meta.verbose_name_plural))
         if name == "user":
-            keys = self._users(value)
-            known = authors.authors_by_key(self.reader.site, self.reader.request, keys[:1])
+            keys = self.users(value)
+            known = authors_by_key(self.reader.site, self.reader.request, keys[:1])
             return known[keys[0]].text if len(keys) == 1 else value
         choices = dict(getattr(self.form.fields[name], "choices", ()))
-        return str(choices.get(value, value))
+        return str(choices[value]) if value in choices else super().text_of(name, value)
 
 
 def key_of(model: type[models.Model], text: str) -> dict[str, Any]:
@@ -219,20 +181,13 @@ def key_of(model: type[models.Model], text: str) -> dict[str, Any]:
     """
     names = version_model(model).key_names
     texts = [part.strip() for part in text.split(",")] if len(names) > 1 else [text.strip()]
-    wrong = ValidationError(
-        gettext("That is no primary key of %(model)s.") % {"model": model._meta.verbose_name}
-    )
-    if len(texts) != len(names):
-        raise wrong
-    values: dict[str, Any] = {}
-    for name, part in zip(names, texts, strict=True):
-        target = version_model(model)._meta.get_field(name)
-        try:
-            values[name] = target.to_python(part)
-            target.run_validators(values[name])
-        except (ValidationError, ValueError, OverflowError):
-            raise wrong from None
-    return values
+    fields = [version_model(model)._meta.get_field(name) for name in names]
+    values = read_values(fields, texts)
+    if values is None:
+        raise ValidationError(
+            gettext("That is no primary key of %(model)s.") % {"model": model._meta.verbose_name}
+        )
+    return dict(zip(names, values, strict=True))
 
 
 def _model_choices(reader: Reader) -> list[Any]:

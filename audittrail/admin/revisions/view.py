@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, site_url
-from audittrail.admin.layout.responses import site_response
+from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.paging import Page
-from audittrail.admin.lists.searching import Entry
-from audittrail.admin.permissions.readers import reader_of
+from audittrail.admin.lists.searching import ListedRevision
+from audittrail.admin.permissions.readers import reader_of_site
 from audittrail.admin.revisions import exports
 from audittrail.admin.revisions.chart import chart
 from audittrail.admin.revisions.filters import RevisionFilters
@@ -27,9 +27,9 @@ PAGE_SIZE = 50
 @pages.site_page("audittrail/revisions/", "audittrail_revisions", menu=gettext_lazy("Revisions"))
 def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """List the revisions, the newest first."""
-    reading = reader_of(site, request)
+    reading = reader_of_site(site, request)
     filters = RevisionFilters(request.GET, reading)
-    page, further = Page[Entry]([]), None
+    page, further = Page[ListedRevision]([]), None
     if filters.search is not None:
         page, further = filters.search.page(PAGE_SIZE, request.GET)
     context: dict[str, Any] = {
@@ -42,13 +42,13 @@ def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
         "table": RevisionTable(page.rows, reading),
         "exports": _exports(site, filters),
     }
-    return site_response(site, request, "revisions", context)
+    return page_response(site, request, "revisions", context)
 
 
 @pages.site_page("audittrail/revisions/export/", "audittrail_revisions_export")
 def export(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """Send all that the filters find, as CSV or JSON."""
-    reading = reader_of(site, request)
+    reading = reader_of_site(site, request)
     filters = RevisionFilters(request.GET, reading)
     kind = request.GET.get("format", "csv")
     if filters.search is None or kind not in exports.KINDS:
@@ -59,6 +59,6 @@ def export(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
 def _exports(site: AdminSite, filters: RevisionFilters) -> list[Link]:
     address = site_url(site, "audittrail_revisions_export")
     return [
-        Link(label, f"{address}{filters.without(format=kind)}")
+        Link(label, f"{address}{filters.address(format=kind)}")
         for kind, label in (("csv", _("CSV")), ("json", _("JSON")))
     ]

@@ -12,8 +12,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from audittrail.admin.objects.revisions import revision_of
 from audittrail.admin.permissions.models import visible_models
-from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import live_alias
 
 KEY: Final = "audittrail_time_machine"
@@ -44,10 +45,7 @@ def chosen(request: HttpRequest) -> BaseRevision | None:
 def find(database: Any, number: Any) -> BaseRevision | None:
     """Return the committed revision of a number in a database, None if there is none."""
     alias = str(database or DEFAULT_DB_ALIAS)
-    if alias not in list(connections) or not str(number).isdecimal() or len(str(number)) > 18:
-        return None
-    revisions = revision_model().objects.using(alias).committed()
-    return revisions.filter(pk=int(number)).first()
+    return revision_of(alias, number) if alias in list(connections) else None
 
 
 def choose(request: HttpRequest, revision: BaseRevision) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
@@ -11,16 +11,15 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import When
+from audittrail.admin.layout.refusals import READ_ONLY
 from audittrail.admin.layout.responses import FOLDER, complete, model_breadcrumbs
 from audittrail.capture import tracking
+from audittrail.capture.locking import sqlstate
 from audittrail.exceptions import PastIsReadOnlyError, TrackedLaterError, UnsettledError
 from audittrail.revisions.models import BaseRevision
 
-#: SQLSTATE of a change that the database has refused (`parse_context`).
-READ_ONLY_CODE: Final = "25006"
 
-
-class Refusal(TemplateResponse):
+class PastRefusal(TemplateResponse):
     """The page that says why a request can't be answered as of a revision; its status is no success.
 
     Its context is made when it is rendered: until then, the transaction that the error has ended may still be open.
@@ -53,9 +52,7 @@ class Refusal(TemplateResponse):
 
 def _is_write(error: Exception) -> bool:
     """Return whether an error is the refusal of a write, by us or by the database."""
-    cause = error.__cause__
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return isinstance(error, PastIsReadOnlyError) or code == READ_ONLY_CODE
+    return isinstance(error, PastIsReadOnlyError) or sqlstate(error) == READ_ONLY
 
 
 def _explained(model_admin: Any, error: Exception) -> tuple[str, str, int]:

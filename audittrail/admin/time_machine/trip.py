@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 from audittrail.admin.time_machine import banner
 from audittrail.admin.time_machine.read_only import MISSING
-from audittrail.admin.time_machine.refusals import Refusal
+from audittrail.admin.time_machine.refusals import PastRefusal
 from audittrail.exceptions import AuditTrailError, PastIsReadOnlyError
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.scope import async_inside, inside
@@ -139,10 +139,10 @@ class Trip:
                 "Nothing can be added, changed or deleted in the time machine."
             )
         for connection in connections.all(initialized_only=True):
-            # As where the error had left the view: a request is one transaction there.
+            # With ATOMIC_REQUESTS an error that leaves a view undoes the request; this one is answered with a page instead.
             if connection.in_atomic_block and connection.settings_dict["ATOMIC_REQUESTS"]:
                 connection.set_rollback(True)
-        return Refusal(self.site, self.request, self.model_admin, self.revision, error)
+        return PastRefusal(self.site, self.request, self.model_admin, self.revision, error)
 
     def _only_writes(self) -> bool:
         return self.request.method not in SAFE or self._url_name.endswith(_WRITING)

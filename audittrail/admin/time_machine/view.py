@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from audittrail.admin.display.times import When
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import database_parameter, site_url
-from audittrail.admin.layout.responses import site_response
+from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import reader
 from audittrail.admin.time_machine import chosen
@@ -113,7 +113,7 @@ def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
         "revisions_url": site_url(site, "audittrail_revisions"),
         "next": _next(request) or "",
     }
-    return site_response(site, request, "time_machine", context)
+    return page_response(site, request, "time_machine", context)
 
 
 def _require_travel(site: AdminSite, request: HttpRequest) -> None:
@@ -161,7 +161,7 @@ def _buttons(first: Any) -> list[tuple[str, Any]]:
 def _steps(site: AdminSite, request: HttpRequest, present: Any) -> list[tuple[Any, BaseRevision]]:
     """Return the revisions right before and after the moment that appear to the user, each with what leads there."""
     reading = reader(site, request)
-    if reading is None or not reading.is_installed or not reading.visible:
+    if reading is None or not reading.visible:
         return []
     search = Search(reading, reading.revisions, reading.revisions)
     position = (present.committed_at, present.committed)

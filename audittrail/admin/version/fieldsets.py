@@ -17,15 +17,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.differences import shown_of
-from audittrail.admin.display.labels import Labels
-from audittrail.admin.display.naming import text_of, without_masked
-from audittrail.admin.display.values import FOLDED, Shown, as_text, field_label, masked
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import name_of, without_masked
+from audittrail.admin.display.values import FOLDED, Shown, as_text, field_label
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import Source
-from audittrail.admin.permissions.fields import hidden_fields
-from audittrail.admin.permissions.rows import attributes
+from audittrail.admin.permissions.fields import hidden_fields, is_excluded
 from audittrail.capture import tracking
-from audittrail.diff.parts import concrete
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel.moment import Moment
 
@@ -66,7 +64,7 @@ class Inline:
     is_known: bool = True
 
 
-class Layout:
+class ObjectLayout:
     """Lay out an object as of a moment for one reader."""
 
     def __init__(
@@ -76,13 +74,13 @@ class Layout:
         self._request = request
         self._obj = without_masked(obj)
         self._moment = moment
-        self._labels = Labels(subject.reader)
+        self._names = Names(subject.reader)
         self._room = ROOM
 
     @property
     def text(self) -> str:
         """How the object was called."""
-        return text_of(self._obj)
+        return name_of(self._obj)
 
     def lay_out(self, sources: Iterable[Source]) -> tuple[list[Fieldset], list[Inline]]:
         """Return the fieldsets and the inlines; takes the sources of the inlines that the reader may see."""
@@ -95,7 +93,7 @@ class Layout:
         for source, rows in found:
             for row in rows or ():
                 self._want(row, self._columns(source), source.hidden)
-        self._labels.load()
+        self._names.load()
         fieldsets = []
         for name, description, lines, is_folded in described:
             cells = [[*self._cells(self._obj, model_admin, line, hidden)] for line in lines]
@@ -135,9 +133,8 @@ class Layout:
             found = [*rows.filter(**source.lookup).prefetch_related(*names)[: ROWS + 1]]
         except TimeTravelError:
             return None
-        values = [tuple(getattr(row, name) for name in attributes(source.visible)) for row in found]
-        seen = self._subject.reader.may_see_rows(source.visible, values) if found else []
-        return [without_masked(row) for row, is_seen in zip(found, seen, strict=True) if is_seen]
+        seen = self._subject.reader.seen(source.visible, found)
+        return [without_masked(row) for row in seen]
 
     def _columns(self, source: Source) -> list[Any]:
         fieldsets = source.inline.get_fieldsets(self._request, self._obj)
@@ -153,7 +150,7 @@ class Layout:
             return Inline(source.label, is_known=False)
         columns = self._columns(source)
         shown = [
-            (text_of(row), [*self._cells(row, source.inline, columns, source.hidden)])
+            (name_of(row), [*self._cells(row, source.inline, columns, source.hidden)])
             for row in rows[:ROWS]
         ]
         labels = [cell.label for cell in shown[0][1]] if shown else []
@@ -164,7 +161,7 @@ class Layout:
         for name in names:
             one = _field(obj, name)
             if one is not None and one.name not in hidden:
-                self._labels.want(one, _keys(obj, one), self._moment.tick)
+                self._names.want(one, _keys(obj, one), self._moment.tick)
 
     def _cells(
         self, obj: models.Model, model_admin: Any, names: Iterable[Any], hidden: frozenset[str]
@@ -174,15 +171,13 @@ class Layout:
             if one is None:
                 if name not in hidden and (cell := _computed(obj, model_admin, name)) is not None:
                     yield cell
-            elif one.name not in hidden and not _is_excluded(one):
+            elif one.name not in hidden and not is_excluded(one):
                 yield Cell(field_label(one, one.name), self._value(obj, one))
 
     def _value(self, obj: models.Model, one: Any) -> Shown:
-        if one.name in tracking.options_of(concrete(one.model)).mask:
-            return masked()
         keys = _keys(obj, one)
         value = tuple(keys) if one.many_to_many else getattr(obj, one.attname)
-        shown = shown_of(one, value, self._labels, self._moment.tick)
+        shown = shown_of(one, value, self._names, self._moment.tick)
         letters = max(self._room, FOLDED)
         self._room -= min(len(shown.text), letters)
         return replace(shown, letters=letters)
@@ -239,10 +234,6 @@ def _computed_value(attribute: Any, value: Any) -> SafeString:
     if hasattr(value, "__html__"):
         return conditional_escape(value)
     return conditional_escape(linebreaksbr(as_text(value)))
-
-
-def _is_excluded(one: Any) -> bool:
-    return one.name in tracking.options_of(concrete(one.model)).exclude
 
 
 def _is_made(one: Any) -> bool:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db import models
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.authors import authors
-from audittrail.admin.display.naming import at_most
-from audittrail.admin.display.origins import origin
+from audittrail.admin.display.object_text import at_most
+from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import When
 from audittrail.admin.layout import pages, responses
-from audittrail.admin.layout.links import Link, revision_url
-from audittrail.admin.lists.windows import LAST_TICK
+from audittrail.admin.layout.links import Link
+from audittrail.admin.objects.belongings import inlines_of, own_sources
 from audittrail.admin.objects.lookup import Subject, find
-from audittrail.admin.objects.sources import inlines_of, own_sources
-from audittrail.admin.objects.subjects import before
-from audittrail.admin.version.fieldsets import Fieldset, Inline, Layout
+from audittrail.admin.objects.revisions import before, version_of
+from audittrail.admin.version.fieldsets import Fieldset, Inline, ObjectLayout
 from audittrail.exceptions import TimeTravelError
-from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import machine
 from audittrail.timetravel import moment as moments
 
@@ -36,12 +33,15 @@ def version(
 ) -> HttpResponseBase:
     """Answer with the object as the revision of a number left it, or as it last was if that revision deleted it."""
     subject = find(model_admin, request, object_id)
-    revision = _revision(subject, version)
-    shown, obj, error = revision, None, ""
+    found = version_of(subject, version)
+    if found is None:
+        raise Http404(_("There is no revision %(number)s.") % {"number": version})
+    shown = revision = found.revision
+    obj, error = None, ""
     try:
-        obj = _as_of(subject, revision)
+        obj = subject.past(revision).first()
         if obj is None and (earlier := before(revision)) is not None:
-            shown, obj = earlier, _as_of(subject, earlier)
+            shown, obj = earlier, subject.past(earlier).first()
             if obj is None:
                 error = _("It was not there then.")
     except TimeTravelError:
@@ -52,10 +52,9 @@ def version(
     if obj is not None:
         # What the ModelAdmin's own code asks the database for is to be as of then, too.
         with machine.travelling(shown), at_most(subject.database, QUERIES):
-            layout = Layout(subject, request, obj, moments.resolve(shown))
+            layout = ObjectLayout(subject, request, obj, moments.resolve(shown))
             text = layout.text
             fieldsets, inlines = layout.lay_out(inlines_of(subject, request))
-    site = subject.reader.site
     when = When(revision.committed_at)
     context = {
         "title": _("As of %(when)s") % {"when": when.exact},
@@ -64,40 +63,14 @@ def version(
         "breadcrumb": when.exact,
         "tools": [] if error else _tools(subject, request, revision, obj is not None),
         "subject": subject,
-        "revision": revision,
-        "when": when,
-        "author": authors(site, request, [revision]).get(revision.committed_by_id),
-        "origin": origin(revision),
-        "revision_url": revision_url(site, revision),
+        **revision_context(subject.reader, revision),
         "is_deletion": shown is not revision and obj is not None,
         "fieldsets": fieldsets,
         "inlines": inlines,
         "error": error,
         **_neighbours(subject, revision),
     }
-    return responses.model_response(model_admin, request, "version", context)
-
-
-def _revision(subject: Subject, number: int) -> BaseRevision:
-    """Return the revision of a number, or that of a version of the object which has the number."""
-    revisions = revision_model().objects.using(subject.database).committed()
-    if number < LAST_TICK:
-        found = revisions.filter(pk=number).first()
-        if found is not None:
-            return found
-        for source in own_sources(subject):
-            of_version = source.versions.filter(version=number).values("revision_id")
-            found = revisions.filter(pk__in=of_version).first()
-            if found is not None:
-                return found
-    raise Http404(_("There is no revision %(number)s.") % {"number": number})
-
-
-def _as_of(subject: Subject, revision: BaseRevision) -> models.Model | None:
-    alias = moments.resolve(revision, subject.database).alias
-    past = subject.model_admin.model._base_manager.using(alias)
-    found: models.Model | None = past.filter(pk=subject.pk).first()
-    return found
+    return responses.page_response(model_admin, request, "version", context)
 
 
 def _tools(

@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from audittrail import history
-from tests.admin.previews import form, text_of
+from tests.admin.previews import form
+from tests.admin.reading import text_of
 from tests.builders.sending import newest
 from tests.testapp.models import Customer, Order
 

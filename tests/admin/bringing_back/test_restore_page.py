@@ -15,7 +15,8 @@ from audittrail import history
 from audittrail.capture import tracking
 from audittrail.models import Revision
 from tests.admin.histories import plain
-from tests.admin.previews import carry_out, form, text_of
+from tests.admin.previews import carry_out, form
+from tests.admin.reading import text_of
 from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,

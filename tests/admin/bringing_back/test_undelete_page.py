@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from audittrail.models import Revision
-from tests.admin.previews import carry_out, form, text_of
+from tests.admin.previews import carry_out, form
+from tests.admin.reading import text_of
 from tests.builders.sending import newest
 from tests.testapp.models import (
     Customer,

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audittrail import history
 from audittrail.models import Revision
-from tests.admin.previews import carry_out, form, text_of
+from tests.admin.previews import carry_out, form
+from tests.admin.reading import text_of
 from tests.builders.sending import newest
 from tests.testapp.models import Customer, Document, Order, Product, Tag
 

@@ -15,7 +15,7 @@ from audittrail import history
 from audittrail.admin.deleted import queries, view
 from audittrail.capture import tracking
 from audittrail.models import Revision
-from tests.admin.previews import text_of
+from tests.admin.reading import text_of
 from tests.testapp.models import (
     Country,
     Customer,

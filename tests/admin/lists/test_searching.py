@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audittrail import history
-from audittrail.admin.lists import searching, touched
+from audittrail.admin.lists import model_changes, searching
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions import readers
 from audittrail.admin.permissions.models import VisibleModel
@@ -61,8 +61,8 @@ def narrow_windows(monkeypatch) -> None:
     monkeypatch.setattr(searching, "GROWTH", 2)
     monkeypatch.setattr(searching, "FEW", 3)
     monkeypatch.setattr(searching, "PATIENCE", 1000)
-    monkeypatch.setattr(touched, "RANGES", 2)
-    monkeypatch.setattr(touched, "GAP", 1)
+    monkeypatch.setattr(model_changes, "RANGES", 2)
+    monkeypatch.setattr(model_changes, "GAP", 1)
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -120,8 +120,8 @@ def test_a_search_stops_when_patience_ends_and_goes_on_from_there(
     )
 )
 def test_merged_ranges_cover_all_of_them(ranges) -> None:
-    joined = touched.merged(ranges)
-    assert len(joined) <= touched.RANGES
+    joined = model_changes.merged(ranges)
+    assert len(joined) <= model_changes.RANGES
     assert joined == sorted(joined)
     for low, high in ranges:
         assert any(begin <= low and high <= end for begin, end in joined)
@@ -136,7 +136,7 @@ def test_touches_count_rows_by_model_and_operation(superuser) -> None:
     Country.objects.create(code="XX")
     reading = reader(superuser)
     tags, country = Revision.objects.order_by("id")[1:3]
-    found = touched.touches(reading, [tags, country])
+    found = model_changes.model_changes(reading, [tags, country])
     assert [(touch.model, dict(touch.counts)) for touch in found[tags.pk]] == [
         (Tag, {"I": 2, "U": 1})
     ]
@@ -144,13 +144,13 @@ def test_touches_count_rows_by_model_and_operation(superuser) -> None:
 
 
 def test_very_many_versions_are_not_counted(superuser, monkeypatch) -> None:
-    monkeypatch.setattr(touched, "COUNTED", 20)
-    monkeypatch.setattr(touched, "MANY", 7)
+    monkeypatch.setattr(model_changes, "COUNTED", 20)
+    monkeypatch.setattr(model_changes, "MANY", 7)
     Tag.objects.create(name="a")
     Tag.objects.bulk_create(Tag(name=f"t{number}") for number in range(50))
     revisions = [*Revision.objects.order_by("-id")[:2]]
     with CaptureQueriesContext(connection) as captured:
-        found = touched.touches(reader(superuser, Tag), revisions)
+        found = model_changes.model_changes(reader(superuser, Tag), revisions)
     assert [found[revision.pk][0].counts["I"] for revision in revisions] == [7, 1]
     assert found[revisions[0].pk][0].is_more
     assert len(captured) <= 3

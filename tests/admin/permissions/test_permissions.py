@@ -125,7 +125,7 @@ def test_an_object_level_hook_hides_rows(staff, log_in) -> None:
     client = log_in(ada)
     page = client.get(SUPPORT)
     assert listed(page) == [deleted, mixed, created]
-    assert page.context["page"].rows[1].touches[0].counts == {"I": 1}
+    assert page.context["page"].rows[1].changes[0].counts == {"I": 1}
     assert page.context["chart"] is None
     assert len(exported(client, SUPPORT)) == 3
     hers = Document.objects.filter(owner=eve).first()

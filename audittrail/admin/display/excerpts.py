@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any, Final
 
 from audittrail.admin.display.outlines import changed_lines
-from audittrail.diff.text import word_changes
+from audittrail.diff.text import Kind, TextPart, word_changes
 
-SAME, ADDED, REMOVED = "same", "added", "removed"
+SAME: Final[Kind] = "same"
+ADDED: Final[Kind] = "added"
+REMOVED: Final[Kind] = "removed"
 
 #: From how many letters on it is told what has changed within a text; shorter ones are told whole.
 LONG: Final = 40
@@ -21,37 +23,29 @@ CHANGED: Final = 2_000
 PARTS: Final = 200
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of what is compared: the same, added or removed."""
-
-    kind: str
-    text: str
-
-
-def parts_of(old: Any, new: Any) -> Sequence[Part]:
+def changed_parts(old: Any, new: Any) -> Sequence[TextPart]:
     """Return the parts of two long texts or two structures; nothing for other values, which are told whole."""
     if isinstance(old, str) and isinstance(new, str):
         if max(len(old), len(new)) <= LONG:
             return ()
-        return [Part(part.kind, part.text) for part in word_changes(old, new)]
+        return word_changes(old, new)
     if isinstance(old, dict | list) and isinstance(new, dict | list) and (old or new):
         lines = groupby(changed_lines(old, new), key=lambda line: line[0])
-        return [Part(kind, "".join(text for _, text in found)) for kind, found in lines]
+        return [TextPart(kind, "".join(text for _, text in found)) for kind, found in lines]
     return ()
 
 
-def shortened(parts: Sequence[Part]) -> list[Part]:
+def shortened(parts: Sequence[TextPart]) -> list[TextPart]:
     """Return parts without the middle of what is long, and not too many of them."""
     last = len(parts) - 1
     found = [
         replace(part, text=_shortened(part, is_first=position == 0, is_last=position == last))
         for position, part in enumerate(islice(parts, PARTS))
     ]
-    return [*found, Part(SAME, " …")] if len(parts) > PARTS else found
+    return [*found, TextPart(SAME, " …")] if len(parts) > PARTS else found
 
 
-def _shortened(part: Part, *, is_first: bool, is_last: bool) -> str:
+def _shortened(part: TextPart, *, is_first: bool, is_last: bool) -> str:
     text, keep = part.text, CONTEXT if part.kind == SAME else CHANGED // 2
     if len(text) <= 2 * keep:
         return text

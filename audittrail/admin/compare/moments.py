@@ -12,22 +12,19 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import When
-from audittrail.admin.objects.subjects import before
+from audittrail.admin.objects.revisions import DIGITS, before, revision_of
 from audittrail.revisions.models import BaseRevision, revision_model
 
 #: The parameters of an address, and what stands for the present.
 FROM, TO, NOW = "from", "to", "now"
 
-#: Digits of the greatest number that a revision can have.
-DIGITS = 18
 
-
-class PointError(ValueError):
+class NoMomentError(ValueError):
     """What an address names is no moment; its text is meant for people."""
 
 
 @dataclass(frozen=True)
-class Point:
+class ComparedMoment:
     """A moment: the state that `revision` left, None before all of them. `is_implied` if the address says nothing of it."""
 
     revision: BaseRevision | None
@@ -60,37 +57,39 @@ class Point:
         return "" if self.revision is None else str(self.revision.pk)
 
 
-def points(database: str, parameters: Mapping[str, Any]) -> tuple[Point, Point]:
+def compared_moments(
+    database: str, parameters: Mapping[str, Any]
+) -> tuple[ComparedMoment, ComparedMoment]:
     """Return the earlier and the later moment that an address names.
 
     Without the later one it is now; without the earlier one, just before the revision of the later one.
 
-    Raises `PointError` for what is no moment of the database.
+    Raises `NoMomentError` for what is no moment of the database.
     """
-    later = _point(database, str(parameters.get(TO, "")).strip())
+    later = _compared_moment(database, str(parameters.get(TO, "")).strip())
     text = str(parameters.get(FROM, "")).strip()
-    earlier = _point(database, text) if text else _before(later)
+    earlier = _compared_moment(database, text) if text else _before(later)
     return (later, earlier) if earlier.tick > later.tick else (earlier, later)
 
 
-def _before(later: Point) -> Point:
+def _before(later: ComparedMoment) -> ComparedMoment:
     found = None if later.revision is None else before(later.revision)
-    return Point(found, is_before=True, is_implied=True)
+    return ComparedMoment(found, is_before=True, is_implied=True)
 
 
-def _point(database: str, text: str) -> Point:
+def _compared_moment(database: str, text: str) -> ComparedMoment:
     revisions = revision_model().objects.using(database)
     if text in ("", NOW):
-        return Point(revisions.newest(), is_now=True, is_implied=True)
+        return ComparedMoment(revisions.newest(), is_now=True, is_implied=True)
     if text.isdecimal() and len(text) <= DIGITS:
-        found = revisions.committed().filter(pk=int(text)).first()
+        found = revision_of(database, text)
         if found is None:
-            raise PointError(_("There is no revision %(number)s.") % {"number": text})
-        return Point(found)
+            raise NoMomentError(_("There is no revision %(number)s.") % {"number": text})
+        return ComparedMoment(found)
     moment = _moment(text)
     if moment is None:
-        raise PointError(_("“%(text)s” is no revision and no time.") % {"text": text[:100]})
-    return Point(revisions.filter(committed_at__lte=moment).newest())
+        raise NoMomentError(_("“%(text)s” is no revision and no time.") % {"text": text[:100]})
+    return ComparedMoment(revisions.filter(committed_at__lte=moment).newest())
 
 
 def _moment(text: str) -> datetime | None:

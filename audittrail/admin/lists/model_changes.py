@@ -25,7 +25,7 @@ from audittrail.admin.permissions.rows import attributes
 from audittrail.capture import tracking
 from audittrail.diff.statements import fetch
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.versions import Operation, version_model
+from audittrail.revisions.versions import Operation, version_model, version_name
 
 #: Versions of one table that are counted for a page of revisions; where there are more, each revision's are up to MANY.
 COUNTED = 50_000
@@ -34,7 +34,7 @@ MANY = 1_000
 RANGES = 64
 GAP = 2_000
 
-Range = tuple[int, int]
+TickRange = tuple[int, int]
 
 
 class IsAny(Func):
@@ -47,7 +47,7 @@ class IsAny(Func):
 
 
 @dataclass(frozen=True)
-class Touch:
+class ModelChanges:
     """What a revision did to the rows of one model that appear to the reader: numbers of rows by operation."""
 
     visible: VisibleModel
@@ -80,14 +80,14 @@ class Touch:
         ]
 
 
-def ranges(revisions: Iterable[BaseRevision]) -> list[Range]:
+def ranges(revisions: Iterable[BaseRevision]) -> list[TickRange]:
     """Return the ranges of ticks that hold the versions of some revisions, the nearest ones taken together."""
     return merged([(revision.pk, revision.committed or revision.pk) for revision in revisions])
 
 
-def merged(given: Iterable[Range]) -> list[Range]:
+def merged(given: Iterable[TickRange]) -> list[TickRange]:
     """Return ranges that cover the given ones: at most RANGES, with the widest gaps between them."""
-    joined: list[Range] = []
+    joined: list[TickRange] = []
     for low, high in sorted(given):
         if joined and low <= joined[-1][1] + GAP:
             joined[-1] = joined[-1][0], max(joined[-1][1], high)
@@ -100,7 +100,7 @@ def merged(given: Iterable[Range]) -> list[Range]:
     return joined
 
 
-def within(spans: Sequence[Range]) -> Q:
+def within(spans: Sequence[TickRange]) -> Q:
     """Return the condition that a version is in one of the ranges."""
     return reduce(
         lambda condition, span: condition | Q(version__gte=span[0], version__lte=span[1]),
@@ -109,11 +109,11 @@ def within(spans: Sequence[Range]) -> Q:
     )
 
 
-def touches(
+def model_changes(
     reader: Reader,
     revisions: Sequence[BaseRevision],
     only: type[models.Model] | None = None,
-) -> dict[int, list[Touch]]:
+) -> dict[int, list[ModelChanges]]:
     """Return what each revision did to the models that appear to the reader, by its number.
 
     Takes one statement over all tables, one more where a table has too many versions to be counted, and those of
@@ -145,7 +145,7 @@ def touches(
                 found[number][visible.model][operation] += 1
     return {
         number: [
-            Touch(
+            ModelChanges(
                 visible,
                 dict(by_model[visible.model]),
                 visible.model in more and sum(by_model[visible.model].values()) >= MANY,
@@ -173,7 +173,7 @@ _COUNT_SOME = """
 
 
 def _count(
-    database: str, shown: Sequence[VisibleModel], spans: Sequence[Range], numbers: Sequence[int]
+    database: str, shown: Sequence[VisibleModel], spans: Sequence[TickRange], numbers: Sequence[int]
 ) -> list[tuple[int, int, str, int]]:
     condition = sql.SQL(" OR ").join(
         sql.SQL("version BETWEEN {} AND {}").format(sql.Literal(low), sql.Literal(high))
@@ -212,16 +212,15 @@ def _count_some(
 
 
 def _rows_seen(
-    reader: Reader, visible: VisibleModel, spans: Sequence[Range], numbers: Sequence[int]
+    reader: Reader, visible: VisibleModel, spans: Sequence[TickRange], numbers: Sequence[int]
 ) -> list[tuple[int, str]]:
     """Return revision and operation of the versions that the reader may see; of very many only the first."""
     versions = version_model(visible.model).objects.using(reader.database)
-    values = versions.filter(within(spans), revision_id__in=numbers).values_list(
-        "revision_id", "operation", *attributes(visible)
-    )
-    rows = [*values[:MANY]]
-    seen = reader.may_see_rows(visible, [row[2:] for row in rows])
-    return [row[:2] for row, is_seen in zip(rows, seen, strict=True) if is_seen]
+    found = versions.filter(within(spans), revision_id__in=numbers)
+    names = map(version_name, attributes(visible))
+    rows = found.values("revision_id", "operation", *names)[:MANY]
+    seen = reader.seen(visible, rows, lambda row, name: row[version_name(name)])
+    return [(row["revision_id"], row["operation"]) for row in seen]
 
 
 def _history(model: type[models.Model]) -> Any:

@@ -1,4 +1,4 @@
-"""Tell the entries of a page of a timeline: load what their versions changed, and the names of what these refer to."""
+"""Fill the entries of a page of a timeline: load what their versions changed, and the names of what these refer to."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from django.db import models
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from audittrail.admin.display.authors import Author, authors
 from audittrail.admin.display.differences import Difference, difference, of_members
-from audittrail.admin.display.labels import Labels
-from audittrail.admin.display.naming import at_most, text_of, without_masked
-from audittrail.admin.history.entries import Block, Told
-from audittrail.admin.history.rows import Row
-from audittrail.admin.history.timeline import Entry
-from audittrail.admin.layout.links import object_url, revision_url
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.object_text import at_most, name_of
+from audittrail.admin.history.entries import EntryBlock, ShownEntry
+from audittrail.admin.history.row_versions import RowVersion
+from audittrail.admin.history.timeline import TimelineEntry
+from audittrail.admin.layout.links import history_url, revision_url
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, OWN, RELATED, Source
-from audittrail.admin.permissions.rows import attributes
 from audittrail.diff.images import GONE
+from audittrail.diff.states import past_object
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.versions import Operation, version_name, versions_of
 from audittrail.timetravel.moment import Moment
@@ -35,37 +34,39 @@ OBJECTS: Final = 50
 _Place = tuple[int, tuple[Any, ...]]
 
 
-class Telling:
-    """Tell the entries of one page of an object's timeline."""
+class EntryContents:
+    """What the entries of one page of an object's timeline show."""
 
-    def __init__(self, subject: Subject, request: HttpRequest, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self, subject: Subject, request: HttpRequest, entries: Sequence[TimelineEntry]
+    ) -> None:
         self._subject = subject
         self._request = request
         self._entries = entries
-        self._labels = Labels(subject.reader)
-        self._rows: dict[int, dict[Source, list[Row]]] = {
+        self._names = Names(subject.reader)
+        self._rows: dict[int, dict[Source, list[RowVersion]]] = {
             entry.number: {source: _first(source, rows) for source, rows in entry.rows.items()}
             for entry in entries
         }
         self._changes: dict[_Place, VersionChanges] = {}
 
-    def tell(self) -> list[Told]:
+    def shown(self) -> list[ShownEntry]:
         """Return what is shown; a number of queries that depends on the sources and the models they refer to."""
         self._load()
-        self._want_labels()
-        self._labels.load()
+        self._want_names()
+        self._names.load()
         revisions = [entry.revision for entry in self._entries if entry.revision is not None]
         named = authors(self._subject.reader.site, self._request, revisions)
         with at_most(self._subject.database):
-            found = [self._told(entry, named) for entry in self._entries]
+            found = [self._shown_entry(entry, named) for entry in self._entries]
         # What is left without a block changed only rows that the reader may not see.
-        return [told for told in found if told.blocks]
+        return [entry for entry in found if entry.blocks]
 
     def _load(self) -> None:
-        by_source: dict[Source, list[Row]] = defaultdict(list)
+        by_source: dict[Source, list[RowVersion]] = defaultdict(list)
         for rows in self._rows.values():
             for source, found in rows.items():
-                # What a many-to-many row is about is known already, unless it was updated.
+                # Both keys of a many-to-many row are read with it; only an update has to be compared with the version before.
                 is_updated = any(row.operation == Operation.UPDATE for row in found)
                 if source.kind != MEMBERS or is_updated:
                     by_source[source] += found
@@ -83,24 +84,21 @@ class Telling:
         """Return the versions of rows that the reader may see."""
         if source.kind != RELATED or source.visible is None:
             return versions
-        names = [version_name(name) for name in attributes(source.visible)]
-        values = [tuple(getattr(version, name) for name in names) for version in versions]
-        seen = self._subject.reader.may_see_rows(source.visible, values)
-        return [version for version, is_seen in zip(versions, seen, strict=True) if is_seen]
+        return self._subject.reader.seen_versions(source.visible, versions)
 
-    def _want_labels(self) -> None:
+    def _want_names(self) -> None:
         for entry in self._entries:
             for source, rows in self._rows[entry.number].items():
                 for row in rows:
                     if source.kind == MEMBERS:
                         added, removed = self._moved(row)
-                        self._labels.want(source.member, added + removed, entry.tick)
+                        self._names.want(source.member, added + removed, entry.tick)
                     elif (changes := self._changes_of(row)) is not None:
                         for change in changes.changes:
                             keys = (change.old, change.new)
-                            self._labels.want(change.field, keys, entry.tick)
+                            self._names.want(change.field, keys, entry.tick)
 
-    def _told(self, entry: Entry, named: Mapping[Any, Author]) -> Told:
+    def _shown_entry(self, entry: TimelineEntry, named: Mapping[Any, Author]) -> ShownEntry:
         blocks = [*self._own(entry)]
         for source, rows in self._rows[entry.number].items():
             if source.kind == MEMBERS:
@@ -108,20 +106,20 @@ class Telling:
             elif source.kind == RELATED:
                 blocks += self._of_rows(entry, source, rows)
         revision = entry.revision
-        return Told(
+        return ShownEntry(
             entry,
             named.get(revision.committed_by_id) if revision else None,
             blocks,
             revision_url(self._subject.reader.site, revision) if revision else None,
         )
 
-    def _own(self, entry: Entry) -> Iterator[Block]:
+    def _own(self, entry: TimelineEntry) -> Iterator[EntryBlock]:
         """Yield the steps in which the object's own rows changed; what each of its tables did once is one step."""
         own = {
             source: rows for source, rows in self._rows[entry.number].items() if source.kind == OWN
         }
         is_once = all(len(rows) == 1 for rows in own.values())
-        steps: dict[int, list[Row]] = defaultdict(list)
+        steps: dict[int, list[RowVersion]] = defaultdict(list)
         for rows in own.values():
             for row in rows:
                 if self._changes_of(row) is not None:
@@ -131,28 +129,33 @@ class Telling:
             # The table of the model itself comes first, and says what became of the object; inherited fields are told first.
             rows = steps[number]
             found = [one for row in reversed(rows) for one in self._differences(entry, row)]
-            yield Block(rows[0].operation, found, is_more=is_more and number == max(steps))
+            yield EntryBlock(rows[0].operation, found, is_more=is_more and number == max(steps))
 
-    def _of_rows(self, entry: Entry, source: Source, rows: list[Row]) -> Iterator[Block]:
+    def _of_rows(
+        self, entry: TimelineEntry, source: Source, rows: list[RowVersion]
+    ) -> Iterator[EntryBlock]:
         assert source.visible is not None
         shown = [row for row in rows if self._changes_of(row) is not None]
         is_more = len(entry.rows[source]) > len(rows)
         for row in shown:
             changes = self._changes_of(row)
             assert changes is not None
-            obj = _object(changes.version, Moment(source.database, entry.tick))
-            owner = source.visible.model_admin
-            yield Block(
+            version: Any = changes.version
+            moment = Moment(source.database, entry.tick)
+            obj = past_object(source.model, {source.model: version}, moment)
+            yield EntryBlock(
                 row.operation,
                 self._differences(entry, row),
                 str(capfirst(str(source.model._meta.verbose_name))),
-                text_of(without_masked(obj)),
-                object_url(owner, "history", obj.pk) if owner else None,
+                name_of(obj),
+                history_url(source.visible.model_admin, obj.pk),
                 # Whether there are more is not told of rows that may be hidden.
                 is_more=is_more and row is shown[-1] and not self._is_guarded(source),
             )
 
-    def _of_members(self, entry: Entry, source: Source, rows: list[Row]) -> Iterator[Block]:
+    def _of_members(
+        self, entry: TimelineEntry, source: Source, rows: list[RowVersion]
+    ) -> Iterator[EntryBlock]:
         net: Counter[Any] = Counter()
         for row in rows:
             if row.operation != Operation.BASELINE:
@@ -163,18 +166,18 @@ class Telling:
         removed = [key for key, count in net.items() if count < 0]
         if added or removed:
             found = of_members(
-                source.member, source.label, added, removed, self._labels, (entry.tick, entry.tick)
+                source.member, source.label, added, removed, self._names, (entry.tick, entry.tick)
             )
             is_more = len(entry.rows[source]) > len(rows)
-            yield Block(Operation.UPDATE, [found], source.label, is_more=is_more)
+            yield EntryBlock(Operation.UPDATE, [found], source.label, is_more=is_more)
 
-    def _differences(self, entry: Entry, row: Row) -> list[Difference]:
+    def _differences(self, entry: TimelineEntry, row: RowVersion) -> list[Difference]:
         changes = self._changes_of(row)
         assert changes is not None
         return [
             difference(
                 change,
-                self._labels,
+                self._names,
                 (entry.tick, entry.tick),
                 existed=row.operation in (Operation.UPDATE, *GONE),
                 exists=row.operation not in GONE,
@@ -183,7 +186,7 @@ class Telling:
             if not row.source.is_noise(change)
         ]
 
-    def _moved(self, row: Row) -> tuple[list[Any], list[Any]]:
+    def _moved(self, row: RowVersion) -> tuple[list[Any], list[Any]]:
         """Return which objects a version of a many-to-many row added to the object, and which it took away."""
         if row.operation in GONE:
             return [], [row.member]
@@ -197,14 +200,14 @@ class Telling:
         belongs = changes is None or _belongs(source, changes.version)
         return [row.member] if belongs else [], removed
 
-    def _changes_of(self, row: Row) -> VersionChanges | None:
+    def _changes_of(self, row: RowVersion) -> VersionChanges | None:
         return self._changes.get((id(row.source), row.pk))
 
     def _is_guarded(self, source: Source) -> bool:
         return source.visible is not None and self._subject.reader.is_guarded(source.visible)
 
 
-def _first(source: Source, rows: list[Row]) -> list[Row]:
+def _first(source: Source, rows: list[RowVersion]) -> list[RowVersion]:
     """Return the rows that are shown of a revision, in the order of their versions."""
     limit = OBJECTS if source.kind == MEMBERS else ROWS
     return sorted(rows, key=lambda row: row.version)[:limit]
@@ -214,16 +217,3 @@ def _belongs(source: Source, version: Any) -> bool:
     return version is not None and all(
         getattr(version, name) == value for name, value in source.condition.items()
     )
-
-
-def _object(version: Any, moment: Moment) -> models.Model:
-    """Return a row as an object of the past, as a version has it; what it inherits is read when it is asked for."""
-    names, values = [], []
-    for found in version.tracked_model._meta.local_concrete_fields:
-        held = version.__dict__.get(version_name(found.attname))
-        names.append(found.attname)
-        values.append(
-            getattr(held, "name", held) if isinstance(held, models.fields.files.FieldFile) else held
-        )
-    obj: models.Model = version.tracked_model.from_db(moment.alias, names, values)
-    return obj

@@ -23,7 +23,7 @@ Narrow = Callable[[Source, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RowVersion:
     """A version that belongs to a timeline; `member` is the key of the other side in a many-to-many table."""
 
     source: Source
@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Range:
+class VersionRange:
     """Versions from one tick on, before another: the newest or the oldest `limit` of them.
 
     Those of the revisions `excluded` don't count; `only`, those alone that it names.
@@ -60,7 +60,7 @@ class Range:
             queryset = queryset.exclude(revision_id__in=self.excluded)
         return queryset if self.only is None else queryset.filter(revision_id__in=self.only)
 
-    def has(self, row: Row) -> bool:
+    def has(self, row: RowVersion) -> bool:
         """Return whether a row is in it."""
         return (
             self.low <= row.version < self.high
@@ -68,20 +68,20 @@ class Range:
             and (self.only is None or row.revision in self.only)
         )
 
-    def cut(self, rows: list[Row]) -> list[Row]:
+    def cut(self, rows: list[RowVersion]) -> list[RowVersion]:
         """Return the newest or the oldest of some rows, in order."""
         rows.sort(key=lambda row: row.version, reverse=self.newest)
         return rows[: self.limit]
 
 
-class Rows:
+class VersionReader:
     """The rows of the sources of one database that are wanted."""
 
     def __init__(self, database: str, narrow: Narrow) -> None:
         self._database = database
         self._narrow = narrow
 
-    def read(self, source: Source, wanted: Range) -> list[Row]:
+    def read(self, source: Source, wanted: VersionRange) -> list[RowVersion]:
         """Return the rows of a source within a range, in order."""
         versions = source.versions
         queryset = self._narrow(source, versions)
@@ -103,10 +103,10 @@ class Rows:
             rows += [row for row, _ in _rows(source, wanted.of(self._narrow(source, versions)))]
         return wanted.cut(rows)
 
-    def _in_spans(self, source: Source, queryset: Any, wanted: Range) -> list[Row]:
+    def _in_spans(self, source: Source, queryset: Any, wanted: VersionRange) -> list[RowVersion]:
         """Return the same, looked for in ever larger spans: an index tells where the versions of a span lie."""
         low, high = wanted.low, min(wanted.high, self._last + 1)
-        found: list[Row] = []
+        found: list[RowVersion] = []
         for shift in SPANS:
             width = (high - low >> shift) + 1
             if wanted.newest:
@@ -126,7 +126,7 @@ class Rows:
         return found or 0
 
 
-def _in_order(source: Source, queryset: Any, wanted: Range) -> list[Row]:
+def _in_order(source: Source, queryset: Any, wanted: VersionRange) -> list[RowVersion]:
     order = "-version" if wanted.newest else "version"
     ordered = wanted.of(queryset).order_by(order)[: wanted.limit]
     return [row for row, _ in _rows(source, ordered)]
@@ -151,7 +151,9 @@ def _left(source: Source) -> Any:
     )
 
 
-def _rows(source: Source, queryset: Any, *further: str) -> Iterator[tuple[Row, tuple[Any, ...]]]:
+def _rows(
+    source: Source, queryset: Any, *further: str
+) -> Iterator[tuple[RowVersion, tuple[Any, ...]]]:
     """Yield the rows of a queryset, each with the values of further names."""
     names = ["version", "revision_id", "operation", *further, *source.key_names]
     if source.member is not None:
@@ -161,5 +163,5 @@ def _rows(source: Source, queryset: Any, *further: str) -> Iterator[tuple[Row, t
     for values in queryset.values_list(*names):
         version, revision, operation = values[:3]
         key, member = tuple(values[start:end]), values[-1] if source.member else None
-        row = Row(source, version, revision, operation, key, member)
+        row = RowVersion(source, version, revision, operation, key, member)
         yield row, tuple(values[3:start])

@@ -1,4 +1,4 @@
-"""The names of objects that keys lead to, as of then, in a bounded number of queries."""
+"""The objects that keys lead to, as of then, and their names, in a bounded number of queries."""
 
 from __future__ import annotations
 
@@ -52,9 +52,6 @@ class Reference:
     time: Time
 
 
-Names = Mapping[Reference, str]
-
-
 def references_of(field: Any, values: Any, time: Time) -> list[Reference]:
     """Return what the value of a foreign key, or the values of a many-to-many field, lead to; nothing for other fields."""
     if field is None or field.remote_field is None:
@@ -74,9 +71,19 @@ def references_of(field: Any, values: Any, time: Time) -> list[Reference]:
 def names_of(
     references: Iterable[Reference],
     may_see: Callable[[type[models.Model]], bool] = lambda model: True,
-) -> Names:
+) -> dict[Reference, str]:
     """Return the names of the objects that some references lead to; those are missing that can't be told or must not."""
-    names: dict[Reference, str] = {}
+    objects = objects_of(references, may_see)
+    names = {reference: _name(found) for reference, found in objects.items()}
+    return {reference: name for reference, name in names.items() if name}
+
+
+def objects_of(
+    references: Iterable[Reference],
+    may_see: Callable[[type[models.Model]], bool] = lambda model: True,
+) -> dict[Reference, models.Model]:
+    """Return the objects that some references lead to, as of their times; those are missing that are not known or must not be seen."""
+    objects: dict[Reference, models.Model] = {}
     groups: dict[Any, list[Reference]] = defaultdict(list)
     for reference in dict.fromkeys(references):
         groups[reference.model, reference.field, reference.time.moment.using].append(reference)
@@ -97,10 +104,10 @@ def names_of(
         if not seen[model]:
             continue
         if _is_tracked(model):
-            names |= _then(model, field, using, wanted, tables[using])
+            objects |= _then(model, field, using, wanted, tables[using])
         elif registry.may_be_read_live(".".join(table_names(model))):
-            names |= _now(model, field, using, wanted)
-    return names
+            objects |= _now(model, field, using, wanted)
+    return objects
 
 
 def _is_tracked(model: type[models.Model]) -> bool:
@@ -109,12 +116,12 @@ def _is_tracked(model: type[models.Model]) -> bool:
 
 def _now(
     model: type[models.Model], field: Any, using: str, wanted: list[Reference]
-) -> dict[Reference, str]:
-    """Return the names as of now, of a model that is not tracked but may be read."""
+) -> dict[Reference, models.Model]:
+    """Return the objects as of now, of a model that is not tracked but may be read."""
     found: Any = model._base_manager.using(using)
     objects = found.filter(**{f"{field.name}__in": {reference.value for reference in wanted}})
     by_value = {getattr(one, field.attname): one for one in objects}
-    return {r: _name(by_value[r.value]) for r in wanted if r.value in by_value}
+    return {r: by_value[r.value] for r in wanted if r.value in by_value}
 
 
 def _then(
@@ -123,7 +130,7 @@ def _then(
     using: str,
     wanted: list[Reference],
     tables: dict[type[models.Model], TrackedTable],
-) -> dict[Reference, str]:
+) -> dict[Reference, models.Model]:
     own = [tables.get(part.model) for part in parts_of(model)]
     if None in own:
         return {}
@@ -131,15 +138,15 @@ def _then(
     wanted = [reference for reference in wanted if reference.time.tick >= since]
     keys = _keys(model, field, using, {reference.value for reference in wanted})
     points = [(r, key) for r in wanted for key in keys.get(r.value, ())]
-    names = {}
+    objects = {}
     for chunk in in_chunks(points, CHUNK):
         ticks = [(key, reference.time.tick) for reference, key in chunk]
         for (reference, _), state in zip(
             chunk, states_at(model, using, ticks, tables), strict=True
         ):
             if state is not None and _has(state, model, field, reference.value):
-                names[reference] = _name(state.instance(model, reference.time.moment))
-    return {reference: name for reference, name in names.items() if name}
+                objects[reference] = state.instance(model, reference.time.moment)
+    return objects
 
 
 def _keys(
@@ -147,6 +154,8 @@ def _keys(
 ) -> dict[Any, list[Key]]:
     """Return the primary keys that may belong to values of a field: they are the values themselves, as a rule."""
     part = parts_of(model)[0]
+    if field is model._meta.pk and len(concrete(model)._meta.pk_fields) > 1:
+        return {value: [tuple(value)] for value in values}
     if concrete(model)._meta.pk_fields == [field] or field not in part.model._meta.local_fields:
         return {value: [(value,)] for value in values}
     if not values:

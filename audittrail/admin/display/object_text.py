@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, Final
 
 from django.db import connections, models
 from django.utils.text import Truncator, capfirst
 
-from audittrail.capture import tracking
+from audittrail.admin.permissions.fields import is_masked
 from audittrail.exceptions import AuditTrailError
 from audittrail.timetravel.moment import live_alias
 
@@ -21,6 +22,10 @@ LETTERS: Final = 200
 
 #: Queries that the texts of all objects of a page may send themselves: a project's `__str__` may ask for related objects.
 QUERIES: Final = 20
+
+
+#: Marks that turn the direction of all that follows (Unicode Standard Annex 9, section 2).
+_TURNING: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 class TooManyQueriesError(AuditTrailError):
@@ -46,26 +51,35 @@ def at_most(using: str, queries: int = QUERIES) -> Iterator[None]:
 def without_masked(obj: models.Model) -> models.Model:
     """Return an object of the past whose masked fields say nothing, since project code is going to show it."""
     for field in obj._meta.concrete_fields:
-        owner = field.model._meta.concrete_model or field.model
-        if field.name in tracking.options_of(owner).mask and not field.primary_key:
+        if is_masked(field) and not field.primary_key:
             is_text = isinstance(field, models.CharField | models.TextField)
             obj.__dict__[field.attname] = MASK if is_text else None
     return obj
 
 
-def text_of(obj: models.Model) -> str:
-    """Return the text of an object as one line, not too long; its model and key where it has none.
+def name_of(obj: models.Model) -> str:
+    """Return what an object is called, without what is masked: its text as one line, not too long; its model and key where it has none.
 
     It may need what is not there any more, and fail.
     """
     try:
-        text = " ".join(str(obj).split())
+        # A copy: the object itself may be asked about yet.
+        text = " ".join(str(without_masked(copy(obj))).split())
     except Exception:  # noqa: BLE001 - project code, which knows nothing of the past
         text = ""
-    return Truncator(text).chars(LETTERS) or key_text(type(obj), obj.pk)
+    return Truncator(text).chars(LETTERS) or unnamed(type(obj), obj.pk)
 
 
-def key_text(model: type[models.Model], key: Any) -> str:
+def name_in_sentence(obj: models.Model) -> str:
+    """Return the name of an object as a sentence may hold it: without marks that turn the words behind it."""
+    return name_of(obj).translate(_TURNING)
+
+
+def unnamed(model: type[models.Model], key: Any) -> str:
     """Return how an object is called of which only the key is known or may be shown."""
-    shown = ", ".join(map(str, key)) if isinstance(key, tuple | list) else key
-    return f"{capfirst(str(model._meta.verbose_name))} {shown}"
+    return f"{capfirst(str(model._meta.verbose_name))} {key_text(key)}"
+
+
+def key_text(key: Any) -> str:
+    """Return a primary key as text."""
+    return ", ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)

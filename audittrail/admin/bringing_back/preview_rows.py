@@ -1,0 +1,167 @@
+"""The rows of a plan as its reader sees them: those that appear, with what changes in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import models
+from django.utils.html import format_html_join
+from django.utils.text import capfirst
+
+from audittrail.admin.display.names import Names
+from audittrail.admin.display.operations import Badge
+from audittrail.admin.display.values import Shown, field_label
+from audittrail.admin.layout.links import history_url
+from audittrail.admin.permissions import plan_rows
+from audittrail.admin.permissions.fields import hidden_fields
+from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.readers import Reader
+from audittrail.admin.permissions.rows import attributes
+from audittrail.restore.plan import Change, RowPlan, TablePlan
+
+#: Rows of a table that a page shows; of the others it says how many there are.
+ROWS: Final = 24
+
+
+@dataclass(frozen=True)
+class ShownChange:
+    """A field of a row that changes: its values as text, None on the side on which the row is not there."""
+
+    label: str
+    old: Shown | None
+    new: Shown | None
+    masked: bool
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A row, what happens to it, and what changes in it."""
+
+    badge: Badge
+    name: str
+    url: str | None
+    changes: tuple[ShownChange, ...]
+
+    @property
+    def is_update(self) -> bool:
+        """Whether the row stays, so that its changes are what matters."""
+        return self.badge.operation == "U"
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """The rows of a table: numbers by what happens to them, the first rows, and how many more there are."""
+
+    label: str
+    badges: tuple[Badge, ...]
+    rows: tuple[ShownRow, ...]
+    more: int
+
+
+def badges(counts: Mapping[str, int]) -> tuple[Badge, ...]:
+    """Return a badge for each action that is done, with its number of rows."""
+    return tuple(Badge(action, number) for action, number in counts.items() if number)
+
+
+def visible_rows(
+    reader: Reader, table: TablePlan
+) -> tuple[VisibleModel, TablePlan, Sequence[RowPlan]] | None:
+    """Return how the reader sees a table of a plan, and those of its rows that appear; None if none of them does."""
+    visible = None if table.model is None else reader.visible.get(table.model)
+    if visible is None:
+        return None
+    if not reader.is_guarded(visible):
+        return visible, table, table.rows
+    values = plan_rows.values(reader, table, table.rows, attributes(visible))
+    known = zip(table.rows, values, strict=True)
+    rows = [row for row, _ in reader.seen(visible, known, lambda pair, name: pair[1].get(name))]
+    return (visible, table, rows) if rows else None
+
+
+def want(names: Names, table: TablePlan, rows: Sequence[RowPlan]) -> None:
+    """Ask for the names that the rows which are shown have."""
+    assert table.model is not None
+    for row in _first(rows):
+        _want_row(names, table.model, row)
+
+
+def _want_row(names: Names, model: type[models.Model], row: RowPlan) -> None:
+    names.want_object(model, plan_rows.key_of(row), _named_as_of(names, row))
+    for change in row.changes:
+        if change.field is not None:
+            names.want(change.field, (change.old,), None)
+            names.want(change.field, (change.new,), names.then)
+
+
+def _named_as_of(names: Names, row: RowPlan) -> int | None:
+    """Return the tick as of which a row is named: what comes back by the name that it had then."""
+    return names.then if row.action == "I" else None
+
+
+def shown_table(
+    reader: Reader, names: Names, visible: VisibleModel, table: TablePlan, rows: Sequence[RowPlan]
+) -> ShownTable:
+    """Return what is shown of a table."""
+    counts = plan_rows.counts_of(table)
+    if reader.is_guarded(visible):
+        counts = {action: sum(row.action == action for row in rows) for action in counts}
+    shown = tuple(_shown_row(names, visible, row) for row in _first(rows))
+    return ShownTable(label_of(visible), badges(counts), shown, sum(counts.values()) - len(shown))
+
+
+def _first(rows: Sequence[RowPlan]) -> list[RowPlan]:
+    """Return the first rows of each kind: of those inserted, updated and deleted, some of all."""
+    by_action = {action: [row for row in rows if row.action == action] for action in "IUD"}
+    share = ROWS // max(sum(bool(found) for found in by_action.values()), 1)
+    return [row for found in by_action.values() for row in found[:share]]
+
+
+def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
+    hidden = hidden_fields(visible.model_admin)
+    key = plan_rows.key_of(row)
+    url = history_url(visible.model_admin, key)
+    changes = [
+        change for change in row.changes if change.field is None or change.field.name not in hidden
+    ]
+    if visible.model._meta.auto_created:
+        ends = [
+            change for change in changes if change.field is not None and change.field.remote_field
+        ]
+        both = format_html_join(
+            " – ",  # noqa: RUF001 (an en dash, between the two sides)
+            "<bdi>{}</bdi>",
+            (
+                (
+                    names.shown(change.field, change.old, None).text
+                    if row.action == "D"
+                    else names.shown(change.field, change.new, names.then).text,
+                )
+                for change in ends
+            ),
+        )
+        return ShownRow(Badge(row.action), both, None, ())
+    name = names.name(visible.model, key, _named_as_of(names, row))
+    shown = tuple(_shown_change(names, row, change) for change in changes)
+    return ShownRow(Badge(row.action), name, url, shown)
+
+
+def _shown_change(names: Names, row: RowPlan, change: Change) -> ShownChange:
+    old = new = None
+    if not change.masked:
+        if row.action != "I":
+            old = names.shown(change.field, change.old, None)
+        if row.action != "D":
+            new = names.shown(change.field, change.new, names.then)
+    return ShownChange(field_label(change.field, change.column), old, new, change.masked)
+
+
+def label_of(visible: VisibleModel) -> str:
+    """Return the name of a model in the plural; that of a many-to-many field for its rows."""
+    if visible.model._meta.auto_created:
+        owner: Any = visible.model._meta.auto_created
+        for field in owner._meta.local_many_to_many:
+            if field.remote_field.through is visible.model:
+                return f"{capfirst(owner._meta.verbose_name_plural)}: {field.verbose_name}"
+    return str(capfirst(visible.model._meta.verbose_name_plural))

@@ -1,0 +1,58 @@
+"""What a comparison of an object shows, side by side: its fields, and rows that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from audittrail.admin.display.differences import Difference
+from audittrail.admin.display.operations import Badge
+from audittrail.admin.display.values import Shown
+
+
+@dataclass(frozen=True)
+class UnchangedField:
+    """A field that has not changed, and its value."""
+
+    label: str
+    value: Shown
+
+
+@dataclass(frozen=True)
+class RowComparison:
+    """A row that belongs to the object, and how it differs."""
+
+    operation: str
+    text: str
+    url: str | None
+    differences: Sequence[Difference]
+
+    @property
+    def badge(self) -> Badge:
+        """The badge of what became of it."""
+        return Badge(self.operation)
+
+
+@dataclass(frozen=True)
+class RelatedComparison:
+    """The rows of one table that belong to the object; `is_known` unless the table was not tracked then."""
+
+    label: str
+    rows: Sequence[RowComparison] = ()
+    is_more: bool = False
+    is_known: bool = True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An object at two moments: what has changed, what has not, and the rows that belong to it."""
+
+    operation: str
+    changed: Sequence[Difference]
+    same: Sequence[UnchangedField]
+    related: Sequence[RelatedComparison] = field(default_factory=tuple)
+
+    @property
+    def badge(self) -> Badge | None:
+        """The badge of what became of the object, None if nothing did."""
+        return Badge(self.operation) if self.operation else None

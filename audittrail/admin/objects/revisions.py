@@ -1,0 +1,54 @@
+"""The revisions that addresses name: by their number, by that of a version, and the one before another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from audittrail.admin.objects.belongings import own_sources
+from audittrail.admin.objects.lookup import Subject
+from audittrail.revisions.models import CLOCK_SLACK, BaseRevision, revision_model
+
+#: Digits of the greatest number that a revision or a version can have; PostgreSQL's bigint has one more for some.
+DIGITS: Final = 18
+
+
+@dataclass(frozen=True)
+class NumberedVersion:
+    """What a number means for an object: the revision, and whether that changed the object once more after the version."""
+
+    revision: BaseRevision
+    is_followed: bool = False
+
+
+def revision_of(database: str, number: Any) -> BaseRevision | None:
+    """Return the committed revision of a number, given as such or as text; None if there is none."""
+    text = str(number)
+    if not text.isdecimal() or len(text) > DIGITS:
+        return None
+    return revision_model().objects.using(database).committed().filter(pk=int(text)).first()
+
+
+def version_of(subject: Subject, number: int) -> NumberedVersion | None:
+    """Return what a number in an address means for an object: one of its versions, or a revision; None if it is neither.
+
+    A version may be one of the rows that the object inherits from.
+    """
+    if len(str(number)) > DIGITS:
+        return None
+    for source in own_sources(subject):
+        found: Any = source.versions.filter(version=number).select_related("revision").first()
+        if found is not None and found.revision.committed is not None:
+            later = source.versions.filter(revision=found.revision_id, version__gt=number)
+            return NumberedVersion(found.revision, later.exists())
+    revision = revision_of(subject.database, number)
+    return None if revision is None else NumberedVersion(revision)
+
+
+def before(revision: BaseRevision) -> BaseRevision | None:
+    """Return the revision before another one in commit order, None before the first one."""
+    assert revision.committed_at is not None
+    earlier = revision_model().objects.using(revision._state.db)
+    return earlier.filter(
+        committed__lt=revision.committed, committed_at__lte=revision.committed_at + CLOCK_SLACK
+    ).newest()
