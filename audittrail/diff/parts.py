@@ -68,6 +68,11 @@ def concrete(model: type[models.Model]) -> type[models.Model]:
     return found
 
 
+def is_parent_link(field: Any) -> bool:
+    """Return whether a field leads to the row that an object inherits from, which is a part of the object itself."""
+    return bool(getattr(getattr(field, "remote_field", None), "parent_link", False))
+
+
 @cache
 def _parts(model: Any) -> tuple[Part, ...]:
     parts = [Part(model)]

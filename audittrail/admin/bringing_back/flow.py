@@ -25,6 +25,7 @@ from audittrail.admin.layout.links import revision_url
 from audittrail.admin.layout.refusals import Refusal, refused
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.model_changes import model_changes
+from audittrail.admin.objects.revisions import revision_of
 from audittrail.admin.permissions import writes
 from audittrail.admin.permissions.readers import Reader
 from audittrail.exceptions import RestoreConflictError, StalePlanError
@@ -167,7 +168,7 @@ def _message(proposal: Proposal, done: Plan) -> str:
 
 def revision_address(reader: Reader, number: int) -> str | None:
     """Return the address of the page of a revision, None if none of its rows appears to the reader: it would not be found."""
-    revision = reader.revisions.filter(pk=number).first()
+    revision = revision_of(reader.database, number)
     if revision is None or not (
         reader.sees_everything or model_changes(reader, [revision])[number]
     ):

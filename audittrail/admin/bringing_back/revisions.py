@@ -73,7 +73,7 @@ class RevisionProposal(Proposal):
             ],
             "breadcrumb": title,
             **revision_context(self.reader, self.revision),
-            # As text: numbers would be grouped.
+            # As text, since a template would put marks between the thousands of a number.
             "number": number,
             "conflict_choices": [
                 ConflictChoice(value, label, value == self.on_conflict)
@@ -158,7 +158,7 @@ class RollingBack(RestoringAll):
     route = "roll-back"
     permission = ROLL_BACK
     title = gettext_lazy("Roll back to revision %(number)s")
-    # Rows that are left out would not be what their history says.
+    # There is no choice: a row that was left out would differ from its newest version, once the later ones are erased.
     conflict_labels: ClassVar[Mapping[OnConflict, Any]] = {}
 
     def plan(self) -> Plan:

@@ -127,5 +127,5 @@ class Undeletion(Proposal):
     def _chosen_keys(self) -> list[Any]:
         texts = self.given.getlist(KEYS)[:MOST]
         keys = dict.fromkeys(read_key(self.model_admin.model, [text]) for text in texts)
-        # What is no key of the model names no object.
+        # Texts that can't be keys of the model name no objects, and are left out.
         return [key for key in keys if key is not None]

@@ -45,7 +45,7 @@ def restore(
     was = subject.past(revision).first()
     if was is None:
         if subject.is_deleted and subject.obj.history_revision == revision.pk:
-            # As it last was, and with what was deleted along, if that is wanted.
+            # The revision deleted it: undeleting brings back the same state, and can bring back what was deleted along with it.
             undelete_url = model_url(model_admin, "audittrail_undelete", pk=subject.pk)
             return HttpResponseRedirect(str(undelete_url))
         earlier = before(revision)

@@ -25,7 +25,7 @@ from audittrail.admin.permissions.fields import hidden_fields, is_excluded
 from audittrail.diff import questions
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.comparison import ObjectComparison
-from audittrail.diff.parts import parts_of
+from audittrail.diff.parts import is_parent_link, parts_of
 from audittrail.exceptions import TimeTravelError
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import moment
@@ -97,7 +97,7 @@ class ObjectComparer:
         changed = [
             self._difference(found, change)
             for change in found.changes
-            if change.attribute not in self._hidden and not _is_link(change.field)
+            if change.attribute not in self._hidden and not is_parent_link(change.field)
         ]
         same = [self._same(one, value, found) for one, value in unchanged]
         for one in members:
@@ -154,7 +154,7 @@ class ObjectComparer:
         return [
             (one, getattr(obj, one.attname))
             for one in (obj._meta.concrete_fields if obj is not None else ())
-            if one.name not in changed and not is_excluded(one) and not _is_link(one)
+            if one.name not in changed and not is_excluded(one) and not is_parent_link(one)
         ]
 
     def _want(
@@ -235,8 +235,3 @@ def _as_of(source: Source, revision: BaseRevision) -> Any:
     """Return the rows of a source as a revision left them."""
     past = past_queryset(source.model, moment.resolve(revision, source.database))
     return past.filter(**source.lookup)
-
-
-def _is_link(found: Any) -> bool:
-    """Return whether a field leads to the row that an object inherits from, which is a part of the object itself."""
-    return bool(getattr(getattr(found, "remote_field", None), "parent_link", False))

@@ -109,7 +109,7 @@ class Deletions:
                     break
                 rounds += 1
                 if rounds > ROUNDS:
-                    # Of a version that deleted very many rows, those that are left are not shown.
+                    # The search goes on before this version. If one statement deleted very many rows, the rest of them is skipped.
                     return FoundDeletions(objects, position[0] - 1 if position else None)
             if low > self.first and monotonic() - begin > PATIENCE:
                 return FoundDeletions(objects, low - 1)
@@ -129,7 +129,7 @@ class Deletions:
         with beginning_with(deleted):
             allowed = self.model_admin.get_queryset(request)
         if allowed.db != deleted.db:
-            # A get_queryset that does not call its parent's has said nothing about what is deleted.
+            # A get_queryset that does not call its parent's starts from the live table, so it can't tell which deleted rows to show.
             return deleted.none()
         if not self.text:
             return allowed

@@ -46,7 +46,7 @@ class DeletedTable(RevisionCells):
         for obj in objects:
             for field in fields:
                 self.names.want(field, (_value(field, obj),), None)
-        # What the names say already is not said once more.
+        # A column whose values stand in the objects' names already is left out.
         shown = [
             field for field in fields if not all(self._is_named(obj, field) for obj in objects)
         ]
@@ -129,5 +129,5 @@ def _fields(model_admin: ModelAdmin[Any], reader: Reader) -> list[models.Field[A
 
 
 def _value(field: Any, obj: Any) -> Any:
-    # Deferred where the ModelAdmin's queryset says so: that would take a query for each object.
+    # Not getattr: for a field that the ModelAdmin's queryset defers, that would send a query for each object.
     return obj.__dict__.get(field.attname)

@@ -80,7 +80,7 @@ def find_keys(text: str) -> list[Any]:
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
     key = read_key(model, [text])
-    # By a name that is never shown nobody is found either.
+    # A masked name is never shown, so nobody can be searched for by it.
     is_known = _is_text(field) and not is_masked(field)
     named = Q(**{f"{field.name}__icontains": text}) if is_known else Q()
     wanted = named if key is None else named | Q(pk=key)

@@ -133,7 +133,7 @@ def of_members(
         (REMOVED, removed, ticks[0]),
         (ADDED, added, ticks[1]),
     ):
-        # By name: rows that one statement wrote have no order.
+        # Sorted by name, since the rows that one statement wrote have no order of their own.
         found = sorted((names.label(field, key, tick) for key in keys), key=lambda one: one.text)
         members += [(kind, label) for label in found]
     return Difference(field.name, label, members=members, is_more=is_more)
@@ -164,7 +164,7 @@ def _text(parts: Iterable[TextPart], *kinds: str) -> SafeString:
 
 
 def _piece(part: TextPart) -> SafeString:
-    # A line's end is not marked, or it would seem to go on.
+    # The mark ends before the line break; otherwise the next line would look marked as well.
     text = part.text.removesuffix("\n")
     end = part.text[len(text) :]
     if part.kind == ADDED:

@@ -51,6 +51,6 @@ def _shortened(part: TextPart, *, is_first: bool, is_last: bool) -> str:
         return text
     begin = "" if is_first and part.kind == SAME else text[:keep]
     end = "" if is_last and part.kind == SAME else text[-keep:]
-    # Cut between lines where there are any.
+    # If the text has several lines, only whole lines are shown.
     begin, end = begin[: begin.rfind("\n") + 1] or begin, end[end.find("\n") + 1 :]
     return f"{begin} … {'' if not begin.endswith(chr(10)) else chr(10)}{end}"

@@ -108,7 +108,7 @@ class Names:
     def _as_of(self, wanted: set[Wanted]) -> dict[Wanted, models.Model]:
         """Return the objects as of the ticks that are asked for."""
         found: dict[Wanted, models.Model] = {}
-        # What a revision removed was still there just before it.
+        # An object that a revision deleted is not there as of the revision, but it was just before: one tick earlier.
         for earlier in (0, 1):
             references = {
                 self._reference(one, one.tick, earlier): one
@@ -136,7 +136,7 @@ class Names:
                     one for one in wanted - found.keys() if (one.model, one.field) == (model, field)
                 ]
                 if missing:
-                    # Composite keys want a list.
+                    # A list, since Django takes no set of composite keys.
                     values = [*{one.value for one in missing}]
                     objects = {
                         getattr(obj, field.attname): obj
@@ -183,6 +183,6 @@ def _wanted(field: Any, value: Any, tick: int | None) -> Wanted | None:
     """Return the object that a value of a relation leads to; None for a field whose values speak for themselves."""
     if not isinstance(field, models.ForeignKey | models.ManyToManyField):
         return None
-    # The model of a foreign key may be a name still, if its app is not installed.
+    # If its app is not installed, the model of a foreign key is still its name, a string.
     model: Any = field.remote_field.model
     return Wanted(model, field.target_field, value, tick) if isinstance(model, type) else None

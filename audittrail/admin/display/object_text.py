@@ -63,7 +63,7 @@ def name_of(obj: models.Model) -> str:
     It may need what is not there any more, and fail.
     """
     try:
-        # A copy: the object itself may be asked about yet.
+        # The masked fields of a copy are overwritten: the object itself may still be used elsewhere.
         text = " ".join(str(without_masked(copy(obj))).split())
     except Exception:  # noqa: BLE001 - project code, which knows nothing of the past
         text = ""

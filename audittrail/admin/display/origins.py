@@ -84,5 +84,5 @@ def details(revision: BaseRevision) -> dict[str, Any]:
 
 
 def _context(revision: BaseRevision) -> dict[str, Any]:
-    # A superuser of the database may have written anything.
+    # It is a dictionary unless a superuser of the database has written something else there.
     return revision.context if isinstance(revision.context, dict) else {}

@@ -124,7 +124,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, time):
         return value.isoformat()
     if isinstance(value, int) and not isinstance(value, bool):
-        # Without marks between thousands: it may be a number of something.
+        # Without marks between thousands, since it may be a code or the number of an invoice.
         return str(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _bytes_text(bytes(value))

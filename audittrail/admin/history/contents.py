@@ -59,7 +59,7 @@ class EntryContents:
         named = authors(self._subject.reader.site, self._request, revisions)
         with at_most(self._subject.database):
             found = [self._shown_entry(entry, named) for entry in self._entries]
-        # What is left without a block changed only rows that the reader may not see.
+        # An entry without blocks changed only rows that the reader may not see, so it is left out.
         return [entry for entry in found if entry.blocks]
 
     def _load(self) -> None:
@@ -126,7 +126,8 @@ class EntryContents:
                     steps[0 if is_once else row.version].append(row)
         is_more = any(len(rows) < len(entry.rows[source]) for source, rows in own.items())
         for number in sorted(steps):
-            # The table of the model itself comes first, and says what became of the object; inherited fields are told first.
+            # The first row is that of the model's own table, whose operation says what became of the object. Its fields are shown last,
+            # after the inherited ones, as in the model.
             rows = steps[number]
             found = [one for row in reversed(rows) for one in self._differences(entry, row)]
             yield EntryBlock(rows[0].operation, found, is_more=is_more and number == max(steps))
@@ -149,7 +150,7 @@ class EntryContents:
                 str(capfirst(str(source.model._meta.verbose_name))),
                 name_of(obj),
                 history_url(source.visible.model_admin, obj.pk),
-                # Whether there are more is not told of rows that may be hidden.
+                # Of rows that may be hidden from the reader it is not said that there are more.
                 is_more=is_more and row is shown[-1] and not self._is_guarded(source),
             )
 

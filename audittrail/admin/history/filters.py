@@ -77,7 +77,7 @@ class TimelineFilters(ListFilters):
 
     def filter_user(self, versions: Any, name: str, value: str) -> Any:
         """Keep the versions of the users that a text means."""
-        # Looked up for each version: only those of one object are looked at.
+        # A subquery for each version is fast enough, since only the versions of one object are looked at.
         revisions = revision_model().objects.using(versions.db).filter(pk=OuterRef("revision_id"))
         author = Subquery(revisions.values("committed_by"))
         return versions.alias(audittrail_author=author).filter(

@@ -89,7 +89,7 @@ class VersionReader:
             return []
         if source.kind == OWN or wanted.only is not None:
             return _in_order(source, queryset, wanted)
-        # Those that do not belong to the object any more may have left it within the range, whenever they came.
+        # A row that came before the range may have been moved to another object within it: that version counts as well.
         came = versions.filter(version__lt=wanted.high).annotate(audittrail_left=_left(source))
         found = [*_rows(source, came.order_by()[: UNORDERED + 1], "audittrail_left")]
         if len(found) > UNORDERED:

@@ -83,7 +83,7 @@ class Timeline:
         page = ORDER.cut([*entries], SIZE, parameters, before, after)
         if len(entries) > SIZE or is_complete or not entries:
             return page
-        # Revisions with very many versions fill a page alone; it isn't known whether there are others.
+        # Revisions with very many versions have used up what is read for a page, so there may be others beyond them.
         position = ORDER.encoded(entries[-1])
         if after:
             return replace(page, newer=paging.query(parameters, paging.AFTER, position))
@@ -91,7 +91,7 @@ class Timeline:
 
     def _older(self, before: int) -> tuple[list[TimelineEntry], bool]:
         """Return entries committed before a tick, newest first, and whether there are no others."""
-        # They may have versions from before that tick, but were committed later.
+        # Revisions that were open at that tick have versions from before it, but were committed after it.
         excluded = {*open_at(self.database, before - 1), before - 1} if before < END else set()
         reaches = self._read(VersionRange(0, before, READ + 1, excluded=excluded))
         rows = [row for reach in reaches.values() for row in reach.rows]
@@ -115,7 +115,7 @@ class Timeline:
                 rows += self._of_revisions(source, straddling, after + 1)
         wanted = {row.revision for row in rows if row.version <= high}
         found = sorted(self._entries(rows, wanted), key=lambda entry: entry.tick)
-        # Of what was committed later than the last version that was read, other versions may be missing.
+        # A revision that was committed after the last version that was read may have further versions, which were not read.
         complete = [entry for entry in found if entry.tick <= high]
         return complete or found, high == END
 

@@ -51,7 +51,7 @@ def history(
     sources = sources_of(subject, request)
     filters = TimelineFilters(request.GET, sources)
     page: Page[Any] = Page(())
-    # History itself says as of when it is to be read, also to who travels and sees it up to then.
+    # Each of these queries says itself as of when it reads, so the time machine must not watch over them.
     with machine.unwatched():
         if filters.is_valid():
             rows = VersionReader(subject.database, filters.narrow)

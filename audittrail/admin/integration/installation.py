@@ -44,9 +44,9 @@ def _extend(owner: type[Any], name: str, extended: Callable[..., Any]) -> None:
 
 def _site_urls(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_urls(self: AdminSite) -> list[Any]:
-        # A theme's site has an index of its own, which does not ask Django's.
+        # The class of a theme's site may define `index` without calling Django's, so that class is extended as well.
         _extend(type(self), "index", _index)
-        # First: Django's last pattern of a site catches everything.
+        # Ours come first, since the last of Django's patterns of a site matches every address.
         return [*pages.site_urls(self), *original(self)]
 
     return get_urls
@@ -54,7 +54,7 @@ def _site_urls(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _model_urls(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_urls(self: ModelAdmin[Any]) -> list[Any]:
-        # First: Django's last pattern of a model takes everything for the key of an object.
+        # Ours come first, since the last of Django's patterns of a model takes every address for the key of an object.
         return [*pages.model_urls(self), *original(self)]
 
     return get_urls

@@ -45,7 +45,7 @@ class PageRoute:
             return self.answer(site, owner, request, **captured)
 
         update_wrapper(view, self.view)
-        # Who travels doesn't see it: what it shows and writes is the present (`time_machine`).
+        # The time machine refuses pages that write, since they show and change the present.
         view.audittrail_writes = "POST" in self.methods  # type: ignore[attr-defined]
         return path(self.route, _protected(site, view), name=name)
 
@@ -145,7 +145,7 @@ def _protected(site: AdminSite, view: View) -> View:
 
     from django.urls import reverse_lazy
 
-    # Used by LoginRequiredMiddleware.
+    # Django's LoginRequiredMiddleware reads these attributes.
     wrapper.admin_site = site  # type: ignore[attr-defined]
     wrapper.login_url = reverse_lazy("admin:login", current_app=site.name)  # type: ignore[attr-defined]
     return update_wrapper(wrapper, view)

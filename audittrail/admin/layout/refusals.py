@@ -79,7 +79,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         return _locked()
     cause = error.__cause__
     if isinstance(cause, DatabaseError):
-        # What the database says of it may hold values.
+        # The database's own message is not shown, since it may hold values of rows.
         return Refusal(_refused_by_database(cause), 409)
     if isinstance(error, DatabaseError):
         return _of_database(error)

@@ -77,9 +77,9 @@ def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> 
         "tools": (),
         **context,
         "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),
-        # As Django's own templates have them from 6.1 on.
+        # From Django 6.1 on its own templates show breadcrumbs as a list; ours follow.
         "breadcrumbs_are_a_list": django.VERSION >= (6, 1),
-        # django-unfold tells the model in place of the title, wherever there is one.
+        # If the context has a model, django-unfold shows its name in place of the title, so the page has to show the title itself.
         "has_no_title": apps.is_installed("unfold") and "opts" in context,
     }
 

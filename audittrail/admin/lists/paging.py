@@ -125,7 +125,7 @@ class Keyset:
         return json.dumps([*position], cls=_Encoder, separators=(",", ":"))
 
     def _beyond(self, position: Position, way: str) -> Q:
-        # PostgreSQL finds the beginning in an index by the first condition alone.
+        # Redundant, but PostgreSQL finds the place in an index by this condition alone.
         condition = Q(**{f"{self.columns[0][0]}__{way}e": position[0]})
         beyond, same = Q(), Q()
         for (name, _field), value in zip(self.columns, position, strict=True):
@@ -145,7 +145,7 @@ def _read(field: models.Field[Any, Any], value: Any) -> Any:
 
 class _Encoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
-        # Django's own cuts moments to milliseconds.
+        # Django's own encoder cuts times to milliseconds, and a position has to be exact.
         return o.isoformat() if hasattr(o, "isoformat") else super().default(o)
 
 

@@ -174,7 +174,7 @@ class Search:
         numbers = arms[0] if len(arms) == 1 else arms[0].union(*arms[1:], all=True)
         if spans and self.key is None:
             return Q(pk__in=numbers)
-        # A join of the numbers with the revisions in their order goes through all revisions where none of them fits.
+        # As a join, PostgreSQL would go through all revisions in their order if none of them fits; an array is looked up in the index.
         return Q(IsAny(F("pk"), ArraySubquery(numbers)))
 
     @property

@@ -35,7 +35,7 @@ def sources_of(subject: Subject, request: HttpRequest) -> list[Source]:
     distinct: dict[tuple[Any, ...], Source] = {}
     for source in found:
         key = (source.model, *sorted(source.condition))
-        # A many-to-many table that carries data is told row by row if its rows are inlines.
+        # If the rows of a many-to-many table are inlines as well, they are shown row by row, with the data that they carry.
         if key not in distinct or not source.model._meta.auto_created:
             distinct[key] = source
     return _within_reach(subject.database, distinct.values())

@@ -10,6 +10,7 @@ from django.db import models
 
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.diff.changes import FieldChange
+from audittrail.diff.parts import is_parent_link
 from audittrail.revisions.versions import (
     VersionQuerySet,
     version_model,
@@ -63,9 +64,7 @@ class Source:
         if found is None or change.masked:
             return False
         is_made = found.auto_created or isinstance(found, models.AutoField | models.UUIDField)
-        if found.primary_key and is_made:
-            return True
-        if getattr(found.remote_field, "parent_link", False):
+        if is_parent_link(found) or (found.primary_key and is_made):
             return True
         same = self.lookup.get(getattr(found, "attname", ""))
         return (

@@ -100,7 +100,7 @@ def _visible_models(
 ) -> dict[type[models.Model], VisibleModel]:
     registered: set[type[models.Model]] = set()
     found: dict[type[models.Model], VisibleModel] = {}
-    # The model's own ModelAdmin before those of its proxies.
+    # Proxies last: the ModelAdmin of the model itself counts before those of its proxies.
     for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.proxy):
         concrete = model._meta.concrete_model or model
         registered.add(concrete)

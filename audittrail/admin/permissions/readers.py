@@ -164,10 +164,10 @@ def reader_of_model(model_admin: ModelAdmin[Any], request: HttpRequest) -> Reade
 
     Raises `Http404` if that holds no history.
     """
-    # Who travels writes nothing, but asks for what was deleted in the same database.
+    # Asked in the present also for somebody who travels, since the history is where the present is written.
     with machine.in_the_present():
         queryset: Any = model_admin.get_queryset(request)
-        # Set where the ModelAdmin names a database, as those of several databases do.
+        # `_db` is set if the ModelAdmin itself chooses a database, as projects with several of them do.
         database = queryset._db or router.db_for_write(model_admin.model)
     found = Reader(model_admin.admin_site, request, live_alias(database))
     if not found.is_installed:

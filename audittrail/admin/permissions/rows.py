@@ -93,7 +93,7 @@ def deleted_objects(model: type[models.Model], using: str) -> Any:
 
 def _is_guarded(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
     hook = model_admin.has_view_permission
-    # Asked now: Django's own is extended when the time machine is installed.
+    # Read each time, since the time machine replaces Django's method when it is installed.
     own: Any = ModelAdmin.has_view_permission
     return getattr(hook, "__func__", hook) is not own or _leaves_rows_out(request, model_admin)
 
@@ -132,5 +132,5 @@ def _deleted(
     deleted = deleted_objects(model_admin.model, using).filter(pk__in=keys)
     with beginning_with(deleted):
         queryset = model_admin.get_queryset(request)
-    # A get_queryset that does not call its parent's has said nothing about what is deleted.
+    # A get_queryset that does not call its parent's starts from the live table, so it can't tell which deleted rows to show.
     return queryset if queryset.db == deleted.db else ()

@@ -90,7 +90,7 @@ def chart(filters: RevisionFilters) -> Chart | None:
     if search.needs_versions:
         looked_at = window(search.span, ASKED, None)
     else:
-        # Those of one user may lie far back, and are found without asking what revisions changed.
+        # An index finds the revisions of one user, however far back they lie, so the window is laid over what the filters find.
         revisions = search.span if search.is_slow else search.conditions
         looked_at = None if revisions.query.is_empty() else window(revisions, LOOKED_AT, None)
     if looked_at is None:

@@ -85,7 +85,7 @@ def _viewing(method: Any) -> Any:
             if not _asks_as_django(type(self)):
                 asked = [_as_now(value) for value in args]
                 named = {name: _as_now(value) for name, value in kwargs.items()}
-            # Django shows its pages to who may change as well.
+            # Whoever may change an object may view it, as in Django; asked here, in the present, since the time machine refuses it.
             may = method(self, request, *asked, **named) or self.has_change_permission(
                 request, *asked, **named
             )

@@ -61,7 +61,7 @@ class MomentForm(forms.Form):
         if date is None or "time" in self.errors:
             return cleaned
         at = datetime.combine(date, cleaned.get("time") or time.max)
-        # A time that doesn't exist, or exists twice, where clocks are changed is an error of the form.
+        # Where clocks are changed, a time that doesn't exist or exists twice becomes an error of the form.
         self.revision = self._revision_at(from_current_timezone(at))
         return cleaned
 

@@ -24,6 +24,7 @@ from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import Source
 from audittrail.admin.permissions.fields import hidden_fields, is_excluded
 from audittrail.capture import tracking
+from audittrail.diff.parts import is_parent_link
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel.moment import Moment
 
@@ -191,7 +192,7 @@ def _field(obj: models.Model, name: Any) -> Any:
         found: Any = obj._meta.get_field(name)
     except FieldDoesNotExist:
         return None
-    # Since Django 6.1 a many-to-many field is no concrete one.
+    # From Django 6.1 on, `concrete` is false for a many-to-many field.
     is_own = isinstance(found, models.ManyToManyField) or getattr(found, "concrete", False)
     return found if is_own else None
 
@@ -238,8 +239,7 @@ def _computed_value(attribute: Any, value: Any) -> SafeString:
 
 def _is_made(one: Any) -> bool:
     """Return whether a field is a key that Django makes, or leads to a parent's row."""
-    is_link = getattr(one.remote_field, "parent_link", False)
-    return bool(is_link or (one.primary_key and (one.auto_created or not one.editable)))
+    return is_parent_link(one) or (one.primary_key and (one.auto_created or not one.editable))
 
 
 def _is_way_back(source: Source, name: str) -> bool:

@@ -50,7 +50,7 @@ def version(
     fieldsets: list[Fieldset] = []
     inlines: list[Inline] = []
     if obj is not None:
-        # What the ModelAdmin's own code asks the database for is to be as of then, too.
+        # Inside, the queries of the ModelAdmin's own code read the past as well.
         with machine.travelling(shown), at_most(subject.database, QUERIES):
             layout = ObjectLayout(subject, request, obj, moments.resolve(shown))
             text = layout.text
