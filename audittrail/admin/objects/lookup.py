@@ -24,7 +24,6 @@ from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import concrete
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import resolve
-from audittrail.timetravel.queryset import turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +74,7 @@ class Subject:
     def past(self, revision: BaseRevision) -> Any:
         """Return the object as a revision left it, as a queryset that can be restored, whatever the default manager leaves out."""
         then = resolve(revision, self.database)
-        queryset = self.model_admin.model._base_manager.db_manager(then.alias).get_queryset()
-        turn(queryset, then)
-        return queryset.filter(pk=self.pk)
+        return self.model_admin.model._base_manager.using(then.alias).filter(pk=self.pk)
 
 
 def find(
