@@ -10,6 +10,9 @@ import pytest
 from tests.builders.fresh import fresh_database, server, worker_id
 from tests.faults.things import TABLE, Things
 
+# Its asserts tell what they compared, as those of the tests do.
+pytest.register_assert_rewrite("tests.faults.crashes")
+
 __all__ = ["fresh_database", "server", "worker_id"]
 
 
