@@ -76,7 +76,7 @@ def code(kind: str) -> str:
         (revision, "since_revision"),
     ):
         text = re.sub(rf"(?<![\w$]){value}(?![\w$])", word, text)
-    return re.sub(rf"(follow|truncate)\({number},", r"\1(table_number,", text)
+    return re.sub(rf"(follow|truncate)\({number}\b", r"\1(table_number", text)
 
 
 @pytest.mark.django_db

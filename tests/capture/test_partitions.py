@@ -6,8 +6,9 @@ import re
 from collections import Counter
 
 import pytest
-from django.db import NotSupportedError, connection, transaction
+from django.db import connection, transaction
 
+from audittrail.capture import sync
 from tests.capture.truth import Witness
 from tests.capture.ways import sql
 from tests.testapp.models import Measurement
@@ -139,18 +140,140 @@ def test_a_merge_that_inserts_before_it_updates(filled: Witness, sources: str) -
     assert Counter(watch.recorded.operations["measurement"]) == Counter(expected)
 
 
-def test_a_merge_that_inserts_rows_and_changes_keys(filled: Witness) -> None:
+MERGES = {
+    "that moves every row": (
+        (
+            "MERGE INTO measurement m USING generate_series(1, 4) s (n) ON m.sensor = s.n"
+            " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 400"
+        ),
+        "DDDDIIII",
+    ),
+    "that inserts a row before it moves another": (
+        (
+            "MERGE INTO measurement m USING (VALUES (9), (1)) s (n) ON m.sensor = s.n"
+            " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 400"
+            " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
+        ),
+        "DII",
+    ),
+    "that puts a row in the place of one that it moves": (
+        (
+            "MERGE INTO measurement m USING (VALUES (2, DATE '2025-05-01'), (2, '2031-01-01')) s (n, d)"
+            " ON m.sensor = s.n AND m.taken_on = s.d"
+            " WHEN MATCHED THEN UPDATE SET taken_on = '1999-09-09'"
+            " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2025-05-01', 77)"
+        ),
+        "DII",
+    ),
+    "that deletes, moves and updates": (
+        (
+            "MERGE INTO measurement m USING generate_series(1, 4) s (n) ON m.sensor = s.n"
+            " WHEN MATCHED AND s.n = 1 THEN DELETE"
+            " WHEN MATCHED AND s.n = 2 THEN UPDATE SET taken_on = '2024-02-02'"
+            " WHEN MATCHED THEN UPDATE SET value = value + 1"
+        ),
+        "DDIUU",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MERGES)
+@pytest.mark.parametrize("way", ["statement", "prepared", "plpgsql", "sql", "do"])
+def test_a_merge(filled: Witness, name: str, way: str) -> None:
+    """PostgreSQL shows statement triggers wrong images of the rows that a MERGE moves, or none."""
     if connection.pg_version < 150000:  # type: ignore[attr-defined]
         pytest.skip("PostgreSQL has had MERGE since version 15.")
-    with filled.watching(exact=False) as watch, transaction.atomic():
-        with pytest.raises(NotSupportedError, match=r"audittrail: this MERGE inserts rows into"):
-            sql(
-                "MERGE INTO measurement m USING (VALUES (9), (1)) s (n) ON m.sensor = s.n"
-                " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 1"
-                " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5)"
+    merge, operations = MERGES[name]
+    prepare, run = {
+        "statement": ("", merge),
+        "prepared": (f"PREPARE hidden AS {merge}", "EXECUTE hidden"),
+        "plpgsql": (
+            f"CREATE FUNCTION hidden() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN {merge}; END $f$",
+            "SELECT hidden()",
+        ),
+        "sql": (
+            f"CREATE FUNCTION hidden() RETURNS void LANGUAGE sql AS $f$ {merge} $f$",
+            "SELECT hidden()",
+        ),
+        "do": ("", f"DO $f$ BEGIN EXECUTE $g$ {merge} $g$; END $f$"),
+    }[way]
+    if prepare:
+        sql(prepare)
+    try:
+        with filled.watching(exact="in the place" not in name) as watch:
+            sql(run)
+    finally:
+        if prepare:
+            sql("DEALLOCATE hidden" if way == "prepared" else "DROP FUNCTION hidden()")
+    assert watch.recorded.operations == {"measurement": operations}
+
+
+def test_a_merge_in_a_trigger_of_a_partitioned_table(filled: Witness) -> None:
+    """The statement that the trigger interrupts is told by statement, the one in the trigger row by row."""
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("PostgreSQL has had MERGE since version 15.")
+    sql(
+        "CREATE FUNCTION on_move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF pg_trigger_depth() < 2 THEN"
+        " MERGE INTO measurement m USING (VALUES (4), (NEW.sensor + 100)) s (n) ON m.sensor = s.n"
+        " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 300, value = value + 1"
+        " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5);"
+        " END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER on_move BEFORE UPDATE ON measurement FOR EACH ROW EXECUTE FUNCTION on_move()"
+    )
+    try:
+        with filled.watching(exact=False) as watch:
+            sql("UPDATE measurement SET value = value + 10 WHERE sensor < 4")
+    finally:
+        sql("DROP TRIGGER on_move ON measurement; DROP FUNCTION on_move()")
+    assert watch.recorded.operations == {"measurement": "DDDIIIIIIUUU"}
+
+
+def test_a_plain_insert_after_a_move_in_the_same_transaction(filled: Witness) -> None:
+    with filled.watching() as watch, transaction.atomic():
+        with watch.statement():
+            sql("UPDATE measurement SET taken_on = '2024-07-07' WHERE sensor = 2")
+        with watch.statement():
+            sql("INSERT INTO measurement VALUES (2, '2025-05-01', 7)")
+        with watch.statement():
+            sql("UPDATE measurement SET value = 8 WHERE sensor = 2")
+    assert watch.recorded.operations == {"measurement": "DIIUU"}
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_version_that_is_closed_by_a_move_and_followed_by_another(
+    filled: Witness, limited: bool
+) -> None:
+    """The row that takes the old key's place belongs to the INSERT, and the one that has left to the UPDATE."""
+    with filled.watching(exact=False) as watch:
+        sql(
+            "WITH moved AS (UPDATE measurement SET taken_on = '2031-01-01' WHERE sensor IN (2, 3) RETURNING sensor)"
+            " INSERT INTO measurement SELECT sensor, '2025-05-01', 70 + sensor FROM moved"
+            + " LIMIT 1"
+            * limited
+        )
+    assert watch.recorded.operations == {"measurement": "DDIII" if limited else "DDIIII"}
+
+
+def test_a_merge_after_a_change_of_the_table(filled: Witness) -> None:
+    if connection.pg_version < 150000:  # type: ignore[attr-defined]
+        pytest.skip("PostgreSQL has had MERGE since version 15.")
+    sql("ALTER TABLE measurement ADD extra int")
+    try:
+        sql(
+            "MERGE INTO measurement m USING generate_series(1, 5) s (n) ON m.sensor = s.n"
+            " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 400, extra = s.n"
+            " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5, 50)"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sensor, operation, extra FROM audittrail.measurement_history"
+                " WHERE extra IS NOT NULL ORDER BY sensor"
             )
-        transaction.set_rollback(True)
-    assert watch.recorded.versions == ()
+            assert cursor.fetchall() == [(n, "I", n if n < 5 else 50) for n in range(1, 6)]
+    finally:
+        sql("DELETE FROM measurement; ALTER TABLE measurement DROP extra")
+        sync.sync("default")
 
 
 def test_the_orm_writes_to_partitions(witness: Witness) -> None:

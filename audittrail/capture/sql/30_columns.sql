@@ -49,6 +49,12 @@ LANGUAGE sql STABLE AS $$
                     WHERE conrelid = live AND contype = 'f' AND (confupdtype IN ('c', 'n', 'd') OR confdeltype IN ('c', 'n', 'd')))
 $$;
 
+-- Whether several rows of a table may have the same primary key for a while.
+CREATE OR REPLACE FUNCTION audittrail.has_deferrable_key(live oid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = live AND indisprimary AND NOT indimmediate)
+$$;
+
 -- One value for everything about a table and its history table that the capture functions depend on. A new session asks
 -- for it at its first write to the table, so it is one query of the bare catalogs.
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
@@ -58,10 +64,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                            ',' ORDER BY a.attrelid = live, a.attnum)
            FROM pg_attribute a
           WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
-        (SELECT i.indkey::text FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
-        -- Only where there are referential actions, or partitions, do the functions name the table itself.
-        (SELECT concat_ws('.', c.relnamespace, c.relname) FROM pg_class c
-          WHERE c.oid = live AND (c.relkind = 'p' OR audittrail.has_referential_actions(live))),
+        (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
+        -- The functions name the table.
+        (SELECT concat_ws('.', n.nspname, c.relname, audittrail.has_referential_actions(live)) FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live),
         -- The functions of a table from which others inherit run for those as well.
         (SELECT 'inherited' FROM pg_class c
           WHERE c.oid = live AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = live))))

@@ -1,91 +1,328 @@
--- The order of versions where statements nest: versions of a row must count up in the order in which it changed.
+-- The order of versions: those of a row must count up in the order in which it changed, and the last must be what the table holds.
 --
--- A statement is captured when it ends. One that runs inside another (in a row trigger, a foreign key's action) ends
--- first, and so is captured first, though the outer statement had changed its rows before. MERGE is alike: its
--- insertions are captured before its deletions. The later capture finds out, and gives the changes that really came
--- after its own new versions.
+-- A statement is captured when it ends. One that runs inside another (in a row trigger, in a function) ends first, and so is
+-- captured first, though the outer statement had changed its rows before. What several commands of one statement do (WITH, MERGE,
+-- referential actions) is captured command by command, though it came about in another order. So each capture that is not alone
+-- looks whether its rows were, before it, what their last versions say, and are now what it has made of them. If they
+-- were not, others are yet to be captured: what they have left behind is recorded with it. If they are not, others have been
+-- captured before: then the changes at hand are woven into the versions that are there.
 
--- Called after a statement has been captured inside or around another. Returns the first version that was captured
--- inside it, or NULL. The setting audittrail.nested holds the time of the client's statement, the trigger depth of the last
--- capture and, for each depth, the first version captured there or deeper since an outer one began. Several captures at one depth
--- may be the tables and events of one statement; a capture inside another statement tells that the one before is over.
-CREATE OR REPLACE FUNCTION audittrail.first_version_inside() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Whether something was captured before in the client's statement that is going on; notes that something is. The setting
+-- audittrail.statement holds the time of that statement.
+CREATE OR REPLACE FUNCTION audittrail.continues_statement() RETURNS boolean
+LANGUAGE plpgsql AS $$
 DECLARE
-    depth   int := pg_trigger_depth();
-    moment  text := extract(epoch FROM statement_timestamp())::text;
-    state   text[] := string_to_array(coalesce(current_setting('audittrail.nested', true), ''), ' ');
-    inside  bigint;
+    moment  text := extract(epoch FROM statement_timestamp());
     ignored text;
 BEGIN
-    IF state[1] IS DISTINCT FROM moment THEN
-        state := ARRAY[moment, ''];
-    ELSIF depth > state[2]::int THEN
-        state := state[:state[2]::int + 2];
+    IF current_setting('audittrail.statement', true) = moment THEN
+        RETURN true;
     END IF;
-    SELECT min(mark::bigint) INTO inside
-      FROM unnest(state[3:]) WITH ORDINALITY m (mark, level) WHERE mark <> '' AND level > depth;
-    state[2] := depth;
-    IF depth > 1 AND coalesce(state[depth + 2], '') = '' THEN
-        -- What is inside this statement is inside the outer one as well, and stays there unless this one's own rows are moved.
-        state[depth + 2] := coalesce(inside, currval('audittrail.clock'));
-    END IF;
-    -- Deeper versions still count for further events of this statement.
-    ignored := set_config('audittrail.nested', CASE WHEN cardinality(state) > 2 THEN array_to_string(state, ' ', '') ELSE '' END, true);
-    RETURN inside;
+    ignored := set_config('audittrail.statement', moment, true);
+    -- In the statement that begins a transaction, what comes first does without the setting.
+    RETURN statement_timestamp() = transaction_timestamp() AND current_setting('audittrail.revision', true) <> '';
 END
 $$;
 
--- The statement, but for its beginning, that puts versions in order where the transition tables are seen: for each row that
--- version {captured} captured and that has changed again since, its versions from {first} on (of those only the last if {only_last})
--- get new numbers behind it. A row has changed again if the table now holds something else, or if the last of those versions
--- left it as {captured} did: coming after that one, {captured} would have changed nothing. A row that {captured} inserted was
--- not there before, so all its versions since it was last deleted come after {captured}.
--- The three are given as SQL. The statement begins with "WITH live AS NOT MATERIALIZED (SELECT * FROM <the table>)": the table is
--- named when it is executed, since it may have been renamed.
-CREATE OR REPLACE FUNCTION audittrail.ordering_statement(parts jsonb, event text, first text, captured text, only_last text) RETURNS text[]
+-- Weave changes of one row into the versions of it that a transaction has made already. States of the row are numbers, equal for
+-- equal ones; 0 is no row. "first" is its state before all of these; version n has left it in states[n], with the values of
+-- state images[n], and was an insertion if born[n]; change n, in the order in which they came about, has made new_states[n] of
+-- old_states[n]; the table now holds one of "present" (NULL: can't be told). Returns the versions from the first new one on,
+-- in their order: the version that is there, or the change whose new image (or old one) is the image of a new version; 0 stands for the row
+-- in the table. Step 0, if "replaceable", says that the first state was not what it was taken for, but what change 1 began with.
+--
+-- It is the cheapest of all chains that hold versions and changes in their order, each beginning with what the one before it has left, and
+-- end with what is in the table. A version may be what a change made: one that was recorded because another change followed.
+CREATE OR REPLACE FUNCTION audittrail.weave(first int, replaceable boolean, states int[], images int[], born boolean[], old_states int[], new_states int[], present int[])
+RETURNS TABLE (step int, source "char", number int, operation "char")
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n_versions int := coalesce(cardinality(states), 0);
+    n_changes  int := coalesce(cardinality(old_states), 0);
+    begin_with int := first;
+    best       int;
+    best_first int := first;
+    best_moves int[];
+    costs      int[];
+    origins    int[];
+    moves      int[];
+    node       int;
+    target     int;
+    base       int;
+    cost       int;
+    needed     int;
+    state      int;
+    v          int;
+    c          int;
+    changing   boolean := false;
+    last_image int;
+    last_source "char";
+BEGIN
+    LOOP
+        -- Node (v, c, kind): v versions and c changes are in the chain, the last of them a version (0) or a change (1). A move to
+        -- it is a version (1), a change (2), a version that is what a change made (3), the latter two after a gap (4, 5).
+        costs := array_fill(NULL::int, ARRAY[2 * (n_versions + 1) * (n_changes + 1)]);
+        origins := costs;
+        moves := costs;
+        costs[1] := 0;
+        FOR v IN 0 .. n_versions LOOP
+            FOR c IN 0 .. n_changes LOOP
+                FOR kind IN 0 .. 1 LOOP
+                    node := 2 * (v * (n_changes + 1) + c) + kind + 1;
+                    CONTINUE WHEN costs[node] IS NULL;
+                    state := CASE WHEN kind = 1 THEN new_states[c] WHEN v > 0 THEN states[v] ELSE begin_with END;
+                    IF v < n_versions THEN
+                        needed := CASE WHEN born[v + 1] THEN 0 WHEN states[v + 1] = 0 THEN images[v + 1]
+                                       ELSE nullif(CASE WHEN v > 0 THEN states[v] ELSE first END, 0) END;
+                        target := 2 * ((v + 1) * (n_changes + 1) + c) + 1;
+                        cost := costs[node] + CASE WHEN state = needed THEN 0 WHEN needed IS NULL AND state <> 0 THEN 1 ELSE 5 END;
+                        IF cost < coalesce(costs[target], cost + 1) THEN
+                            costs[target] := cost; origins[target] := node; moves[target] := 1;
+                        END IF;
+                        IF c < n_changes AND new_states[c + 1] = states[v + 1] THEN
+                            target := target + 2;
+                            cost := costs[node] + CASE WHEN state = old_states[c + 1] THEN 0 ELSE 3 END;
+                            IF cost < coalesce(costs[target], cost + 1) THEN
+                                costs[target] := cost; origins[target] := node;
+                                moves[target] := CASE WHEN state = old_states[c + 1] THEN 3 ELSE 5 END;
+                            END IF;
+                        END IF;
+                    END IF;
+                    IF c < n_changes THEN
+                        target := 2 * (v * (n_changes + 1) + c + 1) + 2;
+                        cost := costs[node] + CASE WHEN state = old_states[c + 1] THEN 1 ELSE 3 END;
+                        IF cost < coalesce(costs[target], cost + 1) THEN
+                            costs[target] := cost; origins[target] := node;
+                            moves[target] := CASE WHEN state = old_states[c + 1] THEN 2 ELSE 4 END;
+                        END IF;
+                    END IF;
+                END LOOP;
+            END LOOP;
+        END LOOP;
+        base := 2 * (n_versions * (n_changes + 1) + n_changes) + 1;
+        FOR node IN base .. base + 1 LOOP
+            CONTINUE WHEN costs[node] IS NULL;
+            state := CASE WHEN node > base THEN new_states[n_changes] WHEN n_versions > 0 THEN states[n_versions] ELSE begin_with END;
+            cost := costs[node] + CASE WHEN present IS NULL OR state = ANY (present) OR present = '{}' AND state = 0 THEN 0 ELSE 4 END;
+            IF cost < coalesce(best, cost + 1) THEN
+                best := cost;
+                best_first := begin_with;
+                best_moves := '{}';
+                target := node;
+                WHILE target > 1 LOOP
+                    best_moves := moves[target] || best_moves;
+                    target := origins[target];
+                END LOOP;
+            END IF;
+        END LOOP;
+        EXIT WHEN NOT replaceable OR n_changes = 0 OR begin_with <> first OR old_states[1] = first;
+        begin_with := old_states[1];
+    END LOOP;
+
+    step := 0;
+    IF best_first <> first THEN
+        source := CASE WHEN best_first = 0 THEN '-' ELSE 'o' END;
+        number := 1;
+        RETURN NEXT;
+    END IF;
+    state := best_first;
+    v := 0;
+    c := 0;
+    -- "last_source" and "last_image" say where the image of the present state is.
+    last_source := 'f';
+    last_image := 0;
+    FOREACH node IN ARRAY best_moves LOOP
+        IF node IN (4, 5) THEN
+            step := step + 1;
+            IF old_states[c + 1] = 0 THEN
+                source := last_source; number := last_image; operation := 'D';
+            ELSE
+                source := 'o'; number := c + 1; operation := CASE WHEN state = 0 THEN 'I' ELSE 'U' END;
+            END IF;
+            RETURN NEXT;
+            state := old_states[c + 1];
+            last_source := 'o'; last_image := c + 1;
+        END IF;
+        IF node IN (2, 3, 4, 5) THEN
+            c := c + 1;
+        END IF;
+        IF node IN (1, 3, 5) THEN
+            v := v + 1;
+            IF step > 0 THEN
+                step := step + 1;
+                source := 'v'; number := v; operation := CASE WHEN states[v] = 0 THEN 'D' WHEN state = 0 THEN 'I' ELSE 'U' END;
+                RETURN NEXT;
+            END IF;
+            state := states[v];
+            last_source := 'v'; last_image := v;
+        ELSE
+            step := step + 1;
+            number := c;
+            IF new_states[c] = 0 THEN
+                source := 'o'; operation := 'D';
+            ELSE
+                source := 'n'; operation := CASE WHEN state = 0 THEN 'I' ELSE 'U' END;
+                last_source := 'n'; last_image := c;
+            END IF;
+            RETURN NEXT;
+            state := new_states[c];
+        END IF;
+    END LOOP;
+    IF NOT (present IS NULL OR state = ANY (present) OR present = '{}' AND state = 0) THEN
+        step := step + 1;
+        IF present = '{}' THEN
+            source := last_source; number := last_image; operation := 'D';
+        ELSE
+            source := 'p'; number := 1; operation := CASE WHEN state = 0 THEN 'I' ELSE 'U' END;
+        END IF;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+-- The columns of the history table, in its own order, as they are in the row "alias" of the table.
+CREATE OR REPLACE FUNCTION audittrail.image_items(tracked audittrail.tracked_table, alias text) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN audittrail.compose_lines($template$
-, touched AS (
-    $template$ || CASE event WHEN 'INSERT' THEN 'SELECT {r.key} FROM new_rows r'
-                             WHEN 'DELETE' THEN 'SELECT {r.key} FROM old_rows r'
-                             ELSE 'SELECT {r.key} FROM new_rows r UNION SELECT {r.key} FROM old_rows r' END || $template$
-), overtaken AS MATERIALIZED (
-    SELECT {mine.stored_key}, mine.revision_id,
-           CASE WHEN {only_last} THEN last.version ELSE since.version END AS audittrail_lower
-      FROM touched
-      JOIN {history} mine ON {mine.stored_key = touched.key} AND mine.version = {captured}
-     CROSS JOIN LATERAL (
-        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE {first} END) AS version
-          FROM {history} l
-         WHERE mine.operation = 'I' AND {l.stored_key = mine.stored_key}
-           AND l.version < {first} AND l.operation IN ('D', 'T')) since
-     CROSS JOIN LATERAL (
-        SELECT * FROM {history} l
-         WHERE {l.stored_key = mine.stored_key} AND l.revision_id = mine.revision_id
-           AND l.version >= since.version AND l.version < {captured}
-         ORDER BY l.version DESC LIMIT 1) last
-     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                ELSE last.operation NOT IN ('D', 'T')
-                     AND ROW({last.stored_compared})::record
-                      *= ROW({mine.stored_compared})::record END
-        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE {live.key = mine.stored_key})
-                ELSE NOT EXISTS (SELECT FROM live WHERE {live.key = mine.stored_key}
-                                    AND ROW({live.compared})::record
-                                     *= ROW({mine.stored_compared})::record) END
-), later AS MATERIALIZED (
-    SELECT {l.stored_key}, l.version AS audittrail_old
-      FROM overtaken o
-      JOIN {history} l ON {l.stored_key = o.stored_key} AND l.revision_id = o.revision_id
-       AND l.version >= o.audittrail_lower AND l.version < {captured}
-), renumbered AS MATERIALIZED (
-    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-)
-UPDATE {history} h SET version = n.audittrail_new
-  FROM later l JOIN renumbered n USING (audittrail_old)
- WHERE {h.stored_key = l.stored_key} AND h.version = l.audittrail_old;
-$template$, parts || jsonb_build_object('first', first, 'captured', captured, 'only_last', only_last));
+    RETURN (
+        SELECT array_agg(CASE WHEN c.name IS NULL THEN 'NULL' ELSE format('%s.%I', alias, c.name) END ORDER BY a.attnum)
+          FROM pg_attribute a
+          LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.history = a.attname
+         WHERE a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attnum > 0 AND NOT a.attisdropped);
+END
+$$;
+
+-- The statement, but for its beginning, that weaves the changes at hand into the versions of "revision", given as SQL. What
+-- is in the table counts if "is_told". It begins with "WITH live AS NOT MATERIALIZED (SELECT * FROM <the table>)": the table is named
+-- when the statement is executed. If "by_row", there is one change, from $3 to $4; otherwise they are in the transition tables.
+CREATE OR REPLACE FUNCTION audittrail.weaving_statement(tracked audittrail.tracked_table, parts jsonb, event text, by_row boolean,
+                                                        revision text DEFAULT '$1', is_told text DEFAULT '$2') RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_partitioned boolean := coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = tracked.relation), false);
+BEGIN
+    parts := parts || jsonb_build_object(
+        'revision', revision, 'is_told', is_told, 'has_old', event <> 'INSERT', 'has_new', event <> 'DELETE',
+        'is_replaceable', NOT tracked.baseline_complete,
+        'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
+    RETURN audittrail.compose_lines(concat($template$
+, changes AS MATERIALIZED (
+    {changes}
+), sides AS MATERIALIZED (
+    -- A row whose key has changed is one deleted and one inserted.
+    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+           CASE WHEN {(audittrail_old).stored_key = (audittrail_new).stored_key} THEN audittrail_new END AS audittrail_new
+      FROM changes WHERE has_old
+     UNION ALL
+    SELECT place, audittrail_new, NULL, audittrail_new
+      FROM changes WHERE has_new AND NOT (has_old AND {(audittrail_old).stored_key = (audittrail_new).stored_key})
+), keys AS MATERIALIZED (
+    SELECT DISTINCT ON ({(audittrail_key).stored_key}) audittrail_key FROM sides
+), items AS MATERIALIZED (
+    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+    -- at hand, and the present one (p).
+    SELECT row_number() OVER () AS item, i.*
+      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                   h.operation = 'I' AS is_born, ROW(h.*)::{history} AS audittrail_image
+              FROM keys
+              JOIN {history} h ON {h.stored_key = (audittrail_key).stored_key}
+             WHERE h.revision_id = {revision} AND NOT (h.version = {since_version} AND h.operation = 'B')
+             UNION ALL
+            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                   h.version = {since_version} AND h.operation = 'B', ROW(h.*)::{history}
+              FROM keys
+             CROSS JOIN LATERAL (
+                SELECT * FROM {history} h
+                 WHERE {h.stored_key = (audittrail_key).stored_key} AND h.version >= {since_version}
+                   AND (h.revision_id IS DISTINCT FROM {revision} OR h.version = {since_version} AND h.operation = 'B')
+                 ORDER BY h.version DESC LIMIT 1) h
+             UNION ALL
+            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+             UNION ALL
+            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+             UNION ALL
+            SELECT audittrail_key, 'p', 0, false, false, ROW({live_image})::{history}
+              FROM keys
+              JOIN live ON {is_told} AND {live.key = (audittrail_key).stored_key}) i
+), ranked AS MATERIALIZED (
+    SELECT items.*, dense_rank() OVER (
+               PARTITION BY {(audittrail_key).stored_key}
+               ORDER BY ROW({(audittrail_image).stored_compared})::record USING OPERATOR(pg_catalog.*<))::int AS alike
+      FROM items
+), chains AS MATERIALIZED (
+    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+           {is_replaceable} AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+           CASE WHEN {is_told} THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+      FROM ranked
+     GROUP BY {(audittrail_key).stored_key}
+), steps AS MATERIALIZED (
+    SELECT w.step, w.source, w.operation, f_item,
+           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                         WHEN 'p' THEN p_item ELSE f_item END AS item
+      FROM chains
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+), ticks AS MATERIALIZED (
+    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+), moved AS (
+    UPDATE {history} h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+       AND {h.stored_key = (audittrail_key).stored_key} AND h.version = i.place
+)$template$, CASE WHEN NOT tracked.baseline_complete THEN $template$, rebased AS (
+    -- What was taken for the baseline is what an outer statement had made of it already.
+    UPDATE {history} h SET (revision_id, {stored_columns}) = ROW({since_revision}, {(audittrail_image).stored_columns})
+      FROM steps s JOIN items i USING (item)
+     WHERE s.step = 0 AND s.source = 'o' AND {h.stored_key = (audittrail_key).stored_key} AND h.version = {since_version}
+), unbased AS (
+    DELETE FROM {history} h
+     USING steps s JOIN items i ON i.item = s.f_item
+     WHERE s.step = 0 AND s.source = '-' AND {h.stored_key = (audittrail_key).stored_key} AND h.version = {since_version}
+)$template$ END, $template$
+INSERT INTO {history} (version, revision_id, operation, {stored_columns})
+SELECT t.tick, {revision}, s.operation, {(audittrail_image).stored_columns}
+  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+ WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+$template$), parts || jsonb_build_object('changes', audittrail.compose_lines(
+        CASE WHEN by_row THEN $template$
+SELECT 1 AS place, {has_old} AS has_old, {has_new} AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
+$template$ WHEN event = 'INSERT' THEN $template$
+SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
+       NULL::{history} AS audittrail_old,
+       ROW({new_image})::{history} AS audittrail_new
+  FROM new_rows n
+$template$ WHEN event = 'DELETE' THEN $template$
+SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
+       ROW({old_image})::{history} AS audittrail_old,
+       NULL::{history} AS audittrail_new
+  FROM old_rows o
+$template$ WHEN is_partitioned THEN $template$
+-- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
+SELECT row_number() OVER () AS place, c.*
+  FROM (SELECT o.audittrail_found IS NOT NULL AS has_old, n.audittrail_found IS NOT NULL AS has_new,
+               ROW({old_image})::{history} AS audittrail_old,
+               ROW({new_image})::{history} AS audittrail_new
+          FROM (SELECT n.*, true AS audittrail_found FROM new_rows n) n
+          FULL JOIN (SELECT o.*, true AS audittrail_found FROM old_rows o) o ON {o.key = n.key}
+         WHERE ROW({n.compared})::record
+           *<> ROW({o.compared})::record) c
+$template$ ELSE $template$
+-- By their order, which is that in which they came about: several referential actions may have changed a row.
+SELECT audittrail_place AS place, true AS has_old, true AS has_new,
+       ROW({old_image})::{history} AS audittrail_old,
+       ROW({new_image})::{history} AS audittrail_new
+  FROM (SELECT n.*, row_number() OVER () AS audittrail_place FROM new_rows n) n
+  JOIN (SELECT o.*, row_number() OVER () AS audittrail_place FROM old_rows o) o USING (audittrail_place)
+ WHERE ROW({n.compared})::record
+   *<> ROW({o.compared})::record
+$template$ END, parts)));
 END
 $$;

@@ -27,30 +27,31 @@ BEGIN
 END
 $$;
 
--- The statement that captures one kind of event of any number of rows, from the transition tables. Other rows than those come
--- from "source": the table, which may be a partition, that is truncated; new rows of an UPDATE. In a capture function the
--- version is entered into the revision afterwards; elsewhere ("by_itself") by the statement.
-CREATE OR REPLACE FUNCTION audittrail.capture_statement(tracked audittrail.tracked_table, parts jsonb, event text, by_itself boolean DEFAULT false, source text DEFAULT NULL) RETURNS text[]
+-- The statement that captures one kind of event of any number of rows. They come from "new_rows" and "old_rows": the transition
+-- tables, a single row, or the table, which may be a partition, that is truncated. In a capture function the version is entered
+-- into the revision afterwards; elsewhere ("by_itself") by the statement.
+CREATE OR REPLACE FUNCTION audittrail.capture_statement(tracked audittrail.tracked_table, parts jsonb, event text, by_itself boolean DEFAULT false,
+                                                        new_rows text DEFAULT 'new_rows', old_rows text DEFAULT 'old_rows') RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     version  text := CASE WHEN by_itself THEN '(SELECT audittrail.next_version())' ELSE '(SELECT nextval(''audittrail.clock''))' END;
     revision text := CASE WHEN by_itself THEN '(SELECT current_setting(''audittrail.revision'')::bigint)'
                           ELSE 'coalesce(audittrail_number, currval(''audittrail.clock''))' END;
 BEGIN
+    parts := parts || jsonb_build_object('new_rows', new_rows, 'old_rows', old_rows, 'source', CASE event WHEN 'DELETE' THEN old_rows ELSE new_rows END);
     IF event <> 'UPDATE' THEN
         RETURN audittrail.compose_lines($template$
 INSERT INTO {history} ({history_columns})
 SELECT {image}
   FROM {source} r;
-$template$, parts || jsonb_build_object('source', coalesce(source, CASE event WHEN 'DELETE' THEN 'old_rows' ELSE 'new_rows' END))
-            || audittrail.image_parts(tracked, 'r', format('%L::"char"', left(event, 1)), version, revision));
+$template$, parts || audittrail.image_parts(tracked, 'r', format('%L::"char"', left(event, 1)), version, revision));
     ELSIF tracked.key = '{}' THEN
         -- A migration has dropped the key: rows are paired by their order, which is the same in both tables.
         RETURN audittrail.compose_lines($template$
 INSERT INTO {history} ({history_columns})
 SELECT {image}
-  FROM (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n
-  FULL JOIN (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o ON n.audittrail_row = o.audittrail_row
+  FROM (SELECT n.*, row_number() OVER () AS audittrail_row FROM {new_rows} n) n
+  FULL JOIN (SELECT o.*, row_number() OVER () AS audittrail_row FROM {old_rows} o) o ON n.audittrail_row = o.audittrail_row
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record;
 $template$, parts || audittrail.image_parts(tracked, 'n', '''U''::"char"', version, revision));
@@ -60,13 +61,12 @@ $template$, parts || audittrail.image_parts(tracked, 'n', '''U''::"char"', versi
     RETURN audittrail.compose_lines($template$
 INSERT INTO {history} ({history_columns})
 SELECT {image}
-  FROM {source} n
-  FULL JOIN old_rows o ON {o.key = n.key}
+  FROM {new_rows} n
+  FULL JOIN {old_rows} o ON {o.key = n.key}
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record;
-$template$, parts || jsonb_build_object('source', coalesce(source, 'new_rows'))
-        || audittrail.image_parts(tracked, NULL, format('CASE WHEN o.%1$I IS NULL THEN ''I''::"char" WHEN n.%1$I IS NULL THEN ''D''::"char" ELSE ''U''::"char" END',
-                                                        tracked.key[1]), version, revision));
+$template$, parts || audittrail.image_parts(tracked, NULL,
+        format('CASE WHEN o.%1$I IS NULL THEN ''I''::"char" WHEN n.%1$I IS NULL THEN ''D''::"char" ELSE ''U''::"char" END', tracked.key[1]), version, revision));
 END
 $$;
 
@@ -92,89 +92,13 @@ BEGIN
 END
 $$;
 
--- The statements that put the baseline right after one kind of event inside or around others. The others were captured
--- first, and took a row that this statement had changed already for one that nobody had changed yet. Rows whose first
--- change has the version "captured", given as SQL, were before as old_rows says, or were not there.
-CREATE OR REPLACE FUNCTION audittrail.nested_baseline(parts jsonb, event text, captured text) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN audittrail.compose_lines(concat(CASE WHEN event <> 'INSERT' THEN $template$
-INSERT INTO {history} AS earliest (version, revision_id, operation, {stored_columns})
-SELECT {since_version}, {since_revision}, 'B', {b.columns}
-  FROM old_rows b
- WHERE NOT EXISTS (SELECT FROM {history} h
-                    WHERE {h.stored_key = b.key} AND h.version > {since_version} AND h.version < {captured})
-    ON CONFLICT ({stored_key}, version) DO UPDATE
-   SET (revision_id, {stored_columns}) = ROW({since_revision}, {excluded.stored_columns})
- WHERE ROW({earliest.stored_columns})::record
-   *<> ROW({excluded.stored_columns})::record;$template$ END, CASE WHEN event <> 'DELETE' THEN $template$
-DELETE FROM {history} earliest
- USING {history} mine
- WHERE earliest.version = {since_version} AND earliest.operation = 'B'
-   AND {earliest.stored_key = mine.stored_key} AND mine.version = {captured} AND mine.operation = 'I'
-   AND NOT EXISTS (SELECT FROM {history} h
-                    WHERE {h.stored_key = mine.stored_key} AND h.version > {since_version} AND h.version < mine.version);$template$ END),
-        parts || jsonb_build_object('captured', captured));
-END
-$$;
-
 -- How a capture function writes the versions of an UPDATE: one row apart from several.
-CREATE OR REPLACE FUNCTION audittrail.capture_update(tracked audittrail.tracked_table, parts jsonb, is_partitioned boolean, has_actions boolean) RETURNS text[]
+CREATE OR REPLACE FUNCTION audittrail.capture_update(tracked audittrail.tracked_table, parts jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    several      text[] := audittrail.capture_statement(tracked, parts, 'UPDATE');
     is_whole     boolean;
     time_changed text;
 BEGIN
-    IF tracked.key = '{}' THEN
-        RETURN several;
-    END IF;
-    IF has_actions THEN
-        several := audittrail.compose_lines($template$
--- What several referential actions of one statement do to a table is in the same transition tables: then a row may be there
--- more than once. Its images are captured one pair after the other, in the order in which they came about.
-IF (SELECT count(*) <> count(DISTINCT ROW({n.key})) FROM new_rows n) THEN
-    FOR audittrail_pair IN 1 .. (SELECT count(*) FROM new_rows) LOOP
-        INSERT INTO {history} ({history_columns})
-        SELECT {image}
-          FROM (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o
-          JOIN (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n
-            ON n.audittrail_row = audittrail_pair AND o.audittrail_row = audittrail_pair
-           AND ROW({n.compared})::record
-           *<> ROW({o.compared})::record
-         CROSS JOIN LATERAL (
-            SELECT 'D'::"char" AS audittrail_operation, {o.columns} WHERE NOT ({o.key = n.key})
-            UNION ALL
-            SELECT CASE WHEN {o.key = n.key} THEN 'U'::"char" ELSE 'I'::"char" END, {n.columns}) c;
-    END LOOP;
-    RETURN NULL;
-END IF;
-{several}
-$template$, parts || jsonb_build_object('several', several)
-            || audittrail.image_parts(tracked, 'c', 'c.audittrail_operation', '(SELECT audittrail.next_version())',
-                                      '(SELECT current_setting(''audittrail.revision'')::bigint)'));
-    END IF;
-    IF is_partitioned THEN
-        RETURN audittrail.compose_lines($template$
--- PostgreSQL gives the triggers of a partitioned table the wrong new image of a row that a MERGE updates after it has inserted
--- another: that of the inserted row. The table has the right one, unless the key has changed.
-IF EXISTS (SELECT FROM old_rows o
-            WHERE NOT EXISTS (SELECT FROM new_rows n WHERE {o.key = n.key})
-              AND NOT EXISTS (SELECT FROM {live} n WHERE {o.key = n.key})) THEN
-    ignored := set_config('audittrail.moved', 'on', true);  -- for the trigger of INSERT
-END IF;
-IF EXISTS (SELECT FROM old_rows o
-            WHERE NOT EXISTS (SELECT FROM new_rows n WHERE {o.key = n.key})
-              AND EXISTS (SELECT FROM {live} n WHERE {o.key = n.key})) THEN
-    {from_table}
-ELSE
-    {several}
-END IF;
-$template$, parts || jsonb_build_object(
-            'several', several,
-            'from_table', audittrail.capture_statement(tracked, parts, 'UPDATE', false,
-                audittrail.compose('(SELECT n.* FROM {live} n WHERE EXISTS (SELECT FROM old_rows o WHERE {o.key = n.key}))', parts))));
-    END IF;
     -- A table that inherits may have columns more, which are not recorded.
     SELECT bool_and(c.history IS NOT NULL AND NOT c.ignored) AND NOT audittrail.is_divided(tracked.relation) INTO is_whole FROM jsonb_to_recordset(tracked.columns) c (history text, ignored boolean);
     -- Most updates change a time: to look at times first spares most comparisons of whole rows.
@@ -182,11 +106,7 @@ $template$, parts || jsonb_build_object(
       FROM (SELECT * FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
              WHERE c.type ~ '^timestamp(\(\d\))? with(out)? time zone$' AND c.history IS NOT NULL AND NOT c.ignored
              ORDER BY c.attnum DESC LIMIT 2) c;
-    -- Not so with a partitioned table, where a trigger may keep a row from arriving in another partition: then there are fewer
-    -- new rows than old ones.
     RETURN audittrail.compose_lines($template$
-PERFORM FROM new_rows OFFSET 1;
-several := FOUND;
 IF NOT several THEN
     -- A single row, so written that it is joined by a nested loop.
     INSERT INTO {history} ({history_columns})
@@ -203,65 +123,168 @@ END IF;
 IF several THEN
     {several}
 END IF;
-$template$, parts || jsonb_build_object('several', several, 'time_changed', time_changed)
+$template$, parts || jsonb_build_object('several', audittrail.capture_statement(tracked, parts, 'UPDATE'), 'time_changed', time_changed)
         || audittrail.image_parts(tracked, 'n', '''U''::"char"', 'nextval(''audittrail.clock'')', 'coalesce(audittrail_number, currval(''audittrail.clock''))'));
 END
 $$;
 
--- How it writes the versions of an INSERT.
-CREATE OR REPLACE FUNCTION audittrail.capture_insert(tracked audittrail.tracked_table, parts jsonb, is_partitioned boolean) RETURNS text[]
+-- How it finds out whether changes are yet to be captured that came about before the ones at hand, or have been captured that
+-- came after them, and sees to it: see 35_order.sql. Then it returns, or goes on to capture them as usual.
+CREATE OR REPLACE FUNCTION audittrail.disentangle(tracked audittrail.tracked_table, parts jsonb, event text, new_rows text DEFAULT 'new_rows', old_rows text DEFAULT 'old_rows') RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    several text[] := audittrail.capture_statement(tracked, parts, 'INSERT');
+    by_row  boolean := new_rows <> 'new_rows';
+    weaving text[] := audittrail.weaving_statement(tracked, parts, event, by_row);
+    quote   text := '$weave$';
 BEGIN
-    IF tracked.key = '{}' OR NOT is_partitioned THEN
-        RETURN several;
-    END IF;
-    RETURN audittrail.compose_lines($template$
--- New rows that are there already, as the UPDATE of the same MERGE has told, were told instead of others whose keys have changed.
-IF current_setting('audittrail.moved', true) <> '' THEN
-    IF EXISTS (SELECT FROM new_rows n
-                WHERE (SELECT h.operation NOT IN ('D', 'T') AND h.revision_id = audittrail_number
-                         FROM {history} h WHERE {h.stored_key = n.key} ORDER BY h.version DESC LIMIT 1)) THEN
-        RAISE EXCEPTION 'audittrail: this MERGE inserts rows into % and changes keys of others: PostgreSQL does not tell the triggers of a partitioned table which',
-                        {relation}::regclass
-            USING ERRCODE = 'feature_not_supported', HINT = 'Insert and update in statements of their own, or use INSERT ... ON CONFLICT.';
-    END IF;
+    WHILE strpos(array_to_string(weaving, ' '), quote) > 0 LOOP  -- a column may have that name
+        quote := left(quote, -1) || 'e$';
+    END LOOP;
+    RETURN audittrail.compose_lines(concat($template$
+seqscan := current_setting('enable_seqscan');
+ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
+    SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
+                         OR ROW({live.compared})::record
+                        *<> ROW({n.compared})::record THEN 2 ELSE 0 END)
+      FROM {new_rows} n
+     CROSS JOIN LATERAL (SELECT {n.key}) k$template$ WHEN 'DELETE' THEN $template$
+    SELECT max(CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                    WHEN ROW({l.stored_compared})::record
+                     *<> ROW({o.compared})::record THEN 1 ELSE 0 END)
+      FROM {old_rows} o
+     CROSS JOIN LATERAL (SELECT {o.key}) k$template$ ELSE $template$
+    SELECT max(CASE WHEN n.{first_key} IS NULL
+                    THEN CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                    WHEN live.{first_key} IS NULL
+                         OR ROW({live.compared})::record
+                        *<> ROW({n.compared})::record THEN 2
+                    WHEN l.audittrail_lives
+                         AND (o.{first_key} IS NULL
+                              OR ROW({l.stored_compared})::record
+                              *= ROW({n.compared})::record) THEN 2
+                    WHEN o.{first_key} IS NOT NULL
+                         AND (l.audittrail_lives IS NOT TRUE
+                              OR ROW({l.stored_compared})::record
+                             *<> ROW({o.compared})::record) THEN 1
+                    ELSE 0 END)
+      FROM {new_rows} n
+      FULL JOIN {old_rows} o ON {o.key = n.key}
+     CROSS JOIN LATERAL (SELECT {either_key}) k$template$ END, $template$
+      LEFT JOIN LATERAL (
+        SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
+         WHERE {h.stored_key = k.key} AND h.version >= {since_version}
+         ORDER BY h.version DESC LIMIT 1) l ON true
+      LEFT JOIN {live} live ON {live.key = k.key}$template$, CASE WHEN event = 'UPDATE' THEN $template$
+     WHERE ROW({n.compared})::record
+       *<> ROW({o.compared})::record$template$ END, $template$
+);$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
+IF (SELECT count(*) <> count(DISTINCT ROW({n.key})) FROM new_rows n) THEN
+    tangle := 2;  -- several referential actions have changed a row
+END IF;$template$ END, CASE WHEN event <> 'INSERT' THEN $template$
+IF tangle = 1 THEN
+    INSERT INTO {history} ({history_columns})
+    SELECT {image}
+      FROM {old_rows} o
+      LEFT JOIN LATERAL (
+        SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
+         WHERE {h.stored_key = o.key} AND h.version >= {since_version}
+         ORDER BY h.version DESC LIMIT 1) l ON true
+     WHERE l.audittrail_lives IS NOT TRUE
+           OR ROW({l.stored_compared})::record
+          *<> ROW({o.compared})::record;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+END IF;$template$ END, $template$
+ignored := set_config('enable_seqscan', seqscan, true);
+IF tangle = 2 THEN
+    audittrail_number := audittrail.enter_revision(
+        audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+    ignored := set_config('audittrail.unguarded', 'on', true);
+    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', {relation}::regclass, ' WHERE $2)', {quote}
+        {weaving}
+        {quote})
+      USING audittrail_number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
+            ', CASE WHEN event = 'INSERT' THEN 'NULL' ELSE 'ROW({old_image})' END, '::{history},
+            ', CASE WHEN event = 'DELETE' THEN 'NULL' ELSE 'ROW({new_image})' END, '::{history}') END, $template$;
+    ignored := set_config('audittrail.unguarded', '', true);
+    RETURN NULL;
 END IF;
-{several}
-$template$, parts || jsonb_build_object('several', several));
+$template$), parts || jsonb_build_object(
+        'new_rows', new_rows, 'old_rows', old_rows, 'weaving', weaving, 'quote', quote, 'first_key', quote_ident(tracked.key[1]),
+        'either_key', ARRAY(SELECT format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END AS %2$I', tracked.key[1], k.name)
+                              FROM unnest(tracked.key) WITH ORDINALITY k (name, position) ORDER BY k.position),
+        'old_image', audittrail.image_items(tracked, 'OLD'), 'new_image', audittrail.image_items(tracked, 'NEW'))
+        || audittrail.image_parts(tracked, 'o', 'CASE WHEN l.audittrail_lives THEN ''U''::"char" ELSE ''I''::"char" END',
+                                  '(SELECT nextval(''audittrail.clock''))', 'coalesce(audittrail_number, currval(''audittrail.clock''))'));
 END
 $$;
 
--- What it does after a statement inside or around others: put the versions in order, and the baseline while that is incomplete.
-CREATE OR REPLACE FUNCTION audittrail.order_versions(tracked audittrail.tracked_table, parts jsonb, event text, may_be_overtaken boolean) RETURNS text[]
+-- How the functions of a partitioned table capture row by row, in a MERGE. Of the rows that a MERGE moves between partitions, and of
+-- those that it updates after it has inserted others, PostgreSQL shows statement triggers wrong images, or none (16.14, 18.4);
+-- row triggers see the right ones, and cost several times as much. So a trigger before each statement finds out whether it may
+-- be one, or be part of one; if so, the row triggers are on until all statements inside it have ended.
+CREATE OR REPLACE FUNCTION audittrail.capture_by_row(tracked audittrail.tracked_table, parts jsonb, event text) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    ordering text[];
-    quote    text := '$order$';
+    new_row text := audittrail.compose('(SELECT {NEW.columns})', parts);
+    old_row text := audittrail.compose('(SELECT {OLD.columns})', parts);
 BEGIN
-    IF tracked.key = '{}' THEN
-        RETURN ARRAY['PERFORM audittrail.first_version_inside();'];
+    RETURN audittrail.compose_lines($template$
+IF TG_LEVEL = 'ROW' THEN
+    audittrail_number := audittrail.own_revision();
+    {baseline}
+    {disentangle}
+    {capture}
+    IF FOUND THEN
+        audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
     END IF;
-    ordering := audittrail.ordering_statement(parts, event, '$1', '$2', '$3');
-    WHILE strpos(array_to_string(ordering, ' '), quote) > 0 LOOP  -- a column may have that name
-        quote := left(quote, -1) || 'r$';
-    END LOOP;
-    RETURN audittrail.compose_lines(concat($template$
-inside := audittrail.first_version_inside();
-IF $template$, CASE WHEN may_be_overtaken THEN 'overtaken OR ' END, $template$inside IS NOT NULL THEN
-    -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-    ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', {relation}::regclass, ')', {quote}
-        {ordering}
-        {quote}) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-    ignored := set_config('audittrail.unguarded', '', true);
-END IF;$template$, CASE WHEN NOT tracked.baseline_complete THEN $template$
-ignored := set_config('audittrail.unguarded', 'on', true);
-{baseline}
-ignored := set_config('audittrail.unguarded', '', true);$template$ END),
-        parts || jsonb_build_object('quote', quote, 'ordering', ordering,
-            'baseline', CASE WHEN NOT tracked.baseline_complete THEN audittrail.nested_baseline(parts, event, 'audittrail_version') END));
+    RETURN NULL;
+ELSIF TG_WHEN = 'BEFORE' THEN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+        PERFORM audittrail.follow({id}, '{event}'), audittrail.complete_follow({id});
+    END IF;
+    RETURN NULL;
+ELSIF audittrail.end_by_row() THEN
+    RETURN NULL;
+END IF;
+$template$, parts || jsonb_build_object(
+        'baseline', CASE WHEN tracked.key <> '{}' AND event <> 'INSERT' AND NOT tracked.baseline_complete THEN audittrail.baseline_statement(parts, old_row) END,
+        'disentangle', CASE WHEN tracked.key <> '{}' THEN audittrail.disentangle(tracked, parts, event, new_row, old_row) END,
+        'capture', audittrail.capture_statement(tracked, parts, event, false, new_row, old_row)));
+END
+$$;
+
+-- Called before each statement on a partitioned table, with where it stands on the stack: turns the row triggers on if it may be a
+-- MERGE. The setting audittrail.by_row counts the statements that have begun since, and not ended yet.
+CREATE OR REPLACE FUNCTION audittrail.begin_by_row(stack text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    running   text := coalesce(current_setting('audittrail.by_row', true), '');
+    -- What is neither the client's statement nor told by the stack may be anything.
+    statement text := lower(CASE WHEN stack = '' THEN current_query() WHEN starts_with(stack, 'SQL statement "') THEN stack ELSE 'merge' END);
+    ignored   text;
+BEGIN
+    IF running = '' AND strpos(statement, 'merge') = 0 AND strpos(statement, 'execute') = 0 THEN
+        RETURN false;
+    END IF;
+    ignored := set_config('audittrail.by_row', (coalesce(nullif(running, '')::int, 0) + 1)::text, true);
+    RETURN true;
+END
+$$;
+
+-- Called after each: whether its rows have been captured one by one.
+CREATE OR REPLACE FUNCTION audittrail.end_by_row() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    running int := nullif(current_setting('audittrail.by_row', true), '');
+    ignored text;
+BEGIN
+    IF running IS NULL THEN
+        RETURN false;
+    END IF;
+    ignored := set_config('audittrail.by_row', CASE WHEN running > 1 THEN (running - 1)::text ELSE '' END, true);
+    RETURN true;
 END
 $$;
 
@@ -271,9 +294,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     has_key        boolean := tracked.key <> '{}';
     is_partitioned boolean := coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = tracked.relation), false);
-    has_actions    boolean := has_key AND audittrail.has_referential_actions(tracked.relation);
     parts          jsonb;
-    overtaken      text[];
 BEGIN
     IF event = 'TRUNCATE' THEN
         RETURN format($body$BEGIN
@@ -282,20 +303,6 @@ BEGIN
 END$body$, tracked.id);
     END IF;
     parts := audittrail.parts_of(tracked) || jsonb_build_object('event', event);
-    IF event = 'DELETE' AND has_actions THEN
-        overtaken := audittrail.compose_lines($template$
--- A cascade within the table puts off the trigger of the whole DELETE, until after that of an INSERT in the same statement
--- that has put a row in the place of a deleted one.
-overtaken := strpos(lower(current_query()), 'merge') > 0
-             OR EXISTS (SELECT FROM old_rows o JOIN {live} b ON {b.key = o.key});
-$template$, parts);
-    ELSIF event = 'DELETE' THEN
-        overtaken := ARRAY['overtaken := strpos(lower(current_query()), ''merge'') > 0;'];
-    ELSIF event = 'UPDATE' AND has_actions THEN
-        overtaken := audittrail.compose_lines($template$
-overtaken := EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM {live} b WHERE {b.key = n.key}));
-$template$, parts);
-    END IF;
     RETURN audittrail.compose($template$
 #variable_conflict use_column
 DECLARE
@@ -305,27 +312,32 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
+    {by_row}
     IF NOT in_step THEN
         EXECUTE audittrail.follow({id}, '{event}');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow({id}, '{event}', row_count > 0);
+        PERFORM audittrail.complete_follow({id});
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
     END IF;
+    {several}
     {baseline}
+    {disentangle}
     {capture}
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -333,15 +345,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    {overtaken}
-    IF {or_overtaken}pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        {order}
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END
 $template$, parts || jsonb_build_object(
@@ -349,12 +353,19 @@ $template$, parts || jsonb_build_object(
         -- Only of an ordinary table the triggers are all on the table itself. After a restore from a dump it is not the registry's.
         'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation),
         'history_relation', coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0),
+        'by_row', CASE WHEN is_partitioned THEN audittrail.capture_by_row(tracked, parts, event) END,
+        'several', CASE WHEN has_key AND event = 'UPDATE' THEN ARRAY['PERFORM FROM new_rows OFFSET 1;', 'several := FOUND;'] END,
         'baseline', CASE WHEN has_key AND event <> 'INSERT' AND NOT tracked.baseline_complete THEN audittrail.baseline_statement(parts, 'old_rows') END,
-        'capture', CASE event WHEN 'INSERT' THEN audittrail.capture_insert(tracked, parts, is_partitioned)
-                              WHEN 'UPDATE' THEN audittrail.capture_update(tracked, parts, is_partitioned, has_actions)
-                              ELSE audittrail.capture_statement(tracked, parts, event) END,
-        'overtaken', overtaken, 'or_overtaken', CASE WHEN overtaken IS NOT NULL THEN 'overtaken OR ' ELSE '' END,
-        'order', audittrail.order_versions(tracked, parts, event, overtaken IS NOT NULL)));
+        'disentangle', CASE WHEN has_key THEN audittrail.compose_lines(concat(
+            'IF ', CASE WHEN audittrail.has_deferrable_key(tracked.relation) THEN 'true'  -- rows may share a key for a while
+                        WHEN event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation) THEN 'several OR ' END,
+            CASE WHEN NOT audittrail.has_deferrable_key(tracked.relation) THEN 'NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1)' END,
+            $template$ THEN
+    {disentangle}
+END IF;$template$), jsonb_build_object('disentangle', audittrail.disentangle(tracked, parts, event))) END,
+        -- In a partitioned table a trigger may keep a row from arriving in another partition: a single old row may have no new one.
+        'capture', CASE WHEN event = 'UPDATE' AND has_key AND NOT is_partitioned THEN audittrail.capture_update(tracked, parts)
+                        ELSE audittrail.capture_statement(tracked, parts, event) END));
 END
 $$;
 
@@ -400,7 +411,7 @@ BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', relation) INTO filled;
     IF filled THEN
         EXECUTE audittrail.follow(tracked_id, 'TRUNCATE', 'ONLY ' || relation);
-        EXECUTE audittrail.finish_follow(tracked_id, 'TRUNCATE', true);
+        PERFORM audittrail.complete_follow(tracked_id);
     END IF;
 END
 $$;

@@ -52,38 +52,46 @@ BEGIN
 END
 $$;
 
--- The tables on which the triggers of a tracked table belong: itself, its partitions, and tables that inherit from it, to which
--- a statement may be aimed directly. TRUNCATE fires on each partition by itself, so the partitioned table is left out there.
-CREATE OR REPLACE FUNCTION audittrail.trigger_targets(live oid, event text)
-RETURNS TABLE (target oid)
+-- The triggers that a tracked table has to have: on itself, its partitions, and tables that inherit from it, to which a statement may
+-- be aimed directly. TRUNCATE fires on each partition by itself, so a partitioned table is left out there. Those for each row
+-- are on the partitioned table alone: PostgreSQL puts them on its partitions.
+CREATE OR REPLACE FUNCTION audittrail.wanted_triggers(live oid)
+RETURNS TABLE (event text, name text, target oid, definition text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.relid FROM audittrail.descendants(live) t (relid)
-      JOIN pg_class c ON c.oid = t.relid
-     WHERE c.relkind IN ('r', 'p') AND NOT (event = 'TRUNCATE' AND c.relkind = 'p')
-    UNION
-    SELECT live WHERE NOT (event = 'TRUNCATE' AND (SELECT relkind FROM pg_class WHERE oid = live) = 'p')
+    SELECT e.event, 'audittrail_' || lower(e.event) || k.suffix, t.target, k.definition
+      FROM (VALUES ('INSERT', 'NEW TABLE AS new_rows'), ('UPDATE', 'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+                   ('DELETE', 'OLD TABLE AS old_rows'), ('TRUNCATE', '')) e (event, transition)
+     CROSS JOIN (SELECT audittrail.descendants(live) UNION SELECT live) t (target)
+     CROSS JOIN LATERAL (SELECT c.relkind = 'p' AS is_partitioned FROM pg_class c WHERE c.oid = t.target AND c.relkind IN ('r', 'p')) c
+     CROSS JOIN (SELECT c.relkind = 'p' AS by_row FROM pg_class c WHERE c.oid = live) l
+     CROSS JOIN LATERAL (VALUES
+        ('', e.event <> 'TRUNCATE', format('AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT', e.event, t.target::regclass, e.transition)),
+        ('', e.event = 'TRUNCATE' AND NOT c.is_partitioned, format('BEFORE TRUNCATE ON %s FOR EACH STATEMENT', t.target::regclass)),
+        ('_begin', e.event <> 'TRUNCATE' AND l.by_row, format('BEFORE %s ON %s FOR EACH STATEMENT', e.event, t.target::regclass)),
+        ('_row', e.event <> 'TRUNCATE' AND l.by_row AND t.target = live,
+         format('AFTER %s ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''audittrail.by_row'', true) OPERATOR(pg_catalog.<>) '''')',
+                e.event, t.target::regclass))) k (suffix, applies, definition)
+     WHERE k.applies
 $$;
 
 -- Triggers that a tracked table lacks, that are not enabled, or that are left on a former partition or on a table that does not
 -- inherit from it any more: one row each.
 CREATE OR REPLACE FUNCTION audittrail.faulty_triggers(tracked audittrail.tracked_table)
-RETURNS TABLE (event text, target oid, fault text)
+RETURNS TABLE (event text, name text, target oid, fault text, definition text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
-    SELECT e.event, x.target, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END
-      FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
-      CROSS JOIN LATERAL audittrail.trigger_targets(tracked.relation, e.event) x
-      LEFT JOIN pg_trigger t ON t.tgrelid = x.target
-           AND t.tgname = 'audittrail_' || lower(e.event)
-           AND t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+    SELECT w.event, w.name, w.target, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END, w.definition
+      FROM audittrail.wanted_triggers(tracked.relation) w
+      LEFT JOIN pg_trigger t ON t.tgrelid = w.target AND t.tgname = w.name
+           AND t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(w.event)))
      WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A')
     UNION ALL
-    SELECT e.event, t.tgrelid, 'orphaned'
+    SELECT e.event, t.tgname::text, t.tgrelid, 'orphaned', NULL
       FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
-      JOIN pg_trigger t ON t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+      JOIN pg_trigger t ON t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event))) AND t.tgparentid = 0
      WHERE tracked.relation = audittrail.tied_relation(tracked)
-       AND NOT EXISTS (SELECT FROM audittrail.trigger_targets(tracked.relation, e.event) x WHERE x.target = t.tgrelid);
+       AND NOT EXISTS (SELECT FROM audittrail.wanted_triggers(tracked.relation) w WHERE w.target = t.tgrelid AND w.name = t.tgname);
 END
 $$;
 
@@ -137,20 +145,13 @@ DECLARE
 BEGIN
     FOR faulty IN SELECT * FROM audittrail.faulty_triggers(tracked) LOOP
         IF faulty.fault = 'disabled' THEN
-            EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', faulty.target::regclass, 'audittrail_' || lower(faulty.event));
+            EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', faulty.target::regclass, faulty.name);
             CONTINUE;
         END IF;
-        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', 'audittrail_' || lower(faulty.event), faulty.target::regclass);
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', faulty.name, faulty.target::regclass);
         CONTINUE WHEN faulty.fault = 'orphaned';
-        EXECUTE format('CREATE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION audittrail.%I()',
-            'audittrail_' || lower(faulty.event),
-            CASE faulty.event WHEN 'TRUNCATE' THEN 'BEFORE TRUNCATE' ELSE 'AFTER ' || faulty.event END,
-            faulty.target::regclass,
-            CASE faulty.event WHEN 'INSERT' THEN 'REFERENCING NEW TABLE AS new_rows'
-                              WHEN 'UPDATE' THEN 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'
-                              WHEN 'DELETE' THEN 'REFERENCING OLD TABLE AS old_rows'
-                              ELSE '' END,
-            tracked.history_name || '_' || lower(faulty.event));
+        EXECUTE format('CREATE TRIGGER %I %s EXECUTE FUNCTION audittrail.%I()', faulty.name, faulty.definition,
+                       tracked.history_name || '_' || lower(faulty.event));
     END LOOP;
 END
 $$;

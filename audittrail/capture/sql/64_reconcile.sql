@@ -134,6 +134,7 @@ DECLARE
     tracked    audittrail.tracked_table;
     parts      jsonb;
     statements text[];
+    continues  boolean := audittrail.continues_statement();
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     IF audittrail.tied_relation(tracked) <> tracked.relation THEN
@@ -149,42 +150,25 @@ BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
         statements := audittrail.baseline_statement(parts, coalesce(truncated, 'old_rows'));
     END IF;
-    RETURN array_to_string(statements || audittrail.capture_statement(tracked, parts, event, true, truncated), E'\n');
-END
-$$;
-
--- Called when the statements that follow() returned have been executed, and have recorded something if "captured". Returns
--- the statements that are left to execute, where the transition tables are seen.
-CREATE OR REPLACE FUNCTION audittrail.finish_follow(tracked_id int, event text, captured boolean) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    tracked    audittrail.tracked_table;
-    parts      jsonb;
-    version    text;
-    inside     bigint;
-    completing text := format('SELECT audittrail.complete_follow(%s)', tracked_id);
-BEGIN
-    IF NOT captured THEN
-        RETURN completing;
+    IF tracked.key = '{}' OR event = 'TRUNCATE' OR NOT (
+           continues OR pg_trigger_depth() > 1 OR audittrail.has_deferrable_key(tracked.relation)
+           OR event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation)) THEN
+        RETURN array_to_string(statements || audittrail.capture_statement(tracked, parts, event, true, coalesce(truncated, 'new_rows')), E'\n');
     END IF;
-    version := currval('audittrail.clock');
-    inside := audittrail.first_version_inside();
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
-    IF event = 'TRUNCATE' OR tracked.key = '{}' THEN
-        RETURN completing;
-    END IF;
-    parts := audittrail.parts_of(tracked);
-    RETURN audittrail.compose($template$
+    -- As in a capture function that finds its changes entangled with others: it goes without asking.
+    RETURN array_to_string(statements || audittrail.compose_lines(concat($template$
+SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 'new_rows' WHEN 'DELETE' THEN 'old_rows' ELSE $template$new_rows n
+  FULL JOIN old_rows o ON {o.key = n.key}
+ WHERE ROW({n.compared})::record
+   *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
 SELECT set_config('audittrail.unguarded', 'on', true);
-WITH live AS NOT MATERIALIZED (SELECT * FROM {live})
-{ordering}
-{baseline}
+WITH live AS NOT MATERIALIZED (SELECT * FROM {live} WHERE {is_told})
+{weaving}
 SELECT set_config('audittrail.unguarded', '', true);
-{completing}
-$template$, parts || jsonb_build_object(
-        'ordering', audittrail.ordering_statement(parts, event, coalesce(inside::text, current_setting('audittrail.revision')), version, (inside IS NULL)::text),
-        'baseline', CASE WHEN NOT tracked.baseline_complete THEN audittrail.nested_baseline(parts, event, version) END,
-        'completing', completing));
+$template$), parts || jsonb_build_object(
+        'is_told', NOT row_security_active(tracked.relation),
+        'weaving', audittrail.weaving_statement(tracked, parts, event, false, 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
+                                                (NOT row_security_active(tracked.relation))::text))), E'\n');
 END
 $$;
 

@@ -11,29 +11,245 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        audittrail_number := audittrail.own_revision();
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NULL OR l.audittrail_lives
+                                 OR ROW(live.id::integer, live.region::text, live.name::text)::record
+                                *<> ROW(n.id::integer, n.region::text, n.name::text)::record THEN 2 ELSE 0 END)
+              FROM (SELECT NEW.id, NEW.region, NEW.name) n
+             CROSS JOIN LATERAL (SELECT n.id, n.region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+        );
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT 1 AS place, false AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid),
+                    NULL::audittrail.kind_history,
+                    ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
+        INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            'I'::"char", r.id, r.region, r.name
+          FROM (SELECT NEW.id, NEW.region, NEW.name) r;
+        IF FOUND THEN
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        RETURN NULL;
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+            PERFORM audittrail.follow(table_number, 'INSERT'), audittrail.complete_follow(table_number);
+        END IF;
+        RETURN NULL;
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
+    END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'INSERT', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
     END IF;
-    -- New rows that are there already, as the UPDATE of the same MERGE has told, were told instead of others whose keys have changed.
-    IF current_setting('audittrail.moved', true) <> '' THEN
-        IF EXISTS (SELECT FROM new_rows n
-                    WHERE (SELECT h.operation NOT IN ('D', 'T') AND h.revision_id = audittrail_number
-                             FROM audittrail.kind_history h WHERE h.id OPERATOR(pg_catalog.=) n.id AND h.region OPERATOR(pg_catalog.=) n.region ORDER BY h.version DESC LIMIT 1)) THEN
-            RAISE EXCEPTION 'audittrail: this MERGE inserts rows into % and changes keys of others: PostgreSQL does not tell the triggers of a partitioned table which',
-                            table_oid::regclass
-                USING ERRCODE = 'feature_not_supported', HINT = 'Insert and update in statements of their own, or use INSERT ... ON CONFLICT.';
+    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NULL OR l.audittrail_lives
+                                 OR ROW(live.id::integer, live.region::text, live.name::text)::record
+                                *<> ROW(n.id::integer, n.region::text, n.name::text)::record THEN 2 ELSE 0 END)
+              FROM new_rows n
+             CROSS JOIN LATERAL (SELECT n.id, n.region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+        );
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
+                           NULL::audittrail.kind_history AS audittrail_old,
+                           ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
+                      FROM new_rows n
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -42,8 +258,12 @@ BEGIN
       FROM new_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -51,66 +271,27 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id, r.region FROM new_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.region, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.region OPERATOR(pg_catalog.=) touched.region AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.region, last.name)::record
-                                      *= ROW(mine.id, mine.region, mine.name)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region
-                                                    AND ROW(live.id::integer, live.region::text, live.name::text)::record
-                                                     *= ROW(mine.id, mine.region, mine.name)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.region, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.region OPERATOR(pg_catalog.=) o.region AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.region OPERATOR(pg_catalog.=) l.region AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
+
+CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
+
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+
+CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_north REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_rest REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
+
+CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  RETURNS trigger
@@ -125,55 +306,334 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        audittrail_number := audittrail.own_revision();
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN n.id IS NULL
+                            THEN CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                            WHEN live.id IS NULL
+                                 OR ROW(live.id::integer, live.region::text, live.name::text)::record
+                                *<> ROW(n.id::integer, n.region::text, n.name::text)::record THEN 2
+                            WHEN l.audittrail_lives
+                                 AND (o.id IS NULL
+                                      OR ROW(l.id, l.region, l.name)::record
+                                      *= ROW(n.id::integer, n.region::text, n.name::text)::record) THEN 2
+                            WHEN o.id IS NOT NULL
+                                 AND (l.audittrail_lives IS NOT TRUE
+                                      OR ROW(l.id, l.region, l.name)::record
+                                     *<> ROW(o.id::integer, o.region::text, o.name::text)::record) THEN 1
+                            ELSE 0 END)
+              FROM (SELECT NEW.id, NEW.region, NEW.name) n
+              FULL JOIN (SELECT OLD.id, OLD.region, OLD.name) o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+             CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN o.id ELSE n.id END AS id,
+                 CASE WHEN n.id IS NULL THEN o.region ELSE n.region END AS region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+             WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+               *<> ROW(o.id::integer, o.region::text, o.name::text)::record
+        );
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
+              FROM (SELECT OLD.id, OLD.region, OLD.name) o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.region OPERATOR(pg_catalog.=) o.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.region, l.name)::record
+                  *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT 1 AS place, true AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid),
+                    ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
+                    ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
+        INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
+            CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
+            CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
+          FROM (SELECT NEW.id, NEW.region, NEW.name) n
+          FULL JOIN (SELECT OLD.id, OLD.region, OLD.name) o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+         WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+           *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
+        IF FOUND THEN
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        RETURN NULL;
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+            PERFORM audittrail.follow(table_number, 'UPDATE'), audittrail.complete_follow(table_number);
+        END IF;
+        RETURN NULL;
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
+    END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'UPDATE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
     END IF;
-    -- PostgreSQL gives the triggers of a partitioned table the wrong new image of a row that a MERGE updates after it has inserted
-    -- another: that of the inserted row. The table has the right one, unless the key has changed.
-    IF EXISTS (SELECT FROM old_rows o
-                WHERE NOT EXISTS (SELECT FROM new_rows n WHERE o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region)
-                  AND NOT EXISTS (SELECT FROM public.kind n WHERE o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region)) THEN
-        ignored := set_config('audittrail.moved', 'on', true);  -- for the trigger of INSERT
+    PERFORM FROM new_rows OFFSET 1;
+    several := FOUND;
+    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN n.id IS NULL
+                            THEN CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                            WHEN live.id IS NULL
+                                 OR ROW(live.id::integer, live.region::text, live.name::text)::record
+                                *<> ROW(n.id::integer, n.region::text, n.name::text)::record THEN 2
+                            WHEN l.audittrail_lives
+                                 AND (o.id IS NULL
+                                      OR ROW(l.id, l.region, l.name)::record
+                                      *= ROW(n.id::integer, n.region::text, n.name::text)::record) THEN 2
+                            WHEN o.id IS NOT NULL
+                                 AND (l.audittrail_lives IS NOT TRUE
+                                      OR ROW(l.id, l.region, l.name)::record
+                                     *<> ROW(o.id::integer, o.region::text, o.name::text)::record) THEN 1
+                            ELSE 0 END)
+              FROM new_rows n
+              FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+             CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN o.id ELSE n.id END AS id,
+                 CASE WHEN n.id IS NULL THEN o.region ELSE n.region END AS region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+             WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+               *<> ROW(o.id::integer, o.region::text, o.name::text)::record
+        );
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
+              FROM old_rows o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.region OPERATOR(pg_catalog.=) o.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.region, l.name)::record
+                  *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    -- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
+                    SELECT row_number() OVER () AS place, c.*
+                      FROM (SELECT o.audittrail_found IS NOT NULL AS has_old, n.audittrail_found IS NOT NULL AS has_new,
+                                   ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
+                                   ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
+                              FROM (SELECT n.*, true AS audittrail_found FROM new_rows n) n
+                              FULL JOIN (SELECT o.*, true AS audittrail_found FROM old_rows o) o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+                             WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+                               *<> ROW(o.id::integer, o.region::text, o.name::text)::record) c
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
     END IF;
-    IF EXISTS (SELECT FROM old_rows o
-                WHERE NOT EXISTS (SELECT FROM new_rows n WHERE o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region)
-                  AND EXISTS (SELECT FROM public.kind n WHERE o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region)) THEN
-        INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
-            CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
-            CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
-            CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
-          FROM (SELECT n.* FROM public.kind n WHERE EXISTS (SELECT FROM old_rows o WHERE o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region)) n
-          FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
-         WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
-           *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-    ELSE
-        INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
-            CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
-            CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
-            CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
-          FROM new_rows n
-          FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
-         WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
-           *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-    END IF;
+    INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
+        CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
+        CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
+      FROM new_rows n
+      FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+     WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+       *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -181,64 +641,25 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id, r.region FROM new_rows r UNION SELECT r.id, r.region FROM old_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.region, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.region OPERATOR(pg_catalog.=) touched.region AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.region, last.name)::record
-                                      *= ROW(mine.id, mine.region, mine.name)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region
-                                                    AND ROW(live.id::integer, live.region::text, live.name::text)::record
-                                                     *= ROW(mine.id, mine.region, mine.name)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.region, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.region OPERATOR(pg_catalog.=) o.region AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.region OPERATOR(pg_catalog.=) l.region AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
+CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
+
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
+
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
+
+CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
+
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
+
+CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
+
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_rest REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
@@ -255,20 +676,274 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
+    IF TG_LEVEL = 'ROW' THEN
+        audittrail_number := audittrail.own_revision();
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                            WHEN ROW(l.id, l.region, l.name)::record
+                             *<> ROW(o.id::integer, o.region::text, o.name::text)::record THEN 1 ELSE 0 END)
+              FROM (SELECT OLD.id, OLD.region, OLD.name) o
+             CROSS JOIN LATERAL (SELECT o.id, o.region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+        );
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
+              FROM (SELECT OLD.id, OLD.region, OLD.name) o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.region OPERATOR(pg_catalog.=) o.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.region, l.name)::record
+                  *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT 1 AS place, true AS has_old, false AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid),
+                    ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
+                    NULL::audittrail.kind_history;
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
+        INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            'D'::"char", r.id, r.region, r.name
+          FROM (SELECT OLD.id, OLD.region, OLD.name) r;
+        IF FOUND THEN
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        RETURN NULL;
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+            PERFORM audittrail.follow(table_number, 'DELETE'), audittrail.complete_follow(table_number);
+        END IF;
+        RETURN NULL;
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
+    END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'DELETE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
+    END IF;
+    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                            WHEN ROW(l.id, l.region, l.name)::record
+                             *<> ROW(o.id::integer, o.region::text, o.name::text)::record THEN 1 ELSE 0 END)
+              FROM old_rows o
+             CROSS JOIN LATERAL (SELECT o.id, o.region) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+        );
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
+              FROM old_rows o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.region OPERATOR(pg_catalog.=) o.region AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.region, l.name)::record
+                  *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
+                           ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
+                           NULL::audittrail.kind_history AS audittrail_new
+                      FROM old_rows o
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id, (audittrail_key).region
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id, (audittrail_key).region
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
@@ -276,8 +951,12 @@ BEGIN
       FROM old_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -285,67 +964,27 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    overtaken := strpos(lower(current_query()), 'merge') > 0;
-    IF overtaken OR pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF overtaken OR inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id, r.region FROM old_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.region, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.region OPERATOR(pg_catalog.=) touched.region AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.region OPERATOR(pg_catalog.=) mine.region AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.region, last.name)::record
-                                      *= ROW(mine.id, mine.region, mine.name)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id AND live.region OPERATOR(pg_catalog.=) mine.region
-                                                    AND ROW(live.id::integer, live.region::text, live.name::text)::record
-                                                     *= ROW(mine.id, mine.region, mine.name)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.region, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.region OPERATOR(pg_catalog.=) o.region AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.region OPERATOR(pg_catalog.=) l.region AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
+CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
+CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
+
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_rest REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
+
+CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_truncate()
  RETURNS trigger

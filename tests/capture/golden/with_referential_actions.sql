@@ -11,20 +11,129 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'INSERT', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
+    END IF;
+    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NULL OR l.audittrail_lives
+                                 OR ROW(live.id::integer, live.created_by::integer, live.updated_by::integer,
+                                     live.updated_at::timestamp with time zone)::record
+                                *<> ROW(n.id::integer, n.created_by::integer, n.updated_by::integer,
+                                    n.updated_at::timestamp with time zone)::record THEN 2 ELSE 0 END)
+              FROM new_rows n
+             CROSS JOIN LATERAL (SELECT n.id) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+        );
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
+                           NULL::audittrail.kind_history AS audittrail_old,
+                           ROW(NULL, NULL, NULL, NULL, n.id, n.created_by, n.updated_by, n.updated_at)::audittrail.kind_history AS audittrail_new
+                      FROM new_rows n
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.created_by,
+                                live.updated_by, live.updated_at)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                                   (audittrail_image).updated_at)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, created_by, updated_by, updated_at)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                    (audittrail_image).updated_at
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
@@ -32,8 +141,12 @@ BEGIN
       FROM new_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -41,59 +154,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id FROM new_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.created_by, last.updated_by, last.updated_at)::record
-                                      *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id
-                                                    AND ROW(live.id::integer, live.created_by::integer, live.updated_by::integer,
-                                                        live.updated_at::timestamp with time zone)::record
-                                                     *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -112,23 +173,171 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'UPDATE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
     END IF;
     PERFORM FROM new_rows OFFSET 1;
     several := FOUND;
+    IF several OR NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN n.id IS NULL
+                            THEN CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                            WHEN live.id IS NULL
+                                 OR ROW(live.id::integer, live.created_by::integer, live.updated_by::integer,
+                                     live.updated_at::timestamp with time zone)::record
+                                *<> ROW(n.id::integer, n.created_by::integer, n.updated_by::integer,
+                                    n.updated_at::timestamp with time zone)::record THEN 2
+                            WHEN l.audittrail_lives
+                                 AND (o.id IS NULL
+                                      OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
+                                      *= ROW(n.id::integer, n.created_by::integer, n.updated_by::integer,
+                                          n.updated_at::timestamp with time zone)::record) THEN 2
+                            WHEN o.id IS NOT NULL
+                                 AND (l.audittrail_lives IS NOT TRUE
+                                      OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
+                                     *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer,
+                                         o.updated_at::timestamp with time zone)::record) THEN 1
+                            ELSE 0 END)
+              FROM new_rows n
+              FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
+             CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN o.id ELSE n.id END AS id) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+             WHERE ROW(n.id::integer, n.created_by::integer, n.updated_by::integer, n.updated_at::timestamp with time zone)::record
+               *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record
+        );
+        IF (SELECT count(*) <> count(DISTINCT ROW(n.id)) FROM new_rows n) THEN
+            tangle := 2;  -- several referential actions have changed a row
+        END IF;
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
+                updated_at)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.created_by, o.updated_by,
+                o.updated_at
+              FROM old_rows o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
+                  *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    -- By their order, which is that in which they came about: several referential actions may have changed a row.
+                    SELECT audittrail_place AS place, true AS has_old, true AS has_new,
+                           ROW(NULL, NULL, NULL, NULL, o.id, o.created_by, o.updated_by, o.updated_at)::audittrail.kind_history AS audittrail_old,
+                           ROW(NULL, NULL, NULL, NULL, n.id, n.created_by, n.updated_by, n.updated_at)::audittrail.kind_history AS audittrail_new
+                      FROM (SELECT n.*, row_number() OVER () AS audittrail_place FROM new_rows n) n
+                      JOIN (SELECT o.*, row_number() OVER () AS audittrail_place FROM old_rows o) o USING (audittrail_place)
+                     WHERE ROW(n.id::integer, n.created_by::integer, n.updated_by::integer, n.updated_at::timestamp with time zone)::record
+                       *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.created_by,
+                                live.updated_by, live.updated_at)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                                   (audittrail_image).updated_at)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, created_by, updated_by, updated_at)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                    (audittrail_image).updated_at
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
+    END IF;
     IF NOT several THEN
         -- A single row, so written that it is joined by a nested loop.
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
@@ -144,27 +353,6 @@ BEGIN
         END IF;
     END IF;
     IF several THEN
-        -- What several referential actions of one statement do to a table is in the same transition tables: then a row may be there
-        -- more than once. Its images are captured one pair after the other, in the order in which they came about.
-        IF (SELECT count(*) <> count(DISTINCT ROW(n.id)) FROM new_rows n) THEN
-            FOR audittrail_pair IN 1 .. (SELECT count(*) FROM new_rows) LOOP
-                INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
-                    updated_at)
-                SELECT (SELECT audittrail.next_version()), (SELECT current_setting('audittrail.revision')::bigint), NULL::bigint,
-                    c.audittrail_operation, c.id, c.created_by, c.updated_by, c.updated_at
-                  FROM (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o
-                  JOIN (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n
-                    ON n.audittrail_row = audittrail_pair AND o.audittrail_row = audittrail_pair
-                   AND ROW(n.id::integer, n.created_by::integer, n.updated_by::integer, n.updated_at::timestamp with time zone)::record
-                   *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record
-                 CROSS JOIN LATERAL (
-                    SELECT 'D'::"char" AS audittrail_operation, o.id, o.created_by, o.updated_by, o.updated_at WHERE NOT (o.id OPERATOR(pg_catalog.=) n.id)
-                    UNION ALL
-                    SELECT CASE WHEN o.id OPERATOR(pg_catalog.=) n.id THEN 'U'::"char" ELSE 'I'::"char" END, n.id, n.created_by,
-                        n.updated_by, n.updated_at) c;
-            END LOOP;
-            RETURN NULL;
-        END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
         SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
             CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
@@ -178,8 +366,12 @@ BEGIN
     END IF;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -187,60 +379,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    overtaken := EXISTS (SELECT FROM new_rows n WHERE NOT EXISTS (SELECT FROM public.kind b WHERE b.id OPERATOR(pg_catalog.=) n.id));
-    IF overtaken OR pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF overtaken OR inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id FROM new_rows r UNION SELECT r.id FROM old_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.created_by, last.updated_by, last.updated_at)::record
-                                      *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id
-                                                    AND ROW(live.id::integer, live.created_by::integer, live.updated_by::integer,
-                                                        live.updated_at::timestamp with time zone)::record
-                                                     *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -259,20 +398,144 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'DELETE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
+    END IF;
+    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+        seqscan := current_setting('enable_seqscan');
+        ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
+        tangle := (
+            SELECT max(CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                            WHEN ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
+                             *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer,
+                                 o.updated_at::timestamp with time zone)::record THEN 1 ELSE 0 END)
+              FROM old_rows o
+             CROSS JOIN LATERAL (SELECT o.id) k
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+        );
+        IF tangle = 1 THEN
+            INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
+                updated_at)
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+                CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.created_by, o.updated_by,
+                o.updated_at
+              FROM old_rows o
+              LEFT JOIN LATERAL (
+                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) o.id AND h.version >= since_version
+                 ORDER BY h.version DESC LIMIT 1) l ON true
+             WHERE l.audittrail_lives IS NOT TRUE
+                   OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
+                  *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record;
+            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        END IF;
+        ignored := set_config('enable_seqscan', seqscan, true);
+        IF tangle = 2 THEN
+            audittrail_number := audittrail.enter_revision(
+                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            ignored := set_config('audittrail.unguarded', 'on', true);
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+                , changes AS MATERIALIZED (
+                    SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
+                           ROW(NULL, NULL, NULL, NULL, o.id, o.created_by, o.updated_by, o.updated_at)::audittrail.kind_history AS audittrail_old,
+                           NULL::audittrail.kind_history AS audittrail_new
+                      FROM old_rows o
+                ), sides AS MATERIALIZED (
+                    -- A row whose key has changed is one deleted and one inserted.
+                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
+                      FROM changes WHERE has_old
+                     UNION ALL
+                    SELECT place, audittrail_new, NULL, audittrail_new
+                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
+                ), keys AS MATERIALIZED (
+                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
+                ), items AS MATERIALIZED (
+                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+                    -- at hand, and the present one (p).
+                    SELECT row_number() OVER () AS item, i.*
+                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+                              FROM keys
+                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
+                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+                             UNION ALL
+                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+                              FROM keys
+                             CROSS JOIN LATERAL (
+                                SELECT * FROM audittrail.kind_history h
+                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
+                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                                 ORDER BY h.version DESC LIMIT 1) h
+                             UNION ALL
+                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+                             UNION ALL
+                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.created_by,
+                                live.updated_by, live.updated_at)::audittrail.kind_history
+                              FROM keys
+                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                ), ranked AS MATERIALIZED (
+                    SELECT items.*, dense_rank() OVER (
+                               PARTITION BY (audittrail_key).id
+                               ORDER BY ROW((audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                                   (audittrail_image).updated_at)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+                      FROM items
+                ), chains AS MATERIALIZED (
+                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
+                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+                      FROM ranked
+                     GROUP BY (audittrail_key).id
+                ), steps AS MATERIALIZED (
+                    SELECT w.step, w.source, w.operation, f_item,
+                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                                         WHEN 'p' THEN p_item ELSE f_item END AS item
+                      FROM chains
+                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+                ), ticks AS MATERIALIZED (
+                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+                ), moved AS (
+                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
+                )
+                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, created_by, updated_by, updated_at)
+                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).created_by, (audittrail_image).updated_by,
+                    (audittrail_image).updated_at
+                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
+                $weave$)
+              USING audittrail_number, NOT row_security_active(table_oid::oid);
+            ignored := set_config('audittrail.unguarded', '', true);
+            RETURN NULL;
+        END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
@@ -280,8 +543,12 @@ BEGIN
       FROM old_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -289,63 +556,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    -- A cascade within the table puts off the trigger of the whole DELETE, until after that of an INSERT in the same statement
-    -- that has put a row in the place of a deleted one.
-    overtaken := strpos(lower(current_query()), 'merge') > 0
-                 OR EXISTS (SELECT FROM old_rows o JOIN public.kind b ON b.id OPERATOR(pg_catalog.=) o.id);
-    IF overtaken OR pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        inside := audittrail.first_version_inside();
-        IF overtaken OR inside IS NOT NULL THEN
-            -- Planned each time: a plan for a few rows, if it were kept, would take hours over many.
-            ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ')', $order$
-                , touched AS (
-                    SELECT r.id FROM old_rows r
-                ), overtaken AS MATERIALIZED (
-                    SELECT mine.id, mine.revision_id,
-                           CASE WHEN $3 THEN last.version ELSE since.version END AS audittrail_lower
-                      FROM touched
-                      JOIN audittrail.kind_history mine ON mine.id OPERATOR(pg_catalog.=) touched.id AND mine.version = $2
-                     CROSS JOIN LATERAL (
-                        SELECT coalesce(max(l.version) + 1, CASE WHEN mine.operation = 'I' THEN 0 ELSE $1 END) AS version
-                          FROM audittrail.kind_history l
-                         WHERE mine.operation = 'I' AND l.id OPERATOR(pg_catalog.=) mine.id
-                           AND l.version < $1 AND l.operation IN ('D', 'T')) since
-                     CROSS JOIN LATERAL (
-                        SELECT * FROM audittrail.kind_history l
-                         WHERE l.id OPERATOR(pg_catalog.=) mine.id AND l.revision_id = mine.revision_id
-                           AND l.version >= since.version AND l.version < $2
-                         ORDER BY l.version DESC LIMIT 1) last
-                     WHERE CASE WHEN mine.operation = 'D' THEN last.operation IN ('D', 'T')
-                                ELSE last.operation NOT IN ('D', 'T')
-                                     AND ROW(last.id, last.created_by, last.updated_by, last.updated_at)::record
-                                      *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record END
-                        OR CASE WHEN mine.operation = 'D' THEN EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id)
-                                ELSE NOT EXISTS (SELECT FROM live WHERE live.id OPERATOR(pg_catalog.=) mine.id
-                                                    AND ROW(live.id::integer, live.created_by::integer, live.updated_by::integer,
-                                                        live.updated_at::timestamp with time zone)::record
-                                                     *= ROW(mine.id, mine.created_by, mine.updated_by, mine.updated_at)::record) END
-                ), later AS MATERIALIZED (
-                    SELECT l.id, l.version AS audittrail_old
-                      FROM overtaken o
-                      JOIN audittrail.kind_history l ON l.id OPERATOR(pg_catalog.=) o.id AND l.revision_id = o.revision_id
-                       AND l.version >= o.audittrail_lower AND l.version < $2
-                ), renumbered AS MATERIALIZED (
-                    SELECT audittrail_old, nextval('audittrail.clock') AS audittrail_new
-                      FROM (SELECT DISTINCT audittrail_old FROM later ORDER BY audittrail_old OFFSET 0) v
-                )
-                UPDATE audittrail.kind_history h SET version = n.audittrail_new
-                  FROM later l JOIN renumbered n USING (audittrail_old)
-                 WHERE h.id OPERATOR(pg_catalog.=) l.id AND h.version = l.audittrail_old;
-                $order$) USING coalesce(inside, audittrail_number), audittrail_version, inside IS NULL;
-            ignored := set_config('audittrail.unguarded', '', true);
-        END IF;
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 

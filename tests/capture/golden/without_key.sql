@@ -11,17 +11,15 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'INSERT', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
@@ -32,8 +30,12 @@ BEGIN
       FROM new_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -41,14 +43,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        PERFORM audittrail.first_version_inside();
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -67,17 +62,15 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'UPDATE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
@@ -91,8 +84,12 @@ BEGIN
        *<> ROW(o.name::text, o.price::numeric(8,2))::record;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -100,14 +97,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    IF pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        PERFORM audittrail.first_version_inside();
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -126,17 +116,15 @@ DECLARE
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
-    overtaken boolean;  -- whether rows may have changed again in statements that were captured before this one
-    inside    bigint;
-    row_count bigint;
+    tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
+    seqscan   text;
+    stack     text;
     ignored   text;
-    audittrail_number  bigint;  -- of the revision; these two stand beside columns, and are named like none
-    audittrail_version bigint;
+    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        EXECUTE audittrail.finish_follow(table_number, 'DELETE', row_count > 0);
+        PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
         audittrail_number := audittrail.own_revision();
@@ -147,8 +135,12 @@ BEGIN
       FROM old_rows r;
     IF NOT FOUND THEN
         RETURN NULL;
-    ELSIF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-          AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+    ELSIF is_first AND statement_timestamp() <> transaction_timestamp() THEN
+        -- As in continues_statement(), in place.
+        ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
+    END IF;
+    IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
+       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -156,15 +148,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_version := currval('audittrail.clock');
-    audittrail_number := audittrail.enter_revision(audittrail_number, audittrail_version, is_first);
-    IF is_first THEN
-        RETURN NULL;
-    END IF;
-    overtaken := strpos(lower(current_query()), 'merge') > 0;
-    IF overtaken OR pg_trigger_depth() > 1 OR current_setting('audittrail.nested', true) <> '' THEN
-        PERFORM audittrail.first_version_inside();
-    END IF;
+    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
