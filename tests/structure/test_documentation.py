@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tests.structure.tree import ROOT
+from tests.structure.tree import PACKAGE, ROOT
 from tests.testapp import models as shop_models
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -179,3 +179,24 @@ def test_an_error_fails_with_its_line() -> None:
     with pytest.raises(NameError) as caught:
         run_page(Path("page.md"), PAGE.replace("numbers.append", "letters.append"))
     assert caught.traceback[-1].lineno == 5
+
+
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+
+def test_the_architecture_names_only_modules_that_there_are() -> None:
+    named = set(
+        re.findall(r"\b(?:\w+/)+\w+\.(?:py|sql)\b", ARCHITECTURE.read_text(encoding="utf-8"))
+    )
+    assert len(named) > 20
+    places = (ROOT, PACKAGE)
+    missing = {name for name in named if not any((place / name).exists() for place in places)}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("package", ["", "admin"])
+def test_the_architecture_names_every_stage_and_every_room(package: str) -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    beside = {"locale", "migrations", "static", "templates", "templatetags"}
+    names = {path.parent.name for path in (PACKAGE / package).glob("*/__init__.py")} - beside
+    assert {name for name in names if not re.search(rf"\b{name}\b", text)} == set()
