@@ -152,7 +152,7 @@ class Differences:
         """Return the query for the rows of a part at the end of the span."""
         with connections[self.span.using].cursor() as cursor:
             query = rows_as_of(cursor, self._tables[part.model].id, self._end)
-        return sql.SQL(query.replace("{", "{{").replace("}", "}}")).format()
+        return sql.SQL(query)
 
     def _selected(self, owner: str) -> Fragment:
         return sql.SQL(", ").join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
@@ -14,9 +14,6 @@ from audittrail.revisions.versions import Version, version_name
 from audittrail.timetravel.scope import SCHEMA_TRICK
 
 T = TypeVar("T")
-
-#: Stands for a parameter in a statement in which % stands for itself, since names of columns may have it.
-_PLACEHOLDER: Final = "\ue000"
 
 #: A part of a statement: `sql.Composable` of either driver.
 Fragment: TypeAlias = Any
@@ -112,40 +109,36 @@ def literals(field: Any, values: Iterable[Any], alias: str) -> Fragment:
     return sql.SQL(", ").join(found)
 
 
-def rows_of_keys(model: type[Version], alias: str, number: int) -> Fragment:
-    """Return the source "w" with so many rows of a key and a tick, numbered by "position": to join history tables with.
+def rows_of_keys(
+    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
+) -> Fragment:
+    """Return the source "w" with rows of a key and a tick, numbered by "position": to join history tables with.
 
-    Its key has the columns of the history table. The values come as parameters, from `values_of_keys`.
+    Its key has the columns of the history table.
     """
-    types = [field.db_type(connections[alias]) for field in key_fields(model)]
-    casts = "".join(f", CAST({_PLACEHOLDER} AS {name})" for name in types)
-    row = f"({_PLACEHOLDER}, {_PLACEHOLDER}::bigint{casts})"
-    names = [sql.Identifier(field.column) for field in key_fields(model)]
+    fields = key_fields(model)
+    types = [sql.SQL(field.db_type(connections[alias])) for field in fields]
+    rows = [
+        sql.SQL("({}, {}::bigint, {})").format(
+            sql.Literal(position),
+            sql.Literal(tick),
+            sql.SQL(", ").join(
+                sql.SQL("CAST({} AS {})").format(literals(field, [value], alias), type_name)
+                for field, value, type_name in zip(fields, key, types, strict=True)
+            ),
+        )
+        for position, (key, tick) in enumerate(zip(keys, ticks, strict=True))
+    ]
+    names = [sql.Identifier(field.column) for field in fields]
     return sql.SQL("(VALUES {}) w (position, audittrail_tick, {})").format(
-        sql.SQL(", ".join([row] * number)), sql.SQL(", ").join(names)
+        sql.SQL(", ").join(rows), sql.SQL(", ").join(names)
     )
 
 
-def values_of_keys(
-    model: type[Version], alias: str, keys: Sequence[Sequence[Any]], ticks: Sequence[int]
-) -> list[Any]:
-    """Return the parameters of `rows_of_keys`."""
-    connection, fields = connections[alias], key_fields(model)
-    values: list[Any] = []
-    for position, (key, tick) in enumerate(zip(keys, ticks, strict=True)):
-        values += (position, tick)
-        for field, value in zip(fields, key, strict=True):
-            values.append(field.get_db_prep_value(value, connection))
-    return values
-
-
-def fetch(alias: str, statement: Fragment, params: Sequence[Any] | None = None) -> list[Any]:
-    """Send a statement and return its rows. Without parameters, all of its values are in it."""
-    text = as_text(alias, statement)
-    if params is not None:
-        text = text.replace("%", "%%").replace(_PLACEHOLDER, "%s")
+def fetch(alias: str, statement: Fragment) -> list[Any]:
+    """Send a statement, which has all of its values in it, and return its rows."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(text, params)
+        cursor.execute(as_text(alias, statement))
         return list(cursor.fetchall())
 
 

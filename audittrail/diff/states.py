@@ -24,7 +24,6 @@ from audittrail.diff.statements import (
     live_rows,
     rows_of_keys,
     same_key,
-    values_of_keys,
 )
 from audittrail.diff.tracked import TrackedTable
 from audittrail.revisions.models import BaseRevision
@@ -161,7 +160,7 @@ def images_at(
     images = Images(model, using, "p", dropped=dropped)
     statement = sql.SQL(_IMAGES).format(
         columns=images.columns(),
-        rows=rows_of_keys(model, using, len(wanted)),
+        rows=rows_of_keys(model, using, [key for key, _ in wanted], [tick for _, tick in wanted]),
         stored=images.stored("h"),
         dropped=images.dropped("h"),
         history=history_table(model),
@@ -169,8 +168,7 @@ def images_at(
         since=sql.Literal(table.since_version),
         live=_live(model, images, table, dropped),
     )
-    params = values_of_keys(model, using, [key for key, _ in wanted], [tick for _, tick in wanted])
-    for position, *values in fetch(using, statement, params):
+    for position, *values in fetch(using, statement):
         image = images.image(values)
         if image is not None and not is_gone(image.row):  # type: ignore[arg-type]
             found[position] = image

@@ -19,7 +19,6 @@ from audittrail.diff.statements import (
     rows_of_keys,
     same_key,
     since_version,
-    values_of_keys,
 )
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
@@ -121,14 +120,13 @@ def _previous(
         texts=own.texts_only(),
         dropped=own.dropped("v"),
         p_dropped=before.dropped("p"),
-        rows=rows_of_keys(model, alias, len(keys)),
+        rows=rows_of_keys(model, alias, keys, [version.version for version in versions]),
         history=history_table(model),
         same_version=same_key(model, "v", "w"),
         same_row=same_key(model, "p", "v"),
         since=since_version(model),
     )
-    params = values_of_keys(model, alias, keys, [version.version for version in versions])
-    for position, *values in fetch(alias, statement, params):
+    for position, *values in fetch(alias, statement):
         texts = own.texts(values[before.width : before.width + len(own.inexact)])
         others = parsed(values[-1]) if dropped else {}
         image = RowImage(versions[position], texts, others)

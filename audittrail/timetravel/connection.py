@@ -134,7 +134,7 @@ class PastConnectionMixin:
         if kind is not None:
             if known.table is not None:
                 known.table.require_own_name()
-            query = known.query_of(kind, self.live).replace(tables.TICK, str(self.moment.tick))
+            query = known.query_of(kind, self.live, self.moment.tick)
         quoted = '"' + name.replace('"', '""') + '"'
         return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check(self.moment.tick)})"
 

@@ -18,7 +18,8 @@ from django.db import DatabaseError
 from audittrail import conf
 from audittrail.capture import tracking
 from audittrail.timetravel import tables, views
-from audittrail.timetravel.scope import CHANGED, DELETED, LAST, Scope
+from audittrail.timetravel.past_query import PastQuery
+from audittrail.timetravel.scope import Scope
 from audittrail.timetravel.tables import PastTable
 
 #: SQLSTATE of a statement that was made with outdated knowledge (`audittrail.reads_as_before`).
@@ -36,12 +37,6 @@ _FIND = (
     " ORDER BY n.name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
 )
 
-_QUERIES: Final = {
-    CHANGED: "audittrail.changed_query(t)",
-    DELETED: "audittrail.deleted_query(t)",
-    LAST: "audittrail.last_query(t)",
-}
-
 
 @dataclass
 class Known:
@@ -50,7 +45,7 @@ class Known:
     id: int
     read: str
     table: PastTable | None
-    scopes: dict[str, str] = field(default_factory=dict)
+    scopes: dict[str, PastQuery] = field(default_factory=dict)
 
     @property
     def progress(self) -> tuple[int, ...]:
@@ -62,18 +57,17 @@ class Known:
         through, tail, _ = self.progress
         return f"audittrail.reads_as_before({self.id}, '{self.read}', {through}, {tail}, {tick})"
 
-    def query_of(self, scope: Scope, live: Any) -> str:
-        """Return the query for the rows of a scope, with "{tick}" for the moment."""
+    def query_of(self, scope: Scope, live: Any, tick: int) -> str:
+        """Return the query for the rows of a scope as of a tick."""
         if scope.kind not in self.scopes:
             with live.cursor() as cursor:
                 cursor.execute(
-                    f"SELECT {_QUERIES[scope.kind]} FROM audittrail.tracked_table t WHERE t.id = %s",
-                    [self.id],
+                    "SELECT audittrail.past_query(t, %s) FROM audittrail.tracked_table t WHERE t.id = %s",
+                    [scope.kind, self.id],
                 )
-                (self.scopes[scope.kind],) = cursor.fetchone()
+                self.scopes[scope.kind] = PastQuery(*cursor.fetchone())
         tail = self.table.closing[1] if self.table else 0
-        query = self.scopes[scope.kind].replace(tables.TAIL, str(tail))
-        return query.replace("{revision}", str(scope.revision))
+        return self.scopes[scope.kind].filled(tick=tick, tail=tail, revision=scope.revision)
 
 
 @dataclass

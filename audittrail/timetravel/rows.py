@@ -5,15 +5,12 @@ Tables are named by their numbers in the registry, so those of every schema can 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from audittrail.timetravel import tables
 from audittrail.timetravel.moment import Moment
-
-_SCOPES: Final = {
-    "deleted": "audittrail.deleted_query(t)",
-    "last": "audittrail.last_query(t)",
-}
+from audittrail.timetravel.past_query import PastQuery
+from audittrail.timetravel.scope import DELETED, LAST
 
 
 def open_revisions(moment: Moment) -> str:
@@ -36,18 +33,18 @@ def deleted_rows(cursor: Any, number: int, moment: Moment) -> str:
 
     It has the column `audittrail_revision` beside theirs, and ends in conditions on the version `h`, to which more can be added.
     """
-    return _scope(cursor, number, moment, "deleted")
+    return _scope(cursor, number, moment, DELETED)
 
 
 def last_rows(cursor: Any, number: int, moment: Moment) -> str:
     """Return the query for all rows by a moment, as they were then or last were."""
-    return _scope(cursor, number, moment, "last")
+    return _scope(cursor, number, moment, LAST)
 
 
 def _scope(cursor: Any, number: int, moment: Moment, scope: str) -> str:
     tail = tables.load_number(cursor, number).closing[1]
     cursor.execute(
-        f"SELECT {_SCOPES[scope]} FROM audittrail.tracked_table t WHERE t.id = %s", [number]
+        "SELECT audittrail.past_query(t, %s) FROM audittrail.tracked_table t WHERE t.id = %s",
+        [scope, number],
     )
-    (query,) = cursor.fetchone()
-    return str(query).replace(tables.TAIL, str(tail)).replace(tables.TICK, str(moment.tick))
+    return PastQuery(*cursor.fetchone()).filled(tick=moment.tick, tail=tail)

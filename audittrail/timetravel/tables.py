@@ -10,9 +10,7 @@ from typing import Any, Final
 from audittrail.exceptions import TimeTravelError, TrackedLaterError
 from audittrail.revisions.wording import spelled
 from audittrail.timetravel.moment import Moment
-
-TICK = "{tick}"
-TAIL = "{tail}"
+from audittrail.timetravel.past_query import PastQuery
 
 #: Of a statement with more tables, PostgreSQL does not try every order of joins any more (`join_collapse_limit` is 8, and
 #: a join of its tail comes with each table).
@@ -31,7 +29,7 @@ class PastTable:
     since_at: datetime
     until: int | None
     until_at: datetime | None
-    query: str
+    query: PastQuery
     #: Through which tick the table is closed, and from which version on that says nothing (`tracked_table`).
     closing: tuple[int, int]
     #: The tick before which the table has been pruned (0 if never), its time, and when that was done.
@@ -41,8 +39,8 @@ class PastTable:
     #: Whether another table has its name by now, so that it can't be told whose past is meant.
     replaced: bool
     #: The conditions with which it is read as of a later moment, as a join and as a subplan.
-    not_followed: str
-    not_followed_subplan: str
+    not_followed: PastQuery
+    not_followed_subplan: PastQuery
     looked_up: list[float] = field(default_factory=lambda: [monotonic()], compare=False)
 
     def as_of(self, moment: Moment, tables: int = 1) -> str:
@@ -65,11 +63,12 @@ class PastTable:
             raise TrackedLaterError(
                 f"Table {self.name!r} is not tracked any more since {spelled(self.until_at)}; what it held later, as of {moment}, is not known."
             )
+        tick, tail = moment.tick, self.closing[1]
         later = ""
-        if moment.tick > self.closing[0]:
-            later = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
-        query = self.query.replace("{later}", later).replace(TAIL, str(self.closing[1]))
-        return query.replace(TICK, str(moment.tick))
+        if tick > self.closing[0]:
+            condition = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
+            later = condition.filled(tick=tick, tail=tail)
+        return self.query.filled(tick=tick, later=later)
 
     def require_own_name(self) -> None:
         """Raise `TimeTravelError` if another table has the name by now: history is that of the one that had it when it was tracked."""
@@ -111,15 +110,18 @@ def load_number(cursor: Any, number: int) -> PastTable:
 
 _COLUMNS: Final = (
     "t.table_name, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
-    " t.since_at, t.until_version, t.until_at, audittrail.as_of_query(t),"
+    " t.since_at, t.until_version, t.until_at, audittrail.past_query(t, 'as_of'),"
     " t.closed_through, t.tail_from, t.kept_from, t.kept_since, t.pruned_at, audittrail.is_replaced(t),"
-    " audittrail.not_followed(t, false), audittrail.not_followed(t, true)"
+    " audittrail.past_query(t, 'later'), audittrail.past_query(t, 'later_subplan')"
 )
 
 
 def _past_table(row: tuple[Any, ...]) -> PastTable:
-    name, since, since_at, until, until_at, query, through, tail, *rest = row
-    return PastTable(name, since, since_at, until, until_at, query, (through, tail), *rest)
+    name, since, since_at, until, until_at, query, through, tail, *rest, later, later_subplan = row
+    conditions = (PastQuery(later), PastQuery(later_subplan))
+    head = (name, since, since_at, until, until_at, PastQuery(query), (through, tail))
+    values: tuple[Any, ...] = (*head, *rest, *conditions)
+    return PastTable(*values)
 
 
 def refuse_untracked(name: str) -> None:

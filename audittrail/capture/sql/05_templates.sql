@@ -81,3 +81,23 @@ BEGIN
     RETURN array_to_string(audittrail.compose_lines(template, parts), E'\n');
 END
 $$;
+
+-- A template filled in but for some names, in pieces: text, name, text, name, ..., text.
+CREATE OR REPLACE FUNCTION audittrail.compose_around(template text, parts jsonb, names text[]) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    given   text[] := string_to_array(translate(template, '}', '{'), '{');
+    segment text := given[1];
+    pieces  text[] := '{}';
+BEGIN
+    FOR i IN 2 .. cardinality(given) BY 2 LOOP
+        IF given[i] = ANY (names) THEN
+            pieces := pieces || audittrail.compose(segment, parts) || given[i];
+            segment := given[i + 1];
+        ELSE
+            segment := concat(segment, '{', given[i], '}', given[i + 1]);
+        END IF;
+    END LOOP;
+    RETURN pieces || audittrail.compose(segment, parts);
+END
+$$;

@@ -83,40 +83,6 @@ BEGIN
 END
 $$;
 
--- "a.key = b.key AND ..." with the equality operators of the primary key, qualified, since extensions' operators are
--- not on the search path of a capture function. In PL/pgSQL because that keeps the plan.
-CREATE OR REPLACE FUNCTION audittrail.same_key(tracked audittrail.tracked_table, a text, a_stored boolean, b text, b_stored boolean) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=".
-    IF (SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary) IS NOT FALSE THEN
-        RETURN (SELECT string_agg(
-                    format('%s.%I OPERATOR(pg_catalog.=) %s.%I',
-                        a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
-                        b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
-                    ' AND ' ORDER BY k.position)
-                  FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
-    END IF;
-    RETURN (SELECT string_agg(
-               format('%s.%I OPERATOR(%I.%s) %s.%I',
-                   a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
-                   coalesce(e.nspname, 'pg_catalog'), coalesce(e.oprname, '='),
-                   b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
-               ' AND ' ORDER BY k.position)
-      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
-      LEFT JOIN LATERAL (
-          SELECT ns.nspname, o.oprname
-            FROM pg_index i
-            JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
-            JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
-                                     AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
-            JOIN pg_operator o ON o.oid = m.amopopr
-            JOIN pg_namespace ns ON ns.oid = o.oprnamespace
-           WHERE i.indrelid = tracked.relation AND i.indisprimary
-      ) e ON true);
-END
-$$;
-
 -- What the templates of SQL for a tracked table are filled with, see compose_lines():
 --   id, relation, live, history           its number in the registry, its oid, its name, the name of its history table
 --   key, stored_key, equality             the columns of its primary key, in the live table and in history, and their operators
@@ -164,38 +130,3 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           JOIN pg_namespace n ON n.oid = o.oprnamespace
          WHERE i.indrelid = live AND i.indisprimary), 'OPERATOR(pg_catalog.=)')
 $$;
-
--- "a.key = b.key AND ..." with the equality operators of the primary key, qualified, since extensions' operators are
--- not on the search path of a capture function. In PL/pgSQL because that keeps the plan.
-CREATE OR REPLACE FUNCTION audittrail.same_key(tracked audittrail.tracked_table, a text, a_stored boolean, b text, b_stored boolean) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=".
-    IF (SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary) IS NOT FALSE THEN
-        RETURN (SELECT string_agg(
-                    format('%s.%I OPERATOR(pg_catalog.=) %s.%I',
-                        a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
-                        b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
-                    ' AND ' ORDER BY k.position)
-                  FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
-    END IF;
-    RETURN (SELECT string_agg(
-               format('%s.%I OPERATOR(%I.%s) %s.%I',
-                   a, CASE WHEN a_stored THEN audittrail.stored_name(k.name) ELSE k.name END,
-                   coalesce(e.nspname, 'pg_catalog'), coalesce(e.oprname, '='),
-                   b, CASE WHEN b_stored THEN audittrail.stored_name(k.name) ELSE k.name END),
-               ' AND ' ORDER BY k.position)
-      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
-      LEFT JOIN LATERAL (
-          SELECT ns.nspname, o.oprname
-            FROM pg_index i
-            JOIN pg_opclass c ON c.oid = i.indclass[k.position - 1]
-            JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
-                                     AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
-            JOIN pg_operator o ON o.oid = m.amopopr
-            JOIN pg_namespace ns ON ns.oid = o.oprnamespace
-           WHERE i.indrelid = tracked.relation AND i.indisprimary
-      ) e ON true);
-END
-$$;
-

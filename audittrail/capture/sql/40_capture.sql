@@ -36,7 +36,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     version  text := CASE WHEN by_itself THEN '(SELECT audittrail.next_version())' ELSE '(SELECT nextval(''audittrail.clock''))' END;
     revision text := CASE WHEN by_itself THEN '(SELECT current_setting(''audittrail.revision'')::bigint)'
-                          ELSE 'coalesce(audittrail_number, currval(''audittrail.clock''))' END;
+                          ELSE 'coalesce(this.number, currval(''audittrail.clock''))' END;
 BEGIN
     parts := parts || jsonb_build_object('new_rows', new_rows, 'old_rows', old_rows, 'source', CASE event WHEN 'DELETE' THEN old_rows ELSE new_rows END);
     IF event <> 'UPDATE' THEN
@@ -124,7 +124,7 @@ IF several THEN
     {several}
 END IF;
 $template$, parts || jsonb_build_object('several', audittrail.capture_statement(tracked, parts, 'UPDATE'), 'time_changed', time_changed)
-        || audittrail.image_parts(tracked, 'n', '''U''::"char"', 'nextval(''audittrail.clock'')', 'coalesce(audittrail_number, currval(''audittrail.clock''))'));
+        || audittrail.image_parts(tracked, 'n', '''U''::"char"', 'nextval(''audittrail.clock'')', 'coalesce(this.number, currval(''audittrail.clock''))'));
 END
 $$;
 
@@ -193,17 +193,17 @@ IF tangle = 1 THEN
      WHERE l.audittrail_lives IS NOT TRUE
            OR ROW({l.stored_compared})::record
           *<> ROW({o.compared})::record;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
 END IF;$template$ END, $template$
 ignored := set_config('enable_seqscan', seqscan, true);
 IF tangle = 2 THEN
-    audittrail_number := audittrail.enter_revision(
-        audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+    number := audittrail.enter_revision(
+        number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', {relation}::regclass, ' WHERE $2)', {quote}
         {weaving}
         {quote})
-      USING audittrail_number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
+      USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
             ', CASE WHEN event = 'INSERT' THEN 'NULL' ELSE 'ROW({old_image})' END, '::{history},
             ', CASE WHEN event = 'DELETE' THEN 'NULL' ELSE 'ROW({new_image})' END, '::{history}') END, $template$;
     ignored := set_config('audittrail.unguarded', '', true);
@@ -215,7 +215,7 @@ $template$), parts || jsonb_build_object(
                               FROM unnest(tracked.key) WITH ORDINALITY k (name, position) ORDER BY k.position),
         'old_image', audittrail.image_items(tracked, 'OLD'), 'new_image', audittrail.image_items(tracked, 'NEW'))
         || audittrail.image_parts(tracked, 'o', 'CASE WHEN l.audittrail_lives THEN ''U''::"char" ELSE ''I''::"char" END',
-                                  '(SELECT nextval(''audittrail.clock''))', 'coalesce(audittrail_number, currval(''audittrail.clock''))'));
+                                  '(SELECT nextval(''audittrail.clock''))', 'coalesce(this.number, currval(''audittrail.clock''))'));
 END
 $$;
 
@@ -231,12 +231,12 @@ DECLARE
 BEGIN
     RETURN audittrail.compose_lines($template$
 IF TG_LEVEL = 'ROW' THEN
-    audittrail_number := audittrail.own_revision();
+    number := audittrail.own_revision();
     {baseline}
     {disentangle}
     {capture}
     IF FOUND THEN
-        audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+        number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
     END IF;
     RETURN NULL;
 ELSIF TG_WHEN = 'BEFORE' THEN
@@ -305,6 +305,7 @@ END$body$, tracked.id);
     parts := audittrail.parts_of(tracked) || jsonb_build_object('event', event);
     RETURN audittrail.compose($template$
 #variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step({relation}, {history_name}, {fingerprint})
@@ -316,7 +317,7 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     {by_row}
     IF NOT in_step THEN
@@ -324,7 +325,7 @@ BEGIN
         PERFORM audittrail.complete_follow({id});
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     {several}
     {baseline}
@@ -345,7 +346,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END
 $template$, parts || jsonb_build_object(

@@ -1,15 +1,9 @@
 -- Complete the baseline of a table that was too large to copy when its tracking began.
 
--- Names of the primary key's columns as columns of "t", each with this after it, as a list for SQL.
-CREATE OR REPLACE FUNCTION audittrail.key_list(tracked audittrail.tracked_table, after text DEFAULT '') RETURNS text
+-- Values of the primary key's columns as items of a list for SQL.
+CREATE OR REPLACE FUNCTION audittrail.key_values(tracked audittrail.tracked_table, row_key text[]) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(format('t.%I%s', k.name, after), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
-$$;
-
--- Values of the primary key's columns as a list for SQL.
-CREATE OR REPLACE FUNCTION audittrail.key_values(tracked audittrail.tracked_table, row_key text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(format('%L::%s', row_key[k.position], c.type), ', ' ORDER BY k.position)
+    SELECT array_agg(format('%L::%s', row_key[k.position], c.type) ORDER BY k.position)
       FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
       JOIN jsonb_to_recordset(tracked.columns) c (name text, type text) ON c.name = k.name
 $$;
@@ -21,8 +15,8 @@ CREATE OR REPLACE FUNCTION audittrail.backfill_batch(tracked_id int, batch_size 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    keys    text;
-    batch   text;
+    parts   jsonb;
+    batch   text := 'SELECT t.* FROM {live} t';
     looked  bigint;
     reached text[];
 BEGIN
@@ -37,22 +31,22 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the baseline of % cannot be completed: it has no primary key', tracked.relation::regclass
             USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key.';
     END IF;
-    keys := audittrail.key_list(tracked);
-    batch := format('SELECT t.* FROM %s t', tracked.relation::regclass);
+    parts := audittrail.parts_of(tracked) || jsonb_build_object('position', audittrail.key_values(tracked, tracked.baseline_position), 'batch_size', batch_size,
+        'key_texts', ARRAY(SELECT name || '::text' FROM unnest(tracked.key) k (key) CROSS JOIN LATERAL quote_ident(key) name),
+        'key_descending', ARRAY(SELECT name || ' DESC' FROM unnest(tracked.key) k (key) CROSS JOIN LATERAL quote_ident(key) name));
     IF tracked.baseline_position IS NOT NULL THEN
-        batch := batch || format(' WHERE (%s) > (%s)', keys, audittrail.key_values(tracked, tracked.baseline_position));
+        batch := batch || ' WHERE ({t.key}) > ({position})';
     END IF;
-    EXECUTE format('SELECT count(*) OVER (), ARRAY[%s] FROM (%s ORDER BY %s LIMIT %s) t ORDER BY %s LIMIT 1',
-                   audittrail.key_list(tracked, '::text'), batch, keys, batch_size, audittrail.key_list(tracked, ' DESC'))
+    EXECUTE audittrail.compose(concat('SELECT count(*) OVER (), ARRAY[{t.key_texts}] FROM (', batch,
+                                      ' ORDER BY {t.key} LIMIT {batch_size}) t ORDER BY {t.key_descending} LIMIT 1'), parts)
        INTO looked, reached;
     IF looked IS NULL THEN
         PERFORM audittrail.complete_baseline(tracked_id);
         RETURN 0;
     END IF;
     -- Rows that came in between have versions already.
-    batch := batch || format(' %s (%s) <= (%s)', CASE WHEN tracked.baseline_position IS NULL THEN 'WHERE' ELSE 'AND' END,
-                             keys, audittrail.key_values(tracked, reached));
-    PERFORM audittrail.write_baseline(tracked, format('(%s)', batch));
+    batch := concat('(', batch, CASE WHEN tracked.baseline_position IS NULL THEN ' WHERE' ELSE ' AND' END, ' ({t.key}) <= ({reached}))');
+    PERFORM audittrail.write_baseline(tracked, audittrail.compose(batch, parts || jsonb_build_object('reached', audittrail.key_values(tracked, reached))));
     UPDATE audittrail.tracked_table SET baseline_position = reached WHERE id = tracked_id;
     RETURN looked;
 END

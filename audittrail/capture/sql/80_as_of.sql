@@ -29,17 +29,6 @@ BEGIN
 END
 $$;
 
--- The columns of a tracked table under their present names: from "alias", which has them as stored or as they are.
-CREATE OR REPLACE FUNCTION audittrail.past_columns(tracked audittrail.tracked_table, alias text, stored boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(
-               CASE WHEN c.history IS NULL
-                    THEN format('audittrail.excluded_column(%L)::%s AS %I', tracked.table_name || '.' || c.name, c.type, c.name)
-                    ELSE format('%s.%I AS %I', alias, CASE WHEN stored THEN c.history ELSE c.name END, c.name) END,
-               ', ' ORDER BY c.attnum)
-      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
-$$;
-
 -- The condition that the revision of a version was not open at the moment. Almost none was, which PostgreSQL expects of
 -- IS NOT NULL; of revision_id <> ALL (...) it expects the contrary if there are few revisions, and then joins in the wrong order.
 CREATE OR REPLACE FUNCTION audittrail.was_committed(alias text) RETURNS text
@@ -47,39 +36,67 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)
 $$;
 
--- The condition that a version h is not followed by a later one of its row by the tick that stands for "{tick}", beyond what
--- "superseded" says (see 85_closing.sql). Only the tail is looked at: the versions that may be missing there, from "{tail}" on.
--- As a join of the tail it is quick for all rows of a table; as a subplan it is quick for few, and adds nothing to the joins
--- of a statement, which PostgreSQL orders badly if there are too many.
-CREATE OR REPLACE FUNCTION audittrail.not_followed(tracked audittrail.tracked_table, as_subplan boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(
-        ' AND NOT EXISTS (SELECT FROM audittrail.%I l WHERE %s AND l.version > h.version AND l.version >= {tail} AND l.version <= {tick} AND %s%s)',
-        tracked.history_name, audittrail.same_key(tracked, 'l', true, 'h', true), audittrail.was_committed('l'),
-        CASE WHEN as_subplan THEN ' OFFSET 0' ELSE '' END)
+-- The templates of the queries for the rows of a tracked table, under their present names. They name audittrail_open, a query for
+-- open_at({tick}).
+--   as_of     as of {tick}; {later} is the condition "later", where that is needed: the table is not closed through that tick
+--   later     that a version h is not followed by a later one of its row by {tick}, beyond what "superseded" says (see
+--             85_closing.sql). Only the tail is looked at: the versions that may be missing there, from {tail} on. As a join of
+--             the tail it is quick for all rows of a table; as later_subplan it is quick for few, and adds nothing to the joins
+--             of a statement, which PostgreSQL orders badly if there are too many
+--   last      as they were at {tick}, and those that were gone as they last were
+--   deleted   those that were gone by {tick}, as they last were, with the version and the revision that deleted them
+--   changed   those that {revision} changed, as it left them or as they last were, with what it did to them on the whole: a row
+--             that it inserted and then updated was inserted
+-- While the baseline is incomplete, a row without a version is as it was when tracking began, and as it is now.
+CREATE OR REPLACE FUNCTION audittrail.past_template(kind text, baseline_complete boolean) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last     CONSTANT text := 'FROM {history} h WHERE h.version <= {tick} AND h.version >= {since_version}'
+                              ' AND (h.superseded IS NULL OR h.superseded > {tick}) AND ' || audittrail.was_committed('h');
+    later    CONSTANT text := ' AND NOT EXISTS (SELECT FROM {history} l WHERE {l.stored_key = h.stored_key} AND l.version > h.version'
+                              ' AND l.version >= {tail} AND l.version <= {tick} AND ' || audittrail.was_committed('l');
+    untold   CONSTANT text := CASE WHEN baseline_complete THEN '' ELSE
+                              ' UNION ALL SELECT {present} FROM {live} b WHERE NOT EXISTS (SELECT FROM {history} h'
+                              ' WHERE {h.stored_key = b.key} AND h.version >= {since_version})' END;
+BEGIN
+    RETURN CASE kind
+        WHEN 'as_of' THEN concat('SELECT {past} ', last, ' AND h.operation <> ''D'' AND h.operation <> ''T''{later}', untold)
+        WHEN 'later' THEN later || ')'
+        WHEN 'later_subplan' THEN later || ' OFFSET 0)'
+        WHEN 'last' THEN concat('SELECT {past} ', last, later, ')', untold)
+        WHEN 'deleted' THEN concat('SELECT {past}, h.operation::text AS audittrail_operation, h.revision_id AS audittrail_revision,'
+                                   ' h.version AS audittrail_version ', last, later, ') AND h.operation IN (''D'', ''T'')')
+        WHEN 'changed' THEN
+            'SELECT {past}, CASE WHEN h.operation IN (''D'', ''T'') THEN h.operation::text WHEN h.audittrail_first = ''I'' THEN ''I'' ELSE ''U'' END'
+            ' AS audittrail_operation FROM (SELECT DISTINCT ON ({v.stored_key}) v.*,'
+            ' first_value(v.operation) OVER (PARTITION BY {v.stored_key} ORDER BY v.version) AS audittrail_first FROM {history} v'
+            ' WHERE v.version >= {revision} AND v.version <= {tick} AND v.revision_id = {revision} AND v.operation <> ''B'''
+            ' ORDER BY {v.stored_key}, v.version DESC) h'
+    END;
+END
 $$;
 
--- "FROM audittrail.history h WHERE ...": the versions of a tracked table that were the last of their rows at the tick that
--- stands for "{tick}", but for those for which not_followed() has to be asked as well: it has, if the table is not closed
--- through that tick. It names audittrail_open, a query for open_at({tick}).
-CREATE OR REPLACE FUNCTION audittrail.last_of_rows(tracked audittrail.tracked_table) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(
-        'FROM audittrail.%I h WHERE h.version <= {tick} AND h.version >= %s AND (h.superseded IS NULL OR h.superseded > {tick}) AND %s',
-        tracked.history_name, tracked.since_version, audittrail.was_committed('h'))
+-- What those templates are filled with, but for the moment: parts_of(), and the columns of the table under their present names, as a
+-- version h and as a live row b has them.
+CREATE OR REPLACE FUNCTION audittrail.past_parts(tracked audittrail.tracked_table) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN audittrail.parts_of(tracked) || (
+        SELECT jsonb_build_object(
+                   'past', array_agg(coalesce(e.excluded, format('h.%I AS %I', c.history, c.name)) ORDER BY c.attnum),
+                   'present', array_agg(coalesce(e.excluded, format('b.%1$I AS %1$I', c.name)) ORDER BY c.attnum))
+          FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
+         CROSS JOIN LATERAL (
+            SELECT CASE WHEN c.history IS NULL THEN format('audittrail.excluded_column(%L)::%s AS %I', tracked.table_name || '.' || c.name, c.type, c.name) END) e (excluded));
+END
 $$;
 
--- The query for the rows of a tracked table, under their present names, as of the tick that stands for "{tick}"; "{later}" stands
--- for not_followed(), where that is needed. While the baseline is incomplete, a row without a version is as it was when
--- tracking began, and as it is now.
-CREATE OR REPLACE FUNCTION audittrail.as_of_query(tracked audittrail.tracked_table) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('SELECT %s %s AND h.operation <> ''D'' AND h.operation <> ''T''{later}',
-                  audittrail.past_columns(tracked, 'h', true), audittrail.last_of_rows(tracked))
-        || CASE WHEN tracked.baseline_complete THEN '' ELSE format(
-        ' UNION ALL SELECT %1$s FROM %2$s b WHERE NOT EXISTS (SELECT FROM audittrail.%3$I h WHERE %4$s AND h.version >= %5$s)',
-        audittrail.past_columns(tracked, 'b', false), tracked.relation::regclass, tracked.history_name,
-        audittrail.same_key(tracked, 'h', true, 'b', false), tracked.since_version) END
+-- One of those queries in pieces, for a client that keeps it and knows the moment: text, the name of what belongs there, text, ...
+CREATE OR REPLACE FUNCTION audittrail.past_query(tracked audittrail.tracked_table, kind text) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN audittrail.compose_around(audittrail.past_template(kind, tracked.baseline_complete), audittrail.past_parts(tracked), '{tick,tail,later,revision}');
+END
 $$;
 
 -- Wait until nothing can appear any more that was committed by a time. What is closed is known to be settled; a stamp may be
@@ -111,6 +128,7 @@ DECLARE
     since    bigint;
     wanted   oid := (SELECT typrelid FROM pg_type WHERE oid = pg_typeof(of_table));
     columns  text;
+    parts    jsonb;
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE relation = wanted;
     IF tracked.id IS NULL THEN
@@ -134,9 +152,10 @@ BEGIN
       INTO columns
       FROM pg_attribute a LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.name = a.attname
      WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
-    RETURN QUERY EXECUTE replace(replace(format(
-        'WITH audittrail_open AS MATERIALIZED (SELECT open_at AS id FROM audittrail.open_at({tick})) SELECT %s FROM (%s) q',
-        columns, replace(audittrail.as_of_query(tracked), '{later}', audittrail.not_followed(tracked, false))),
-        '{tail}', tracked.tail_from::text), '{tick}', tick::text);
+    parts := audittrail.past_parts(tracked) || jsonb_build_object('columns', columns, 'tick', tick, 'tail', tracked.tail_from);
+    parts := parts || jsonb_build_object('later', audittrail.compose(audittrail.past_template('later', true), parts));
+    RETURN QUERY EXECUTE audittrail.compose(concat(
+        'WITH audittrail_open AS MATERIALIZED (SELECT open_at AS id FROM audittrail.open_at({tick})) SELECT {columns} FROM (',
+        audittrail.past_template('as_of', tracked.baseline_complete), ') q'), parts);
 END
 $$;

@@ -47,22 +47,26 @@ BEGIN
 END
 $$;
 
--- The query for the versions of some rows with the ticks that belong into their superseded: "rows" is a query for keys
--- and, as "audittrail_first", the version before whose predecessor nothing has to be looked at. Only revisions committed up to "through" count.
-CREATE OR REPLACE FUNCTION audittrail.chain_query(tracked audittrail.tracked_table, rows text, through bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format(
-        'SELECT v.ctid AS place, min(%4$s) OVER (PARTITION BY %1$s ORDER BY v.version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS closing'
-        ' FROM (%3$s) c'
-        ' LEFT JOIN LATERAL (SELECT v.version FROM audittrail.%2$I v LEFT JOIN audittrail.revision r ON r.id = v.revision_id'
-        ' WHERE %5$s AND v.version < c.audittrail_first AND %4$s <= %6$s ORDER BY v.version DESC LIMIT 1) p ON true'
-        ' JOIN audittrail.%2$I v ON %5$s AND v.version >= coalesce(p.version, c.audittrail_first)'
-        ' LEFT JOIN audittrail.revision r ON r.id = v.revision_id WHERE %4$s <= %6$s',
-        (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
-        tracked.history_name, rows,
-        -- A version whose revision has been erased is as old as itself.
-        'CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END',
-        audittrail.same_key(tracked, 'v', true, 'c', true), through)
+-- The template of the query for the versions of some rows with the ticks that belong into their superseded: "rows" is the template of
+-- a query for keys and, as "audittrail_first", the version before whose predecessor nothing has to be looked at. Only revisions
+-- committed up to {through} count. A version whose revision has been erased is as old as itself.
+CREATE OR REPLACE FUNCTION audittrail.chain_template(rows text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT $template$
+SELECT v.ctid AS place,
+       min(CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END) OVER (
+           PARTITION BY {v.stored_key} ORDER BY v.version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS closing
+  FROM ($template$ || rows || $template$) c
+  LEFT JOIN LATERAL (
+    SELECT v.version
+      FROM {history} v
+      LEFT JOIN audittrail.revision r ON r.id = v.revision_id
+     WHERE {v.stored_key = c.stored_key} AND v.version < c.audittrail_first
+       AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END <= {through}
+     ORDER BY v.version DESC LIMIT 1) p ON true
+  JOIN {history} v ON {v.stored_key = c.stored_key} AND v.version >= coalesce(p.version, c.audittrail_first)
+  LEFT JOIN audittrail.revision r ON r.id = v.revision_id
+ WHERE CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END <= {through}$template$
 $$;
 
 -- The lowest number of the revisions committed after a tick that had begun by then; NULL if there are none.
@@ -109,17 +113,22 @@ BEGIN
     lowest := least(audittrail.first_open(tracked.closed_through), tracked.closed_through + 1);
     IF through > tracked.closed_through THEN
         ignored := set_config('audittrail.unguarded', 'on', true);
-        EXECUTE format(
-            'WITH closers AS MATERIALIZED (SELECT %1$s, min(v.version) AS audittrail_first, count(*) AS audittrail_versions'
-            ' FROM audittrail.%2$I v LEFT JOIN audittrail.revision r ON r.id = v.revision_id'
-            ' WHERE v.version >= %3$s AND v.version <= %5$s AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END > %4$s'
-            ' AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END <= %5$s GROUP BY %1$s),'
-            ' closed AS (UPDATE audittrail.%2$I h SET superseded = chain.closing FROM (%6$s) chain'
-            ' WHERE h.ctid = chain.place AND h.superseded IS NULL AND chain.closing IS NOT NULL)'
-            ' SELECT coalesce(sum(audittrail_versions), 0) FROM closers',
-            (SELECT string_agg(format('v.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
-            tracked.history_name, lowest, tracked.closed_through, through,
-            audittrail.chain_query(tracked, 'SELECT * FROM closers', through)) INTO looked;
+        EXECUTE audittrail.compose(concat($template$
+WITH closers AS MATERIALIZED (
+    SELECT {v.stored_key}, min(v.version) AS audittrail_first, count(*) AS audittrail_versions
+      FROM {history} v
+      LEFT JOIN audittrail.revision r ON r.id = v.revision_id
+     WHERE v.version >= {lowest} AND v.version <= {through}
+       AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END > {closed_through}
+       AND CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END <= {through}
+     GROUP BY {v.stored_key}
+), closed AS (
+    UPDATE {history} h SET superseded = chain.closing
+      FROM ($template$, audittrail.chain_template('SELECT * FROM closers'), $template$) chain
+     WHERE h.ctid = chain.place AND h.superseded IS NULL AND chain.closing IS NOT NULL
+)
+SELECT coalesce(sum(audittrail_versions), 0) FROM closers
+$template$), audittrail.parts_of(tracked) || jsonb_build_object('lowest', lowest, 'closed_through', tracked.closed_through, 'through', through)) INTO looked;
         ignored := set_config('audittrail.unguarded', '', true);
     END IF;
     -- Versions of revisions that were open at "through" and belong to none that is taken into account.
@@ -137,21 +146,20 @@ CREATE OR REPLACE FUNCTION audittrail.reclose() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    keys    text;
     ignored text;
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = TG_TABLE_NAME;
     IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 THEN
         RETURN NULL;
     END IF;
-    keys := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position)
-               FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE format('UPDATE audittrail.%I h SET superseded = chain.closing FROM (%s) chain'
-                   ' WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing',
-        tracked.history_name,
-        audittrail.chain_query(tracked, format('SELECT DISTINCT %1$s, 0::bigint AS audittrail_first FROM (SELECT %1$s FROM old_rows%2$s) touched',
-            keys, CASE TG_OP WHEN 'UPDATE' THEN format(' UNION ALL SELECT %s FROM new_rows', keys) ELSE '' END), tracked.closed_through));
+    EXECUTE audittrail.compose(concat($template$
+UPDATE {history} h SET superseded = chain.closing
+  FROM ($template$, audittrail.chain_template(concat(
+        'SELECT DISTINCT {stored_key}, 0::bigint AS audittrail_first FROM (SELECT {stored_key} FROM old_rows',
+        CASE TG_OP WHEN 'UPDATE' THEN ' UNION ALL SELECT {stored_key} FROM new_rows' END, ') touched')), $template$) chain
+ WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing
+$template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));
     ignored := set_config('audittrail.unguarded', '', true);
     RETURN NULL;
 END

@@ -8,30 +8,40 @@
 -- Moments before the cutoff are refused first (begin_pruning), then versions are deleted (prune_batch), then the revisions
 -- that have none left (prune_revisions). Each can be stopped and called again at any time.
 
--- The condition that version h can go because a later one of its row was committed by the cutoff. A table that is closed
--- through the cutoff knows that of each version. It names audittrail_open, a query for open_at(cutoff), like what follows.
-CREATE OR REPLACE FUNCTION audittrail.followed(tracked audittrail.tracked_table, cutoff bigint) RETURNS text
+-- What the conditions of a pruning are filled with. They name audittrail_open, a query for open_at({cutoff}).
+CREATE OR REPLACE FUNCTION audittrail.pruning_parts(tracked audittrail.tracked_table, cutoff bigint, cutoff_revision bigint, keep_last int) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN tracked.closed_through >= cutoff THEN format('(h.superseded <= %s)', cutoff) ELSE format(
-        '(h.superseded <= %1$s OR h.superseded IS NULL AND h.version < %1$s AND EXISTS (SELECT FROM audittrail.%2$I l WHERE %3$s'
-        ' AND l.version > h.version AND l.version >= %4$s AND l.version <= %1$s AND %5$s))',
-        cutoff, tracked.history_name, audittrail.same_key(tracked, 'l', true, 'h', true), tracked.tail_from, audittrail.was_committed('l')) END
+    SELECT audittrail.parts_of(tracked)
+        || jsonb_build_object('cutoff', cutoff, 'cutoff_revision', cutoff_revision, 'keep_last', keep_last, 'tail', tracked.tail_from)
+$$;
+
+-- The condition that version h can go because a later one of its row was committed by the cutoff. A table that is closed
+-- through the cutoff knows that of each version.
+CREATE OR REPLACE FUNCTION audittrail.followed(is_closed boolean) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN is_closed THEN '(h.superseded <= {cutoff})' ELSE
+        '(h.superseded <= {cutoff} OR h.superseded IS NULL AND h.version < {cutoff} AND EXISTS (SELECT FROM {history} l WHERE {l.stored_key = h.stored_key}'
+        ' AND l.version > h.version AND l.version >= {tail} AND l.version <= {cutoff} AND ' || audittrail.was_committed('l') || '))' END
 $$;
 
 -- The condition that version h is a deletion by which the row was gone at the cutoff.
-CREATE OR REPLACE FUNCTION audittrail.gone_by(tracked audittrail.tracked_table, cutoff bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('(h.operation IN (''D'', ''T'') AND h.version <= %s AND %s AND %s)', cutoff, audittrail.was_committed('h'),
-                  (SELECT string_agg(format('h.%I IS NOT NULL', audittrail.stored_name(k.name)), ' AND ') FROM unnest(tracked.key) k (name)))
+CREATE OR REPLACE FUNCTION audittrail.gone_by() RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT '(h.operation IN (''D'', ''T'') AND h.version <= {cutoff} AND ROW({h.stored_key}) IS NOT NULL AND ' || audittrail.was_committed('h') || ')'
 $$;
 
 -- The condition that version h is neither one of the last so many of its row nor one of the revision at the cutoff.
-CREATE OR REPLACE FUNCTION audittrail.not_kept(tracked audittrail.tracked_table, cutoff_revision bigint, keep_last int) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('h.revision_id <> %s', cutoff_revision)
-        || CASE WHEN keep_last > 0 THEN format(
-           ' AND (SELECT count(*) FROM (SELECT FROM audittrail.%I k WHERE %s AND k.version > h.version LIMIT %s) newer) = %3$s',
-           tracked.history_name, audittrail.same_key(tracked, 'k', true, 'h', true), keep_last) ELSE '' END
+CREATE OR REPLACE FUNCTION audittrail.not_kept(keep_last int) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT 'h.revision_id <> {cutoff_revision}' || CASE WHEN keep_last > 0 THEN
+        ' AND (SELECT count(*) FROM (SELECT FROM {history} k WHERE {k.stored_key = h.stored_key} AND k.version > h.version LIMIT {keep_last}) newer) = {keep_last}'
+        ELSE '' END
+$$;
+
+-- The condition that version h can go.
+CREATE OR REPLACE FUNCTION audittrail.may_be_pruned(is_closed boolean, keep_last int) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT concat('(', audittrail.followed(is_closed), ' OR ', audittrail.gone_by(), ') AND ', audittrail.not_kept(keep_last))
 $$;
 
 -- Why nothing of a table can be pruned; NULL if it can.
@@ -52,10 +62,9 @@ BEGIN
     IF audittrail.unprunable(tracked) IS NOT NULL THEN
         RETURN 0;
     END IF;
-    EXECUTE format('WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at(%s) o)'
-                   ' SELECT count(*) FROM audittrail.%I h WHERE (%s OR %s) AND %s',
-        cutoff, tracked.history_name, audittrail.followed(tracked, cutoff), audittrail.gone_by(tracked, cutoff),
-        audittrail.not_kept(tracked, cutoff_revision, keep_last)) INTO found;
+    EXECUTE audittrail.compose(concat('WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({cutoff}) o)'
+                                      ' SELECT count(*) FROM {history} h WHERE ', audittrail.may_be_pruned(tracked.closed_through >= cutoff, keep_last)),
+                               audittrail.pruning_parts(tracked, cutoff, cutoff_revision, keep_last)) INTO found;
     RETURN found;
 END
 $$;
@@ -78,9 +87,9 @@ DECLARE
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
         kept := kept || format(' UNION ALL SELECT h.revision_id FROM audittrail.%I h WHERE h.version < %s', tracked.history_name, cutoff)
-            || CASE WHEN tracked.id = ANY (tracked_ids) AND audittrail.unprunable(tracked) IS NULL THEN format(' AND ((%s OR %s) AND %s) IS NOT TRUE',
-               audittrail.followed(tracked, cutoff), audittrail.gone_by(tracked, cutoff), audittrail.not_kept(tracked, cutoff_revision, keep_last))
-               ELSE '' END;
+            || CASE WHEN tracked.id = ANY (tracked_ids) AND audittrail.unprunable(tracked) IS NULL THEN audittrail.compose(
+               concat(' AND (', audittrail.may_be_pruned(tracked.closed_through >= cutoff, keep_last), ') IS NOT TRUE'),
+               audittrail.pruning_parts(tracked, cutoff, cutoff_revision, keep_last)) ELSE '' END;
     END LOOP;
     EXECUTE format('WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at(%1$s) o)'
                    ' SELECT count(*) FROM audittrail.revision r WHERE %2$s'
@@ -157,14 +166,15 @@ BEGIN
     END IF;
     record := recorded;
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE format(
-        'WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at(%s) o)'
-        ' DELETE FROM audittrail.%I h WHERE h.ctid >= ''(%s,0)'' AND h.ctid < ''(%s,0)'' AND %s AND %s',
-        cutoff, tracked.history_name, first_page, first_page + pages,
-        CASE WHEN deletions THEN format('%s AND NOT EXISTS (SELECT FROM audittrail.%I e WHERE %s AND e.version < h.version)',
-             audittrail.gone_by(tracked, cutoff), tracked.history_name, audittrail.same_key(tracked, 'e', true, 'h', true))
-             ELSE audittrail.followed(tracked, cutoff) END,
-        audittrail.not_kept(tracked, cutoff_revision, keep_last));
+    EXECUTE audittrail.compose(concat(
+        'WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({cutoff}) o)'
+        ' DELETE FROM {history} h WHERE h.ctid >= ''({first_page},0)'' AND h.ctid < ''({end_page},0)'' AND ',
+        CASE WHEN deletions THEN audittrail.gone_by()
+                 || ' AND NOT EXISTS (SELECT FROM {history} e WHERE {e.stored_key = h.stored_key} AND e.version < h.version)'
+             ELSE audittrail.followed(true) END,
+        ' AND ', audittrail.not_kept(keep_last)),
+        audittrail.pruning_parts(tracked, cutoff, cutoff_revision, keep_last)
+            || jsonb_build_object('first_page', first_page, 'end_page', first_page + pages));
     GET DIAGNOSTICS pruned = ROW_COUNT;
     ignored := set_config('audittrail.unguarded', '', true);
     IF pruned > 0 THEN

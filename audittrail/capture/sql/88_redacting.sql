@@ -43,17 +43,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid OR p.classid = 'pg_class'::regclass AND p.objid = a.attrelid AND p.objsubid = a.attnum))
 $$;
 
--- The query for the keys in the parameter $1, named as history has them.
-CREATE OR REPLACE FUNCTION audittrail.given_keys(tracked audittrail.tracked_table) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('SELECT %s FROM unnest(%s) k (%s)',
-                  string_agg(format('k%s::%s AS %I', k.position, c.type, audittrail.stored_name(k.name)), ', ' ORDER BY k.position),
-                  string_agg(format('$1[%1$s:%1$s]', k.position), ', ' ORDER BY k.position),
-                  string_agg(format('k%s', k.position), ', ' ORDER BY k.position))
-      FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
-      JOIN jsonb_to_recordset(tracked.columns) c (name text, type text) ON c.name = k.name
-$$;
-
 -- The registry row of a table by its name, with the table that it is by now. Fails with words if columns can't be redacted.
 CREATE OR REPLACE FUNCTION audittrail.redactable(tracked_id int, columns text[], keys text[]) RETURNS audittrail.tracked_table
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -83,19 +72,43 @@ BEGIN
 END
 $$;
 
--- The condition that a row of "alias" is one of those in the parameter $1, followed by AND; empty if all rows are meant.
-CREATE OR REPLACE FUNCTION audittrail.is_given(tracked audittrail.tracked_table, alias text, stored boolean, keys text[]) RETURNS text
+-- What the templates of a redaction are filled with, beside parts_of():
+--   redacted, replacements                        columns of history by which versions are told that hold something else, and their new values
+--   assigned                                      assignments of all columns
+--   live_redacted, live_stored, live_replacements the same where the live table has the column: there, in history, and the new value
+--   given, given_values, given_names              the keys in the parameter $1, named as history has them
+CREATE OR REPLACE FUNCTION audittrail.redaction_parts(tracked audittrail.tracked_table, columns text[], replacements text[]) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN keys IS NULL THEN '' ELSE format('EXISTS (SELECT FROM (%s) k WHERE %s) AND ',
-           audittrail.given_keys(tracked), audittrail.same_key(tracked, 'k', true, alias, stored)) END
+    SELECT audittrail.parts_of(tracked) || (
+        SELECT jsonb_build_object(
+                   'redacted', array_agg(quote_ident(r.stored) ORDER BY r.stored) FILTER (WHERE NOT r.computed),
+                   'replacements', array_agg(r.compared ORDER BY r.stored) FILTER (WHERE NOT r.computed),
+                   'assigned', array_agg(format('%I = %s', r.stored, r.assigned) ORDER BY r.stored),
+                   'live_redacted', array_agg(format('%I::%s', t.name, t.type) ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL),
+                   'live_stored', array_agg(quote_ident(r.stored) ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL),
+                   'live_replacements', array_agg(r.compared ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL))
+          FROM audittrail.redaction(tracked, columns, replacements) r
+          LEFT JOIN jsonb_to_recordset(tracked.columns) t (name text, type text) ON t.name = r.live
+        ) || (
+        SELECT jsonb_build_object(
+                   'given', array_agg(format('k%s::%s AS %I', k.position, c.type, audittrail.stored_name(k.name)) ORDER BY k.position),
+                   'given_values', array_agg(format('$1[%1$s:%1$s]', k.position) ORDER BY k.position),
+                   'given_names', array_agg('k' || k.position ORDER BY k.position))
+          FROM unnest(tracked.key) WITH ORDINALITY k (name, position)
+          JOIN jsonb_to_recordset(tracked.columns) c (name text, type text) ON c.name = k.name)
+$$;
+
+-- The condition that a version h, or a live row b, is one of those in the parameter $1, followed by AND; empty if all rows are meant.
+CREATE OR REPLACE FUNCTION audittrail.is_given(key text, keys text[]) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN keys IS NULL THEN '' ELSE
+        'EXISTS (SELECT FROM (SELECT {given} FROM unnest({given_values}) k ({given_names})) k WHERE {k.stored_key = ' || key || '}) AND ' END
 $$;
 
 -- The condition that h is a version of one of the rows and holds something else than the replacements.
-CREATE OR REPLACE FUNCTION audittrail.is_to_be_redacted(tracked audittrail.tracked_table, columns text[], replacements text[], keys text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('%sROW(%s)::record *<> ROW(%s)::record', audittrail.is_given(tracked, 'h', true, keys),
-                  string_agg(format('h.%I', r.stored), ', ' ORDER BY r.stored), string_agg(r.compared, ', ' ORDER BY r.stored))
-      FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed
+CREATE OR REPLACE FUNCTION audittrail.is_to_be_redacted(keys text[]) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT audittrail.is_given('h.stored_key', keys) || 'ROW({h.redacted})::record OPERATOR(pg_catalog.*<>) ROW({replacements})::record'
 $$;
 
 -- Whether history holds any version of the rows.
@@ -105,9 +118,8 @@ DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, '{}', keys);
     found   boolean;
 BEGIN
-    EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I h WHERE %strue)',
-                   tracked.history_name, audittrail.is_given(tracked, 'h', true, keys))
-       INTO found USING keys;
+    EXECUTE audittrail.compose(concat('SELECT EXISTS (SELECT FROM {history} h WHERE ', audittrail.is_given('h.stored_key', keys), 'true)'),
+                               audittrail.redaction_parts(tracked, '{}', '{}')) INTO found USING keys;
     RETURN found;
 END
 $$;
@@ -119,28 +131,19 @@ CREATE OR REPLACE FUNCTION audittrail.live_holders(tracked_id int, columns text[
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
-    query   text;
+    parts   jsonb := audittrail.redaction_parts(tracked, columns, replacements);
 BEGIN
     rows := 0;
-    IF tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) OR tracked.key = '{}' AND disagreeing THEN
+    IF tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation)
+       OR tracked.key = '{}' AND disagreeing OR parts -> 'live_redacted' = 'null' THEN
         RETURN;
     END IF;
-    SELECT format('SELECT count(*), min(ROW(%s)::text) FROM %s b%s WHERE %sROW(%s)::record *<> ROW(%s)::record',
-                  coalesce((SELECT string_agg(format('b.%I', k.name), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)), ''),
-                  tracked.relation::regclass,
-                  CASE WHEN disagreeing THEN format(' LEFT JOIN LATERAL (SELECT * FROM audittrail.%I h WHERE %s AND h.version >= %s ORDER BY h.version DESC LIMIT 1) l ON true',
-                       tracked.history_name, audittrail.same_key(tracked, 'h', true, 'b', false), tracked.since_version) ELSE '' END,
-                  audittrail.is_given(tracked, 'b', false, keys),
-                  string_agg(format('b.%I::%s', r.live, t.type), ', ' ORDER BY r.stored), string_agg(r.compared, ', ' ORDER BY r.stored))
-        || CASE WHEN disagreeing THEN format(' AND (l.version IS NULL OR ROW(%s)::record *<> ROW(%s)::record)',
-           string_agg(format('b.%I::%s', r.live, t.type), ', ' ORDER BY r.stored), string_agg(format('l.%I', r.stored), ', ' ORDER BY r.stored)) ELSE '' END
-      INTO query
-      FROM audittrail.redaction(tracked, columns, replacements) r
-      JOIN jsonb_to_recordset(tracked.columns) t (name text, type text) ON t.name = r.live
-     WHERE NOT r.computed;
-    IF query IS NOT NULL THEN
-        EXECUTE query INTO rows, example USING keys;
-    END IF;
+    EXECUTE audittrail.compose(concat('SELECT count(*), min(ROW({b.key})::text) FROM {live} b',
+        CASE WHEN disagreeing THEN ' LEFT JOIN LATERAL (SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version}'
+                                   ' ORDER BY h.version DESC LIMIT 1) l ON true' END,
+        ' WHERE ', audittrail.is_given('b.key', keys), 'ROW({b.live_redacted})::record *<> ROW({live_replacements})::record',
+        CASE WHEN disagreeing THEN ' AND (l.version IS NULL OR ROW({b.live_redacted})::record *<> ROW({l.live_stored})::record)' END), parts)
+       INTO rows, example USING keys;
 END
 $$;
 
@@ -150,15 +153,14 @@ CREATE OR REPLACE FUNCTION audittrail.preview_redaction(tracked_id int, columns 
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
-    source  text := format('audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_to_be_redacted(tracked, columns, replacements, keys));
-    row_key text := coalesce(audittrail.stored_key(tracked, 'h'), 'h.version');
+    parts   jsonb := audittrail.redaction_parts(tracked, columns, replacements) || jsonb_build_object('sample_size', sample_size);
+    source  text := '{history} h WHERE ' || audittrail.is_to_be_redacted(keys);
+    row_key text := CASE WHEN tracked.key = '{}' THEN 'h.version' ELSE '{h.stored_key}' END;  -- without a key each version counts for itself
 BEGIN
-    EXECUTE format('SELECT count(*), count(DISTINCT ROW(%s)) FROM %s', row_key, source) INTO versions, rows USING keys;
-    EXECUTE format(
-        'SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(%s) AS key, h.operation,'
-        ' h.revision_id AS revision, (SELECT to_jsonb(v) FROM (SELECT %s) v) AS values FROM %s ORDER BY h.version LIMIT %s) s', row_key,
-        (SELECT string_agg(format('h.%I', r.stored), ', ' ORDER BY r.stored) FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed),
-        source, sample_size)
+    EXECUTE audittrail.compose(concat('SELECT count(*), count(DISTINCT ROW(', row_key, ')) FROM ', source), parts) INTO versions, rows USING keys;
+    EXECUTE audittrail.compose(concat(
+        'SELECT coalesce(jsonb_agg(to_jsonb(s.*) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(', row_key, ') AS key, h.operation,'
+        ' h.revision_id AS revision, (SELECT to_jsonb(v.*) FROM (SELECT {h.redacted}) v) AS values FROM ', source, ' ORDER BY h.version LIMIT {sample_size}) s'), parts)
        INTO samples USING keys;
 END
 $$;
@@ -186,10 +188,13 @@ DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
 BEGIN
     RETURN (
-        SELECT format('UPDATE %s b SET %s WHERE %sROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record', tracked.relation::regclass,
-                      string_agg(format('%I = %L::%s', a.attname, w.replacement, format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum), audittrail.is_given(tracked, 'b', false, keys),
-                      string_agg(format('b.%I', a.attname), ', ' ORDER BY a.attnum),
-                      string_agg(format('%L::%s::%s', w.replacement, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum))
+        SELECT audittrail.compose(
+                   concat('UPDATE {live} b SET {overwritten} WHERE ', audittrail.is_given('b.key', keys),
+                          'ROW({b.overwritten_columns})::record OPERATOR(pg_catalog.*<>) ROW({overwriting})::record'),
+                   audittrail.redaction_parts(tracked, columns, replacements) || jsonb_build_object(
+                       'overwritten', array_agg(format('%I = %L::%s', a.attname, w.replacement, format_type(a.atttypid, -1)) ORDER BY a.attnum),
+                       'overwritten_columns', array_agg(quote_ident(a.attname) ORDER BY a.attnum),
+                       'overwriting', array_agg(format('%L::%s::%s', w.replacement, format_type(a.atttypid, -1), format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)))
           FROM unnest(columns, replacements) w (name, replacement)
           JOIN pg_attribute a ON a.attrelid = tracked.relation AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
         HAVING count(*) > 0);
@@ -208,15 +213,13 @@ BEGIN
     PERFORM FROM audittrail.tracked_table t WHERE t.id = tracked_id FOR UPDATE;
     tracked := audittrail.redactable(tracked_id, columns, keys);
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE format(
-        'WITH done AS (UPDATE audittrail.%I h SET %s WHERE %s RETURNING %s AS key), of_rows AS (SELECT key, count(*) AS versions FROM done GROUP BY key)'
-        ' SELECT coalesce(sum(versions), 0), count(*), CASE WHEN count(*) <= 100 THEN jsonb_agg(key) END FROM of_rows',
-        tracked.history_name,
-        (SELECT string_agg(format('%I = %s', r.stored, r.assigned), ', ' ORDER BY r.stored) FROM audittrail.redaction(tracked, columns, replacements) r),
-        audittrail.is_to_be_redacted(tracked, columns, replacements, keys),
-        -- Without a key each version counts for itself.
-        coalesce((SELECT format('ARRAY[%s]', string_agg(format('h.%I::text', audittrail.stored_name(k.name)), ', ' ORDER BY k.position))
-                    FROM unnest(tracked.key) WITH ORDINALITY k (name, position) HAVING count(*) > 0), 'ARRAY[h.version::text]'))
+    EXECUTE audittrail.compose(concat(
+        'WITH done AS (UPDATE {history} h SET {assigned} WHERE ', audittrail.is_to_be_redacted(keys),
+        ' RETURNING ARRAY[', CASE WHEN tracked.key = '{}' THEN 'h.version::text' ELSE '{h.key_texts}' END, '] AS key),'
+        ' of_rows AS (SELECT key, count(*) AS versions FROM done GROUP BY key)'
+        ' SELECT coalesce(sum(versions), 0), count(*), CASE WHEN count(*) <= 100 THEN jsonb_agg(key) END FROM of_rows'),
+        audittrail.redaction_parts(tracked, columns, replacements)
+            || jsonb_build_object('key_texts', ARRAY(SELECT quote_ident(audittrail.stored_name(name)) || '::text' FROM unnest(tracked.key) name)))
        INTO versions, rows, changed USING keys;
     ignored := set_config('audittrail.unguarded', '', true);
     IF versions > 0 THEN

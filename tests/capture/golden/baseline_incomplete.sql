@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_insert()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -15,14 +16,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
         seqscan := current_setting('enable_seqscan');
@@ -41,8 +42,8 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -135,13 +136,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'I'::"char", r.id, r.name, r.seen
       FROM new_rows r;
     IF NOT FOUND THEN
@@ -159,7 +160,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -171,6 +172,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -182,14 +184,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     PERFORM FROM new_rows OFFSET 1;
     several := FOUND;
@@ -229,7 +231,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.name, o.seen
               FROM old_rows o
               LEFT JOIN LATERAL (
@@ -239,12 +241,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.name)::record
                   *<> ROW(o.id::integer, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -341,7 +343,7 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
@@ -349,8 +351,8 @@ BEGIN
     IF NOT several THEN
         -- A single row, so written that it is joined by a nested loop.
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-        SELECT nextval('audittrail.clock'), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
-            'U'::"char", n.id, n.name, n.seen
+        SELECT nextval('audittrail.clock'), coalesce(this.number, currval('audittrail.clock')), NULL::bigint, 'U'::"char",
+            n.id, n.name, n.seen
           FROM new_rows n, old_rows o
          WHERE CASE WHEN o.id OPERATOR(pg_catalog.=) n.id
                     THEN ROW(n.id::integer, n.name::text)::record *<> ROW(o.id::integer, o.name::text)::record END;
@@ -361,7 +363,7 @@ BEGIN
     END IF;
     IF several THEN
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
             CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
             CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.name ELSE n.name END,
             CASE WHEN n.id IS NULL THEN o.seen ELSE n.seen END
@@ -385,7 +387,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -397,6 +399,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -408,14 +411,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
     SELECT since_version, since_version, 'B', b.id, b.name, b.seen
@@ -439,7 +442,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.name, o.seen
               FROM old_rows o
               LEFT JOIN LATERAL (
@@ -449,12 +452,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.name)::record
                   *<> ROW(o.id::integer, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -547,13 +550,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'D'::"char", r.id, r.name, r.seen
       FROM old_rows r;
     IF NOT FOUND THEN
@@ -571,7 +574,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 

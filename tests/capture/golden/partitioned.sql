@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_insert()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -15,10 +16,10 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (
@@ -35,8 +36,8 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -116,18 +117,18 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid),
+              USING number, NOT row_security_active(table_oid::oid),
                     NULL::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
             'I'::"char", r.id, r.region, r.name
           FROM (SELECT NEW.id, NEW.region, NEW.name) r;
         IF FOUND THEN
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
@@ -144,7 +145,7 @@ BEGIN
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
         seqscan := current_setting('enable_seqscan');
@@ -163,8 +164,8 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -247,13 +248,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'I'::"char", r.id, r.region, r.name
       FROM new_rows r;
     IF NOT FOUND THEN
@@ -271,27 +272,27 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
-
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_north REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
+
+CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_rest REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
-
-CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  RETURNS trigger
@@ -299,6 +300,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -310,10 +312,10 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (
@@ -345,7 +347,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
               FROM (SELECT OLD.id, OLD.region, OLD.name) o
               LEFT JOIN LATERAL (
@@ -355,12 +357,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.region, l.name)::record
                   *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -440,14 +442,14 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid),
+              USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
             CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
             CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
             CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
@@ -456,7 +458,7 @@ BEGIN
          WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
            *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
         IF FOUND THEN
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
@@ -473,7 +475,7 @@ BEGIN
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     PERFORM FROM new_rows OFFSET 1;
     several := FOUND;
@@ -509,7 +511,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
               FROM old_rows o
               LEFT JOIN LATERAL (
@@ -519,12 +521,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.region, l.name)::record
                   *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -612,13 +614,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
         CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.region ELSE n.region END,
         CASE WHEN n.id IS NULL THEN o.name ELSE n.name END
@@ -641,7 +643,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -651,11 +653,11 @@ CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
-
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
+
+CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
@@ -669,6 +671,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -680,10 +683,10 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (
@@ -700,7 +703,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
               FROM (SELECT OLD.id, OLD.region, OLD.name) o
               LEFT JOIN LATERAL (
@@ -710,12 +713,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.region, l.name)::record
                   *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -795,18 +798,18 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid),
+              USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     NULL::audittrail.kind_history;
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
             'D'::"char", r.id, r.region, r.name
           FROM (SELECT OLD.id, OLD.region, OLD.name) r;
         IF FOUND THEN
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
@@ -823,7 +826,7 @@ BEGIN
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
         seqscan := current_setting('enable_seqscan');
@@ -842,7 +845,7 @@ BEGIN
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.region, o.name
               FROM old_rows o
               LEFT JOIN LATERAL (
@@ -852,12 +855,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.region, l.name)::record
                   *<> ROW(o.id::integer, o.region::text, o.name::text)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -940,13 +943,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'D'::"char", r.id, r.region, r.name
       FROM old_rows r;
     IF NOT FOUND THEN
@@ -964,7 +967,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -974,17 +977,17 @@ CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
-
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_rest REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+
+CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_rest REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_truncate()
  RETURNS trigger

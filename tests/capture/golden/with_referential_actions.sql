@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_insert()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -15,14 +16,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
         seqscan := current_setting('enable_seqscan');
@@ -43,8 +44,8 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -130,13 +131,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'I'::"char", r.id, r.created_by, r.updated_by, r.updated_at
       FROM new_rows r;
     IF NOT FOUND THEN
@@ -154,7 +155,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -166,6 +167,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -177,14 +179,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     PERFORM FROM new_rows OFFSET 1;
     several := FOUND;
@@ -227,7 +229,7 @@ BEGIN
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
                 updated_at)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.created_by, o.updated_by,
                 o.updated_at
               FROM old_rows o
@@ -238,12 +240,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
                   *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -333,7 +335,7 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
@@ -342,8 +344,8 @@ BEGIN
         -- A single row, so written that it is joined by a nested loop.
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
             updated_at)
-        SELECT nextval('audittrail.clock'), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
-            'U'::"char", n.id, n.created_by, n.updated_by, n.updated_at
+        SELECT nextval('audittrail.clock'), coalesce(this.number, currval('audittrail.clock')), NULL::bigint, 'U'::"char",
+            n.id, n.created_by, n.updated_by, n.updated_at
           FROM new_rows n, old_rows o
          WHERE CASE WHEN o.id OPERATOR(pg_catalog.=) n.id
                     THEN n.updated_at IS DISTINCT FROM o.updated_at OR n.* *<> o.* END;
@@ -354,7 +356,7 @@ BEGIN
     END IF;
     IF several THEN
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
-        SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+        SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
             CASE WHEN o.id IS NULL THEN 'I'::"char" WHEN n.id IS NULL THEN 'D'::"char" ELSE 'U'::"char" END,
             CASE WHEN n.id IS NULL THEN o.id ELSE n.id END, CASE WHEN n.id IS NULL THEN o.created_by ELSE n.created_by END,
             CASE WHEN n.id IS NULL THEN o.updated_by ELSE n.updated_by END,
@@ -379,7 +381,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -391,6 +393,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -402,14 +405,14 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
         seqscan := current_setting('enable_seqscan');
@@ -430,7 +433,7 @@ BEGIN
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by,
                 updated_at)
-            SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+            SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
                 CASE WHEN l.audittrail_lives THEN 'U'::"char" ELSE 'I'::"char" END, o.id, o.created_by, o.updated_by,
                 o.updated_at
               FROM old_rows o
@@ -441,12 +444,12 @@ BEGIN
              WHERE l.audittrail_lives IS NOT TRUE
                    OR ROW(l.id, l.created_by, l.updated_by, l.updated_at)::record
                   *<> ROW(o.id::integer, o.created_by::integer, o.updated_by::integer, o.updated_at::timestamp with time zone)::record;
-            audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), false);
+            number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
-            audittrail_number := audittrail.enter_revision(
-                audittrail_number, CASE WHEN audittrail_number IS NULL THEN nextval('audittrail.clock') END, false);
+            number := audittrail.enter_revision(
+                number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
@@ -532,13 +535,13 @@ BEGIN
                   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
                  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
                 $weave$)
-              USING audittrail_number, NOT row_security_active(table_oid::oid);
+              USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
         END IF;
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, created_by, updated_by, updated_at)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'D'::"char", r.id, r.created_by, r.updated_by, r.updated_at
       FROM old_rows r;
     IF NOT FOUND THEN
@@ -556,7 +559,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 

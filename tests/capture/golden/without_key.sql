@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_insert()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -15,17 +16,17 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'I'::"char", NULL::integer, r.name, r.price
       FROM new_rows r;
     IF NOT FOUND THEN
@@ -43,7 +44,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -55,6 +56,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -66,17 +68,17 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'U'::"char", NULL::integer, n.name, n.price
       FROM (SELECT n.*, row_number() OVER () AS audittrail_row FROM new_rows n) n
       FULL JOIN (SELECT o.*, row_number() OVER () AS audittrail_row FROM old_rows o) o ON n.audittrail_row = o.audittrail_row
@@ -97,7 +99,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
@@ -109,6 +111,7 @@ CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$#variable_conflict use_column
+<<this>>
 DECLARE
     -- Worked out when the expression is planned, and again after one of the tables that it names has changed: see in_step().
     in_step   boolean := audittrail.in_step(table_oid, 'kind_history', 'fingerprint')
@@ -120,17 +123,17 @@ DECLARE
     seqscan   text;
     stack     text;
     ignored   text;
-    audittrail_number bigint;  -- of the revision; it stands beside columns, and is named like none
+    number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
         PERFORM audittrail.complete_follow(table_number);
         RETURN NULL;
     ELSIF NOT is_first THEN
-        audittrail_number := audittrail.own_revision();
+        number := audittrail.own_revision();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
-    SELECT (SELECT nextval('audittrail.clock')), coalesce(audittrail_number, currval('audittrail.clock')), NULL::bigint,
+    SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
         'D'::"char", NULL::integer, r.name, r.price
       FROM old_rows r;
     IF NOT FOUND THEN
@@ -148,7 +151,7 @@ BEGIN
                 CASE WHEN statement_timestamp() = transaction_timestamp() THEN clock_timestamp() END);
         RETURN NULL;
     END IF;
-    audittrail_number := audittrail.enter_revision(audittrail_number, currval('audittrail.clock'), is_first);
+    number := audittrail.enter_revision(number, currval('audittrail.clock'), is_first);
     RETURN NULL;
 END$function$;
 
