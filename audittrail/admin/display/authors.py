@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.db import models, router
 from django.db.models import Q
@@ -17,7 +17,7 @@ from audittrail.admin.display.object_text import name_of
 from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import object_url
 from audittrail.admin.permissions.fields import is_masked
-from audittrail.admin.permissions.models import may_view
+from audittrail.admin.permissions.models import may_view, model_admin_of
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
 from audittrail.revisions.models import BaseRevision
@@ -56,7 +56,7 @@ def authors_by_key(
     if not wanted:
         return {}
     database = router.db_for_read(model)
-    model_admin = _model_admin(site, model)
+    model_admin = model_admin_of(site, model)
     found = {}
     for user in model._base_manager.using(database).filter(pk__in=wanted):
         url = None
@@ -99,7 +99,3 @@ def find_keys(text: str) -> list[Any]:
 
 def _is_text(field: Any) -> bool:
     return isinstance(field, models.CharField | models.TextField)
-
-
-def _model_admin(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
-    return site.get_model_admin(model) if site.is_registered(model) else None

@@ -12,7 +12,7 @@ from django.db import models
 from audittrail.admin.display.object_text import at_most, key_text, name_of, unnamed
 from audittrail.admin.display.values import Label, Shown, shown
 from audittrail.admin.layout.links import history_url
-from audittrail.admin.permissions.models import may_view
+from audittrail.admin.permissions.models import may_view, model_admin_of
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
@@ -149,7 +149,7 @@ class Names:
         """Return whether objects of a model can appear at all; one that isn't tracked has no history to be asked for."""
         if _is_tracked(model):
             return concrete(model) in self._reader.visible
-        return model is ContentType or self._reader.site.is_registered(model)
+        return model is ContentType or model_admin_of(self._reader.site, model) is not None
 
     def _appearing(self, objects: Iterable[models.Model]) -> set[int]:
         """Return which of some objects appear to the reader, by their ids in memory."""
@@ -164,14 +164,16 @@ class Names:
             return self._reader.seen(visible, objects)
         if model is ContentType:
             return objects
-        model_admin = self._reader.site.get_model_admin(model)
-        return [obj for obj in objects if may_view(self._reader.request, model_admin, obj)]
+        model_admin = model_admin_of(self._reader.site, model)
+        request = self._reader.request
+        return [obj for obj in objects if model_admin and may_view(request, model_admin, obj)]
 
     def _label(self, obj: models.Model) -> Label:
-        site, visible = self._reader.site, self._reader.visible.get(concrete(type(obj)))
-        model_admin = None if visible is None else visible.model_admin
-        if visible is None and site.is_registered(type(obj)):
-            model_admin = site.get_model_admin(type(obj))
+        visible = self._reader.visible.get(concrete(type(obj)))
+        if visible is not None:
+            model_admin = visible.model_admin
+        else:
+            model_admin = model_admin_of(self._reader.site, type(obj))
         return Label(name_of(obj), history_url(model_admin, obj.pk))
 
 

@@ -38,6 +38,11 @@ class VisibleModel:
     owners: tuple[tuple[ModelAdmin[Any], str], ...] = ()
 
 
+def model_admin_of(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
+    """Return the ModelAdmin of a model in a site, None for a model that is not registered there."""
+    return site.get_model_admin(model) if site.is_registered(model) else None
+
+
 def may_view(
     request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
 ) -> bool:
