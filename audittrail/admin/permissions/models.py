@@ -43,6 +43,19 @@ def model_admin_of(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any
     return site.get_model_admin(model) if site.is_registered(model) else None
 
 
+def has_own_hook(model_admin: ModelAdmin[Any], name: str) -> bool:
+    """Return whether a ModelAdmin decides about single objects itself: whether a method of Django's for permissions is overridden."""
+    hook = getattr(model_admin, name)
+    # Django's own is read each time, since the time machine replaces it when it is installed.
+    own: Any = getattr(ModelAdmin, name)
+    return getattr(hook, "__func__", hook) is not own
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    """Return whether the user of a request may do everything."""
+    return bool(getattr(request.user, "is_superuser", False))
+
+
 def may_view(
     request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
 ) -> bool:
@@ -123,7 +136,7 @@ def _visible_models(
                 owners.setdefault(model, {})[visible.model_admin, attribute] = None
     for model, shown_by in owners.items():
         found[model] = VisibleModel(model, owners=tuple(shown_by))
-    if getattr(request.user, "is_superuser", False):
+    if is_superuser(request):
         for model in tracking.tracked_models():
             if model not in registered:
                 found[model] = VisibleModel(model)

@@ -12,7 +12,12 @@ from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
-from audittrail.admin.permissions.models import VisibleModel, require_any_model, visible_models
+from audittrail.admin.permissions.models import (
+    VisibleModel,
+    is_superuser,
+    require_any_model,
+    visible_models,
+)
 from audittrail.admin.permissions.rows import attributes, is_guarded, may_see_rows
 from audittrail.capture import install, tracking
 from audittrail.revisions.models import revision_model
@@ -64,7 +69,7 @@ class Reader:
         """Whether no row of history is hidden from the user, so that revisions need not be asked what they changed."""
         everything = visible_models(self.site, self.request)
         return (
-            bool(getattr(self.request.user, "is_superuser", False))
+            is_superuser(self.request)
             and all(model in everything for model in tracking.tracked_models())
             and not any(self.is_guarded(visible) for visible in everything.values())
         )

@@ -15,7 +15,7 @@ from django.contrib.admin import ModelAdmin
 from django.db import models
 from django.http import HttpRequest
 
-from audittrail.admin.permissions.models import VisibleModel, may_view
+from audittrail.admin.permissions.models import VisibleModel, has_own_hook, may_view
 from audittrail.timetravel import changes, machine, moment
 
 #: What `ModelAdmin.get_queryset` begins with in place of the model's own manager.
@@ -92,10 +92,8 @@ def deleted_objects(model: type[models.Model], using: str) -> Any:
 
 
 def _is_guarded(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
-    hook = model_admin.has_view_permission
-    # Read each time, since the time machine replaces Django's method when it is installed.
-    own: Any = ModelAdmin.has_view_permission
-    return getattr(hook, "__func__", hook) is not own or _leaves_rows_out(request, model_admin)
+    is_hooked = has_own_hook(model_admin, "has_view_permission")
+    return is_hooked or _leaves_rows_out(request, model_admin)
 
 
 def _leaves_rows_out(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:

@@ -15,7 +15,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from audittrail.admin.permissions import plan_rows
-from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.models import VisibleModel, has_own_hook, is_superuser
 from audittrail.admin.permissions.readers import Reader
 from audittrail.restore.plan import Plan, RowPlan, TablePlan
 
@@ -57,7 +57,7 @@ def refusal(reader: Reader, plan: Plan, granted: Collection[type[models.Model]] 
 def _may_write(reader: Reader, table: TablePlan) -> bool:
     visible = None if table.model is None else reader.visible.get(table.model)
     if visible is None:
-        return table.model is None and bool(getattr(reader.request.user, "is_superuser", False))
+        return table.model is None and is_superuser(reader.request)
     actions = [action for action, number in plan_rows.counts_of(table).items() if number]
     if visible.model_admin is not None:
         return all(
@@ -99,7 +99,7 @@ def _allowed_rows(reader: Reader, visible: VisibleModel, table: TablePlan, actio
     else:
         needed = "change"  # of the object whose page shows the rows
         askers = list(visible.owners)
-    hooked = [asker for asker in askers if _has_hook(asker[0], needed)]
+    hooked = [asker for asker in askers if has_own_hook(asker[0], f"has_{needed}_permission")]
     if not hooked:
         return True
     if not table.complete:
@@ -133,9 +133,3 @@ def _may_each(
     present = model_admin.model._base_manager.using(reader.database).filter(pk__in=[*wanted])
     hook = getattr(model_admin, f"has_{needed}_permission")
     return all(hook(reader.request, obj) for obj in present)
-
-
-def _has_hook(model_admin: ModelAdmin[Any], needed: str) -> bool:
-    name = f"has_{needed}_permission"
-    found = getattr(model_admin, name)
-    return getattr(found, "__func__", found) is not getattr(ModelAdmin, name)
