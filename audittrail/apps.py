@@ -31,7 +31,7 @@ class AuditTrailConfig(AppConfig):
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="audittrail.sync")
         checks.register_checks()
         if apps.is_installed("django.contrib.admin"):
-            # Django's autodiscover would do, but a project with `SimpleAdminConfig` goes without.
+            # Django's autodiscover imports it as well, but not in a project that has `SimpleAdminConfig`.
             import_module(f"{self.name}.admin")
 
 

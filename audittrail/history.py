@@ -105,7 +105,8 @@ class History(Questions):
     def __getattr__(self, name: str) -> Any:
         """Give what the model's querysets and its default manager have, as of the moment of `at_rev`."""
         if name == "versions":
-            self._require_tracked()  # the property's NotTrackedError is an AttributeError, and leads here
+            # The property has raised NotTrackedError, which is an AttributeError, so Python asks here once more.
+            self._require_tracked()
         manager = self.model._default_manager
         if (
             name.startswith("_")

@@ -14,7 +14,7 @@ from django.utils.functional import LazyObject, empty
 
 from audittrail import conf
 from audittrail.revisions.context import Context, context
-from audittrail.revisions.scope import async_inside, inside
+from audittrail.revisions.inside import async_inside, inside
 from audittrail.revisions.users import CurrentUser
 
 #: Longer request ids than this are not taken over.

@@ -18,7 +18,7 @@ from audittrail.restore.statements import composed, joined, listed, name_of, raw
 #: Stands for values of masked columns.
 MASKED: Final = "…"
 
-#: How often rows are left out, and the rest is asked again, before it is given up: each time some row goes.
+#: Leaving out rows can put other rows in the way, so everything is asked again, at most so often.
 _ROUNDS: Final = 1_000
 
 
@@ -145,7 +145,7 @@ def _protected(staging: Staging, table: Table, key: ForeignKey) -> Finder:
     referring = staging.staged.get(key.relation)
     spared = raw("")
     if referring is not None:
-        # Staged itself: it goes too, or its image to be is asked about by itself.
+        # A referring row that is staged itself is not in the way: it is deleted too, or what it will refer to is asked about on its own.
         spared = composed(
             " AND NOT EXISTS (SELECT FROM {stage} d WHERE {same})",
             stage=staging.name(referring),

@@ -129,7 +129,7 @@ SELECT c.conname, n.nspname, c.conrelid::bigint,
  ORDER BY c.conrelid, c.conname
 """
 
-# A condition on the row as a whole can't be asked of another table.
+# A condition that refers to the row as a whole (attribute 0) is left out: it can't be evaluated on the temporary table.
 _CHECKS = """
 SELECT c.conname, c.conrelid::bigint, pg_get_expr(c.conbin, c.conrelid)
   FROM pg_constraint c

@@ -13,7 +13,7 @@ from django.db import models
 from audittrail.restore.catalog import Table
 from audittrail.restore.statements import raw
 
-#: The condition on a staged row that it will be there.
+#: The condition that a staged row will be in the table.
 WRITTEN: Final = raw("audittrail_action IN ('I', 'U')")
 
 

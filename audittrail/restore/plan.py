@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from django.db import models
 
-#: What to do about conflicts: refuse all of it, leave out the rows (and fields) that are concerned, or win over later changes.
+#: What to do about conflicts: refuse everything, leave out the rows and fields concerned, or (undo alone) win over later changes.
 OnConflict = Literal["refuse", "skip", "override"]
 
 #: How many rows of a table, and conflicts of a kind, a plan tells one by one; it counts all of them.

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from audittrail.revisions.context import context
 
-#: Commands that only run other people's code: requests and tests say themselves who they are.
+#: Commands that only serve requests or run tests, which have contexts of their own.
 SILENT: Final = frozenset({"runserver", "runserver_plus", "test", "testserver"})
 
 

@@ -19,8 +19,8 @@ from django.utils.functional import Promise
 
 from audittrail.exceptions import ContextError
 from audittrail.revisions import users
+from audittrail.revisions.inside import decorated
 from audittrail.revisions.payload import encoded, json_text, storable
-from audittrail.revisions.scope import decorated
 
 F = TypeVar("F", bound=Callable[..., Any])
 

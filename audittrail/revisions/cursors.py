@@ -116,7 +116,7 @@ def prefixed(comment: str, query: Any, cursor: object) -> Any:
         return comment + query.as_string(cursor)
     if hasattr(query, "interpolations"):
         return type(query)(comment, *query)
-    return query  # The driver refuses it in its own words.
+    return query  # This is no statement, which the driver will say in its own words.
 
 
 def with_context(query: Any, cursor: object) -> Any:

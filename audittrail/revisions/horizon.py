@@ -52,7 +52,7 @@ class HistoryQuery(Query):
     ) -> Any:
         """Return the compiler of the query, as far as the horizon."""
         horizon = _horizon.get()
-        # The parts of a combined query are compiled one by one, and come here themselves.
+        # Each part of a combined query, such as a UNION, is compiled by this method too, and gets the condition there.
         if horizon is None or self.combinator:
             return super().get_compiler(using, connection, elide_empty)
         tick = horizon.tick_in(using or connection.alias)

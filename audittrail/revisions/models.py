@@ -165,7 +165,7 @@ class BaseRevision(RecordedModel):
         get_latest_by = "committed"
         verbose_name = _("revision")
         verbose_name_plural = _("revisions")
-        # Rows of history appear to whoever may view their models; these are for what concerns many models at once.
+        # Who may view a model sees its history as well. These permissions are for what concerns many models at once.
         default_permissions = ("view",)
         permissions = [
             ("undo_revision", _("Can undo a revision")),

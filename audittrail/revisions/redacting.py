@@ -188,7 +188,8 @@ def _carry_out(meant: Target, parts: list[Part], live: bool) -> list[RedactedTab
         tables.append(
             RedactedTable(part.table, part.names, rows, versions, overwritten.get(part.table, 0))
         )
-        # Asked afterwards, and of the last versions: so whoever writes meanwhile is neither waited for nor refused.
+        # Live rows are looked at after the versions have been replaced. Rows that agree with their last version are passed over, so
+        # whoever writes meanwhile is neither waited for nor taken for somebody who keeps the old values.
         holding, example = _call(
             meant,
             f"rows, example FROM audittrail.live_holders(%s, %s, %s, {keys}, true)",

@@ -19,7 +19,7 @@ OWN_NAMES = frozenset(
     {"version", "revision", "revision_id", "operation", "pk", "history", "objects"}
 )
 
-#: Version models live beside the project's models, not among them: no migrations, no content types.
+#: Version models are registered apart from the project's models, so that they get no migrations and no content types.
 _registry = Apps()
 
 

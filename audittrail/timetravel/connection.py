@@ -177,7 +177,7 @@ def _let_go(alias: str) -> None:
     if hasattr(handler._connections, alias):
         del connections[alias]
     if apps.is_installed("django.contrib.contenttypes"):
-        # Content types are kept for each alias.
+        # Django caches content types for each alias, and this one is not needed any more.
         manager: Any = apps.get_model("contenttypes", "ContentType").objects
         getattr(manager, "_cache", {}).pop(alias, None)
 

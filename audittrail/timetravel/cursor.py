@@ -25,10 +25,10 @@ class PastCursor(CursorWrapper):
         Raises `PastIsReadOnlyError` for one that writes, `TimeTravelError` for one that can't be turned to the past.
         """
         if machine.current() is not None:
-            # What is turned already needs no turning by the session that it shares.
+            # The statement is turned to the past here. The session is that of the present connection, whose guard is to let it pass.
             with machine.unwatched():
                 return self.execute(sql, params)
-        # A server-side cursor of psycopg2 executes once.
+        # A server-side cursor of psycopg2 can execute one statement only, so it can't be sent again if it turns out to be outdated.
         is_named = getattr(self.cursor, "name", None) is not None
         past = self.db.to_past(sql, self.cursor, params is not None, verify=is_named)
         try:

@@ -42,7 +42,7 @@ def install(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """Watch the cursors of an open connection; a receiver of `connection_created`."""
     if connection.vendor != "postgresql":
         return
-    # First what sends the context, so that a statement is watched as it was written.
+    # The class that sends the context comes first, and so below ours: the guard sees statements before the comment is put in front.
     cursors.install(connection)
     raw: Any = connection.connection
     for name in ("cursor_factory", "server_cursor_factory"):
@@ -52,7 +52,7 @@ def install(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     if is_psycopg3:
         raw.audittrail_alias = connection.alias
         if _Watched not in postgresql.ServerSideCursor.__mro__:
-            # Django names this class where it makes one.
+            # Django finds the class of its server-side cursors by this name in its module.
             module: Any = postgresql
             module.ServerSideCursor = _watched_class(postgresql.ServerSideCursor, None)
 

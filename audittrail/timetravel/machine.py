@@ -27,7 +27,7 @@ from audittrail.revisions.models import BaseRevision, revision_model
 from audittrail.revisions.wording import spelled
 from audittrail.timetravel.moment import Moment, live_alias, resolve
 
-#: What may be read as it is now with rows of the past, but is kept by processes beyond a block: its objects stay in the present.
+#: Models whose objects Django keeps for the whole process: they are read as they are now, also with rows of the past.
 _KEPT_BY_PROCESSES: Final = ("contenttypes.*", "auth.Permission")
 
 
@@ -74,7 +74,7 @@ class Journey:
                 f"Database {database!r} has no history: nothing in it is recorded."
             )
         revisions = revision_model().objects.using(database)
-        # A replica has the same revisions.
+        # On a replica of the same database the revision itself is there, which is more exact than its time.
         same = revisions.filter(pk=self.revision.pk, committed=self.moment.tick).first()
         try:
             return resolve(same or self.time, database)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS
 
+from audittrail.revisions.inside import decorated
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.scope import decorated
 from audittrail.timetravel import machine, moment
 from audittrail.timetravel.moment import Moment
 
@@ -45,21 +45,21 @@ class AtRevision:
         return self._enter(moment.resolve(self._point, self._using))
 
     def _enter(self, found: Moment) -> Moment:
-        # A time means the same in every database, unless one is named; a revision is one of its own.
+        # A time holds for every database, unless one is named; a revision holds for its own database alone.
         is_time = isinstance(self._point, datetime) and self._using is None
         time = self._point if is_time and isinstance(self._point, datetime) else None
         _state.set(_State(found, time, _state.get(), self))
         return found
 
     def __exit__(self, *error: object) -> None:
-        # Not by a token: a framework may end the block in a copy of the context variables, and blocks of generators may end in
+        # The block is found by its opener, not by a token: a framework may end the block in a copy of the context variables, and blocks of generators may end in
         # another order than they began.
         state = _state.get()
         if state is not None:
             _state.set(_without(state, self))
 
     async def __aenter__(self) -> Moment:
-        # Only to find the revision of a time takes a query.
+        # This takes a query if a time was given, and none for a revision.
         found = await sync_to_async(moment.resolve)(self._point, self._using)
         return self._enter(found)
 

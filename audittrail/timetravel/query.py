@@ -14,7 +14,7 @@ from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.scope import Scope, narrow
 
-#: Set on a query of the present that a model's own manager or queryset makes a part of its queries: it goes with them.
+#: Marks a query of the present that a model's own manager or queryset has put into one of its queries: it is read as of the same moment.
 _ADOPTED: Final = "audittrail_adopted"
 
 
@@ -35,7 +35,7 @@ class PastQueryMixin:
 
     def sql_with_params(self) -> Any:
         """Return the SQL and its parameters, without the clause that turns it to the past."""
-        # Django takes the default database to show a query.
+        # To show a query, Django asks for the compiler of the default database, which can't compile one of the past.
         return self.get_compiler(self.moment.alias if self.moment else None).as_sql()
 
     def join(self, join: Any, *args: Any, **kwargs: Any) -> Any:

@@ -28,7 +28,7 @@ OUTDATED: Final = "AT001"
 #: SQLSTATEs of undefined columns and tables, and of types that don't fit.
 _NOT_FOUND: Final = ("42703", "42P01", "42804", "42883")
 
-#: Names that are no tracked tables are kept too, but not without end.
+#: Names that are not tracked tables are remembered as well. When there are more than this, all are forgotten.
 _KEPT: Final = 10_000
 
 _FIND = (
@@ -105,7 +105,7 @@ def lookup(
     settings = live.settings_dict
     known = _known.setdefault((live.alias, f"{settings['NAME']}@{settings['HOST']}"), {})
     if (transaction := transaction_of(live)) is not None:
-        # What this transaction sees may be older than what others have read meanwhile.
+        # The snapshot of this transaction may be older than what others have looked up meanwhile, so it looks for itself.
         if unsure := names - transaction.seen.keys():
             transaction.seen |= _load(live, known, unsure)
         return {name: found for name in names if (found := transaction.seen[name]) is not None}

@@ -70,7 +70,7 @@ def _becoming_a_part(live: Any) -> Any:
     def resolve_expression(self: Any, *args: Any, **kwargs: Any) -> Any:
         query = live(self, *args, **kwargs)
         if machine.current() is not None and query._db is not None:
-            # Django compares it with the database of the whole.
+            # Django compares the database of a part with that of the whole query, and refuses to mix two.
             query._db = self.db
         return query
 

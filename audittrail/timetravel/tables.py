@@ -30,7 +30,7 @@ class PastTable:
     until: int | None
     until_at: datetime | None
     query: PastQuery
-    #: Through which tick the table is closed, and from which version on that says nothing (`tracked_table`).
+    #: The tick through which the table is closed, and the version from which on that need not be so (see `tracked_table`).
     closing: tuple[int, int]
     #: The tick before which the table has been pruned (0 if never), its time, and when that was done.
     kept_from: int

@@ -130,5 +130,5 @@ def test_metadata_takes_what_django_can_write_as_json() -> None:
 
 @pytest.mark.parametrize("thing", [User, 5, None])
 def test_only_functions_are_decorated(thing: Any) -> None:
-    with pytest.raises(ContextError, match="decorates functions and methods, not"):
+    with pytest.raises(ContextError, match="can decorate functions and methods, not"):
         context(reason="x")(thing)

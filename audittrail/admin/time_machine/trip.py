@@ -17,8 +17,8 @@ from audittrail.admin.time_machine import banner
 from audittrail.admin.time_machine.read_only import MISSING
 from audittrail.admin.time_machine.refusals import PastRefusal
 from audittrail.exceptions import AuditTrailError, PastIsReadOnlyError
+from audittrail.revisions.inside import async_inside, inside
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.scope import async_inside, inside
 from audittrail.timetravel import machine, obstacles
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS", "TRACE")

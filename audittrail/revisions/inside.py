@@ -1,4 +1,4 @@
-"""Run functions and iterators inside a context manager, and nothing but their own code."""
+"""Run functions and iterators inside a `with` block, which their callers and consumers stay out of."""
 
 from __future__ import annotations
 
@@ -13,56 +13,55 @@ from asgiref.sync import iscoroutinefunction
 from audittrail.exceptions import ContextError
 
 F = TypeVar("F", bound=Callable[..., Any])
-Scope = Callable[[], AbstractContextManager[object]]
+Block = Callable[[], AbstractContextManager[object]]
 
 
-def decorated(function: F, scope: Scope) -> F:
-    """Return the function, of whatever kind, with the scope around each run of its body.
+def decorated(function: F, block: Block) -> F:
+    """Return the function, of whatever kind, with the block around each run of its body.
 
     Raises `ContextError` for a class, or something that can't be called.
     """
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(decorated(function.__func__, scope))
+        return type(function)(decorated(function.__func__, block))
     if isinstance(function, type) or not callable(function):
         raise ContextError(
-            f"A context decorates functions and methods, not {function!r}. "
-            "Decorate the methods that write."
+            f"A context or a moment can decorate functions and methods, not {function!r}. Of a class, decorate the methods."
         )
     wrapper: Callable[..., Any]
     if inspect.isasyncgenfunction(function):
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            return async_inside(scope, function(*args, **kwargs))
+            return async_inside(block, function(*args, **kwargs))
 
     elif inspect.isgeneratorfunction(function):
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            return inside(scope, function(*args, **kwargs))
+            return inside(block, function(*args, **kwargs))
 
     elif iscoroutinefunction(function):
 
         @wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with scope():
+            with block():
                 return await function(*args, **kwargs)
 
     else:
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with scope():
+            with block():
                 return function(*args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
 
 
-def inside(scope: Scope, body: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Drive a generator so that each of its steps runs in the scope, and its consumer doesn't."""
+def inside(block: Block, body: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Drive a generator so that each of its steps runs in the block, and its consumer doesn't."""
 
     def step(method: Callable[..., Any], *args: Any) -> Any:
-        with scope():
+        with block():
             return method(*args)
 
     try:
@@ -81,11 +80,11 @@ def inside(scope: Scope, body: Generator[Any, Any, Any]) -> Generator[Any, Any, 
         return end.value
 
 
-async def async_inside(scope: Scope, body: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
-    """Drive an asynchronous generator so that each step runs in the scope."""
+async def async_inside(block: Block, body: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+    """Drive an asynchronous generator so that each step runs in the block."""
 
     async def step(method: Callable[..., Any], *args: Any) -> Any:
-        with scope():
+        with block():
             return await method(*args)
 
     try:
