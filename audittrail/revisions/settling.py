@@ -21,9 +21,8 @@ RECENT: Final = timedelta(hours=1)
 #: How far the clocks of the server and of this machine may be apart.
 CLOCK_SKEW: Final = timedelta(hours=1)
 
-#: Seconds between two looks at who is committing: a commit takes a millisecond as a rule, a prepared transaction takes long.
-FIRST_PAUSE: Final = 0.001
-LONGEST_PAUSE: Final = 0.05
+#: Seconds that a single statement waits for commits: it may be cancelled by a timeout of its own.
+LONGEST_WAIT: Final = 0.25
 
 
 def settled_tick(using: str, timeout: float) -> int:
@@ -71,7 +70,6 @@ def wait_for_holders(using: str, timeout: float) -> None:
 
 def _wait(using: str, timeout: float, moment: datetime | None) -> None:
     deadline = time.monotonic() + timeout
-    pause = FIRST_PAUSE
     with connections[using].cursor() as cursor:
         holders, clock = _holders(cursor)
         if moment is not None:
@@ -83,15 +81,17 @@ def _wait(using: str, timeout: float, moment: datetime | None) -> None:
         while holders:
             if moment is not None and _is_closed(cursor, moment):
                 return
-            if time.monotonic() > deadline:
+            if (left := deadline - time.monotonic()) <= 0:
                 raise UnsettledError(
                     f"After {timeout} s, what some transactions are committing can't be seen yet (their transaction ids: "
                     f"{', '.join(sorted(holders))}). Look for prepared transactions in pg_prepared_xacts, or ask for "
                     "an earlier moment."
                 )
-            time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-            holders &= _holders(cursor)[0]
+            cursor.execute(
+                "SELECT audittrail.unseen_commits(make_interval(secs => %s), %s::text[]::xid[])::text[]",
+                [min(left, LONGEST_WAIT), holders],
+            )
+            (holders,) = cursor.fetchone()
 
 
 def _is_closed(cursor: Any, moment: datetime) -> bool:
@@ -105,10 +105,10 @@ def _is_closed(cursor: Any, moment: datetime) -> bool:
     return bool(closed)
 
 
-def _holders(cursor: Any) -> tuple[set[str], float]:
+def _holders(cursor: Any) -> tuple[list[str], float]:
     """Return who is committing, and the server's clock just before that was looked at, in seconds since 1970."""
     cursor.execute(
         "SELECT extract(epoch FROM clock_timestamp())::float, audittrail.committing()::text[]"
     )
     clock, holders = cursor.fetchone()
-    return set(holders), clock
+    return holders, clock

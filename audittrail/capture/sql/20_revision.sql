@@ -36,7 +36,7 @@ DECLARE
     ignored text;
 BEGIN
     IF claimed ~ '^[0-9]{1,18}$' THEN
-        SELECT id, committed IS NOT NULL, committed - id > 64 INTO number, stamped, is_long
+        SELECT id, committed IS NOT NULL, committed - id > audittrail.short_revision() INTO number, stamped, is_long
           FROM audittrail.revision WHERE id = claimed::bigint AND xid = pg_current_xact_id();
         IF stamped THEN
             -- A deferred trigger writes after our stamp, or a later statement after the first: the revision is open
@@ -54,16 +54,15 @@ END
 $$;
 
 -- Note in this transaction's revision who changes what, and why: in the one of that number, or, without, in one that is
--- opened with the version as its number. Returns its number. "alone" tells that nothing can have been captured before or
--- within the change: then, and in a transaction of a single statement, the revision is stamped at once (see
--- stamp_at_commit()).
-CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, alone boolean) RETURNS bigint
+-- opened with the version as its number. Returns its number. "is_first" tells that nothing can have been captured before the
+-- change, or inside it: such a revision is stamped at once if its transaction is a single statement (see stamp_at_commit()).
+CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, is_first boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     raw     text;
     context jsonb := '{}';
     author  audittrail.revision.committed_by%TYPE;
-    single  boolean := alone AND statement_timestamp() = transaction_timestamp();
+    single  boolean := is_first AND statement_timestamp() = transaction_timestamp();
     ignored text;
 BEGIN
     -- The first question of statement_context(), asked here to spare a transaction without context the call.
@@ -107,14 +106,14 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF pg_advisory_xact_lock_shared(1635083369, 1) IS NULL THEN
+    IF pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NULL THEN
         NULL;  -- an expression instead of PERFORM, which would cost a query
     END IF;
     UPDATE audittrail.revision
        SET committed = nextval('audittrail.clock'),
            committed_at = clock_timestamp()
      WHERE id = number AND committed IS NULL;
-    IF FOUND AND currval('audittrail.clock') - number > 64 THEN
+    IF FOUND AND currval('audittrail.clock') - number > audittrail.short_revision() THEN
         INSERT INTO audittrail.long_revision (id, committed) VALUES (number, currval('audittrail.clock'));
     END IF;
 END
@@ -135,8 +134,8 @@ BEGIN
         -- statement, which has nothing but this function on the stack, with a clock that nobody has moved on since. The lock
         -- comes first, so that who does so later finds it.
         IF stack NOT LIKE E'%\n%' AND current_query() NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
-           AND pg_advisory_xact_lock_shared(1635083369, 1) IS NOT NULL
-           AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= 64
+           AND pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL
+           AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
            AND clock_timestamp() - NEW.committed_at < '10 ms'
         THEN
             RETURN NULL;
@@ -164,12 +163,12 @@ BEGIN
     END IF;
     -- As in stamp(), in place: a call costs. The row is where it was, unless a later statement has added to it.
     UPDATE audittrail.revision
-       SET committed = CASE WHEN pg_advisory_xact_lock_shared(1635083369, 1) IS NOT NULL THEN nextval('audittrail.clock') END,
+       SET committed = CASE WHEN pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL THEN nextval('audittrail.clock') END,
            committed_at = clock_timestamp()
      WHERE ctid = NEW.ctid AND (committed IS NULL OR committed = NEW.committed);
     IF NOT FOUND THEN
         PERFORM audittrail.stamp(NEW.id);
-    ELSIF currval('audittrail.clock') - NEW.id > 64 THEN
+    ELSIF currval('audittrail.clock') - NEW.id > audittrail.short_revision() THEN
         INSERT INTO audittrail.long_revision (id, committed) VALUES (NEW.id, currval('audittrail.clock'));
     END IF;
     RETURN NULL;

@@ -9,12 +9,12 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_te
 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN QUERY
-    SELECT r.id FROM audittrail.revision r WHERE r.id >= tick - 64 AND r.id < tick AND (r.committed IS NULL OR r.committed > tick)
+    SELECT r.id FROM audittrail.revision r WHERE r.id >= tick - audittrail.short_revision() AND r.id < tick AND (r.committed IS NULL OR r.committed > tick)
     UNION ALL
-    SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> tick AND l.id < tick - 64
+    SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> tick AND l.id < tick - audittrail.short_revision()
     UNION ALL
     SELECT r.id FROM audittrail.revision r
-     WHERE r.committed IS NULL AND r.id < tick - 64
+     WHERE r.committed IS NULL AND r.id < tick - audittrail.short_revision()
        AND r.id = CASE WHEN current_setting('audittrail.revision', true) ~ '^[0-9]{1,18}$'
                        THEN current_setting('audittrail.revision', true)::bigint END;
 END
@@ -101,7 +101,7 @@ $$;
 
 -- Wait until nothing can appear any more that was committed by a time. What is closed is known to be settled; a stamp may be
 -- some milliseconds older than its commit (see stamp_at_commit()).
-CREATE OR REPLACE FUNCTION audittrail.settle(at timestamptz, closed_through bigint) RETURNS void
+CREATE OR REPLACE FUNCTION audittrail.wait_for_time(at timestamptz, closed_through bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     IF (SELECT committed FROM audittrail.revision WHERE committed_at > at + interval '1 second' ORDER BY committed_at LIMIT 1) <= closed_through THEN
@@ -135,7 +135,7 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
-    PERFORM audittrail.settle(at, tracked.closed_through);
+    PERFORM audittrail.wait_for_time(at, tracked.closed_through);
     SELECT committed INTO tick FROM audittrail.revision WHERE committed_at <= at ORDER BY committed_at DESC, committed DESC LIMIT 1;
     SELECT coalesce((SELECT committed FROM audittrail.revision WHERE id = tracked.since_revision), tracked.since_version) INTO since;
     IF tracked.kept_from > greatest(coalesce(tick, 0), since) THEN

@@ -73,7 +73,7 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.first_open(tick bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT min(id) FROM (SELECT r.id FROM audittrail.revision r WHERE r.id BETWEEN tick - 64 AND tick AND r.committed > tick
+    RETURN (SELECT min(id) FROM (SELECT r.id FROM audittrail.revision r WHERE r.id BETWEEN tick - audittrail.short_revision() AND tick AND r.committed > tick
                                  UNION ALL
                                  SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> tick) begun);
 END
