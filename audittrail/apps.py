@@ -19,6 +19,7 @@ class AuditTrailConfig(AppConfig):
     def ready(self) -> None:
         """Give models their history, statements their context, and follow migrations."""
         from audittrail import checks, forms, history, restore, timetravel
+        from audittrail.capture import releasing
         from audittrail.revisions import commands, cursors
 
         history.install()
@@ -27,6 +28,7 @@ class AuditTrailConfig(AppConfig):
         restore.install()
         commands.install_command_context()
         connection_created.connect(cursors.install, dispatch_uid="audittrail.cursors")
+        connection_created.connect(releasing.install_editor, dispatch_uid="audittrail.releasing")
         pre_migrate.connect(_before_migrate, sender=self, dispatch_uid="audittrail.obstacle")
         post_migrate.connect(_after_migrate, sender=self, dispatch_uid="audittrail.sync")
         checks.register_checks()

@@ -76,6 +76,8 @@ def sync(
 
     if install.install_functions(connection):
         note(Change("audittrail", "changed", "functions of this release"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audittrail.release_types()")
     for change in pending(connection):
         if change.action == "skipped":
             note(change)

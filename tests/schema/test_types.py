@@ -165,3 +165,28 @@ def test_an_enum_and_a_domain_change(shop: Workshop) -> None:
     shop.sql("UPDATE workshop_item SET mood = 'so-so', size = 100")
     shop.sync()
     assert shop.history("item", "mood", "size") == [("I", "happy", 1), ("U", "so-so", 100)]
+
+
+@pytest.mark.parametrize(
+    ("type_", "using", "value"),
+    [
+        ("jsonpath", "'$.a'::jsonpath", "$.b"),
+        ("tsquery", "'fat & rat'::tsquery", "cat"),
+        ("regclass", "'pg_class'::regclass", "pg_proc"),
+        ("int4range", "'[1,2)'::int4range", "[5,7)"),
+        ("xid8", "'1'::xid8", "2"),
+        ("circle", "'((0,0),1)'::circle", "<(1,1),2>"),
+    ],
+)
+def test_text_becomes_a_type_that_cannot_read_it(
+    shop: Workshop, type_: str, using: str, value: str
+) -> None:
+    shop.migrate(create("Item", ("name", models.TextField())))
+    shop.Item.objects.create(name="not ' & | of ( that type")
+    shop.sql(f"ALTER TABLE workshop_item ALTER name TYPE {type_} USING {using}")
+    shop.sql(f"UPDATE workshop_item SET name = '{value}'")
+    assert shop.sql(
+        "SELECT name_until_1, name::text FROM audittrail.workshop_item_history ORDER BY version"
+    )[-1] == (None, shop.sql("SELECT name::text FROM workshop_item")[0][0])
+    shop.sync()
+    assert shop.history("item", "name_until_1")[0] == ("I", "not ' & | of ( that type")

@@ -73,12 +73,42 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           WHERE c.oid = live AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = live))))
 $$;
 
+-- Refuse to tell what a table looks like to a transaction that keeps a snapshot from before it was changed, or tracked: it
+-- sees the catalogs as they were, while its statements work with the table as it is. A row of the catalogs that another
+-- transaction has replaced since carries the number of that transaction.
+CREATE OR REPLACE FUNCTION audittrail.refuse_old_snapshot(live oid, history oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    next     bigint := pg_snapshot_xmax(pg_current_snapshot());
+    replaced boolean;
+BEGIN
+    SELECT EXISTS (
+        SELECT FROM (SELECT c.xmax::text::bigint AS xid FROM pg_class c WHERE c.oid IN (live, history)
+                     UNION ALL SELECT a.xmax::text::bigint FROM pg_attribute a WHERE a.attrelid IN (live, history) AND a.attnum > 0
+                     UNION ALL SELECT i.xmax::text::bigint FROM pg_index i WHERE i.indrelid IN (live, history)) r
+         -- The number with the epoch that it is from: none is older or newer by half of all there are.
+         CROSS JOIN LATERAL (SELECT r.xid + ((next - r.xid + 2147483648) >> 32 << 32) AS full_xid) f
+         WHERE r.xid <> 0 AND pg_xact_status(f.full_xid::text::xid8) = 'committed')
+      INTO replaced;
+    IF replaced OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = history) THEN
+        RAISE EXCEPTION 'audittrail: % has been changed, or has begun to be tracked, after this transaction took its snapshot, so that what it writes there can''t be recorded',
+                        live::regclass
+            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again, as after any other serialization failure.';
+    END IF;
+END
+$$;
+
 -- Whether the table still is as it was when its capture functions were made.
 -- Not really immutable: declared so, its value is worked out when the statement that asks is planned and costs nothing
 -- afterwards. PostgreSQL plans that statement again whenever one of the tables that it names changes.
 CREATE OR REPLACE FUNCTION audittrail.in_step(live oid, history_name text, made_for text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    history oid := to_regclass(format('audittrail.%I', history_name));
 BEGIN
+    IF history IS NOT NULL AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        PERFORM audittrail.refuse_old_snapshot(live, history);
+    END IF;
     RETURN audittrail.fingerprint(live, history_name) IS NOT DISTINCT FROM made_for;
 END
 $$;

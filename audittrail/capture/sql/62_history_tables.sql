@@ -154,7 +154,8 @@ BEGIN
         -- Every value is tried, since one alone can make the conversion fail.
         EXECUTE format('SELECT coalesce(bool_and(%2$I::%3$s::%4$s::text IS NOT DISTINCT FROM %2$I::text), true) FROM %1$s',
                        history, name, type, old_type) INTO lossless;
-    EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function THEN
+    -- Types say in many ways that they can't read a value: a word may be a syntax error to them, or a table that is not there.
+    EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR integrity_constraint_violation OR feature_not_supported OR internal_error THEN
         NULL;  -- not every value can be converted
     END;
     IF lossless IS NOT TRUE THEN
