@@ -179,9 +179,11 @@ def name_is_taken(model: type[models.Model]) -> bool:
     for base in model.__mro__:
         if NAME in vars(base):
             return not isinstance(vars(base)[NAME], HistoryDescriptor)
-    return any(
-        NAME in (field.name, getattr(field, "attname", None)) for field in model._meta.get_fields()
-    )
+    # The model's own fields: what other models refer to it by is an attribute as soon as they are made, and to look for it then would
+    # come too early for models that are just being made.
+    meta = model._meta
+    own = (*meta.fields, *meta.many_to_many, *meta.private_fields)
+    return any(NAME in (field.name, getattr(field, "attname", None)) for field in own)
 
 
 def _attach_late(sender: Any, **kwargs: Any) -> None:

@@ -17,7 +17,7 @@ from audittrail.capture import install
 from audittrail.history import of
 from audittrail.models import Revision
 from audittrail.revisions.versions import Operation
-from audittrail.revisions.wording import counted
+from audittrail.revisions.wording import counted, named
 from audittrail.timetravel import registry
 
 __all__ = [
@@ -68,8 +68,8 @@ def assert_history(target: models.Model | type[models.Model], *operations: str) 
     expected = [Operation(operation) for operation in operations]
     found = [Operation(version.operation) for version in versions]
     assert found == expected, (
-        f"History of {target!r} is {_spelled(found)}, expected {_spelled(expected)}:\n"
-        + "\n".join(f"  {version.operation} {version!r}" for version in versions)
+        f"History of {named(target)} is {_spelled(found)}, expected {_spelled(expected)}:\n"
+        + "\n".join(f"  {version.operation} {version}" for version in versions)
     )
     return versions
 

@@ -25,6 +25,7 @@ from audittrail.diff.states import (
     states_at,
 )
 from audittrail.diff.tracked import TrackedTable
+from audittrail.revisions.wording import named
 from audittrail.timetravel.moment import Moment, live_alias
 
 #: How many objects are read together.
@@ -105,7 +106,9 @@ class ModelComparison:
         seen = set()
         for one in objects:
             if isinstance(one, models.Model) and concrete(type(one)) is not concrete(self.model):
-                raise ValueError(f"among takes objects of {self.model._meta.label}, not {one!r}.")
+                raise ValueError(
+                    f"among takes objects of {self.model._meta.label}, not {named(one)}."
+                )
             key = key_of(self.model, one.pk if isinstance(one, models.Model) else one)
             if key not in seen:
                 seen.add(key)

@@ -162,7 +162,9 @@ class Questions:
         if pk is not None:
             raise TypeError(f"{self!r} is of one object; {question}() takes no other key.")
         if self.instance.pk is None:
-            raise ValueError(f"{self.instance!r} has no primary key, so it has no history.")
+            raise ValueError(
+                f"This {self.model._meta.label} has no primary key, so it has no history."
+            )
         return self.instance.pk
 
     def _database(self, using: str | None) -> str:

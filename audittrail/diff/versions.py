@@ -22,6 +22,7 @@ from audittrail.diff.statements import (
 )
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
+from audittrail.revisions.wording import named
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def version_changes(versions: Iterable[Version], *, dropped: bool = False) -> li
     for version in versions:
         if type(version) is not model or version._state.db != alias:
             raise ValueError(
-                f"version_changes takes versions of one model from one database; {versions[0]!r} and {version!r} are not. "
+                f"version_changes takes versions of one model from one database; {named(versions[0])} and {named(version)} are not. "
                 "Call it for each of them."
             )
     prefetch_related_objects(versions, "revision")

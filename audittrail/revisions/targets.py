@@ -13,6 +13,7 @@ from audittrail.capture import tracking
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Version
+from audittrail.revisions.wording import named
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def target_of(target: Any, pks: Iterable[Any] | None, using: str | None) -> Targ
         return _of_model(target, pks, using)
     if pks is not None:
         raise EditingError(
-            f"pks is given beside {target!r}, which says already which rows are meant; give it with a model or the name of a table only."
+            f"pks is given beside {named(target)}, which says already which rows are meant; give it with a model or the name of a table only."
         )
     if isinstance(target, models.Model):
         target = [target]
@@ -60,7 +61,7 @@ def target_of(target: Any, pks: Iterable[Any] | None, using: str | None) -> Targ
     objects = list(target) if isinstance(target, Iterable) else [target]
     if not objects or not all(isinstance(found, models.Model) for found in objects):
         raise EditingError(
-            f"{target!r} does not say whose history is meant; give a model, objects of one, or a queryset."
+            f"{named(target)} does not say whose history is meant; give a model, objects of one, or a queryset."
         )
     kinds = {type(found) for found in objects}
     databases = {found._state.db for found in objects} if using is None else {using}

@@ -17,6 +17,7 @@ from django.utils.functional import LazyObject, SimpleLazyObject, empty
 
 from audittrail.exceptions import ContextError
 from audittrail.revisions.payload import storable
+from audittrail.revisions.wording import named
 
 logger = logging.getLogger("audittrail")
 
@@ -89,7 +90,7 @@ def key(user: object) -> str | None:
     if isinstance(user, Model):
         if not isinstance(user, _user_model() or Model):
             raise ContextError(
-                f"The user of a context must be an object of {settings.AUTH_USER_MODEL}, not {user!r}. "
+                f"The user of a context must be an object of {settings.AUTH_USER_MODEL}, not {named(user)}. "
                 "Give other objects by names of their own, such as context(customer=customer.pk)."
             )
         return None if user.pk is None or user._state.adding else storable(str(user.pk))

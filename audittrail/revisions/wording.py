@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import models
+
 
 def spelled(at: datetime | None) -> str:
     """Return a time as people read it, with its time zone if it has one; "an unknown time" for None."""
@@ -13,3 +15,14 @@ def spelled(at: datetime | None) -> str:
 def counted(number: int, thing: str) -> str:
     """Return a number of things, by their name in the singular: "1 row", "2 rows"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def named(value: object) -> str:
+    """Return what an error calls a value: an object by model and key, since its own `__str__` may query, and raise."""
+    if isinstance(value, models.Model):
+        return f"{type(value).__name__} {value.pk!r}"
+    if isinstance(value, models.QuerySet):
+        return f"a queryset of {value.model.__name__}"
+    if isinstance(value, list | tuple | set):
+        return f"[{', '.join(named(part) for part in value)}]"
+    return repr(value)

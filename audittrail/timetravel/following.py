@@ -19,8 +19,9 @@ from django.db.models.signals import class_prepared
 from django.db.models.sql import Query
 
 from audittrail.exceptions import MixedMomentsError
+from audittrail.revisions.wording import named
 from audittrail.timetravel import along, machine
-from audittrail.timetravel.moment import Moment, moment_of, named
+from audittrail.timetravel.moment import Moment, moment_of
 from audittrail.timetravel.query import PastQueryMixin
 from audittrail.timetravel.queryset import moment_read
 from audittrail.timetravel.read_only import require_present

@@ -53,11 +53,6 @@ def moment_of(instance: models.Model | None) -> Moment | None:
     return None if instance is None else from_alias(instance._state.db)
 
 
-def named(instance: models.Model) -> str:
-    """Return what an error calls an object: its model and key. Its own `__str__` may query, and raise."""
-    return f"{type(instance).__name__} {instance.pk!r}"
-
-
 def live_alias(alias: str) -> str:
     """Return the alias of the present database behind an alias."""
     moment = from_alias(alias)

@@ -12,7 +12,8 @@ from django.db.models.fields.files import FieldFile
 from django.db.models.query import QuerySet
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.timetravel.moment import Moment, moment_of, named
+from audittrail.revisions.wording import named
+from audittrail.timetravel.moment import Moment, moment_of
 
 
 def refuse_write(instance: models.Model, moment: Moment) -> NoReturn:

@@ -9,9 +9,9 @@ from django.db.utils import ConnectionRouter
 from django.utils.functional import cached_property
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.revisions.wording import spelled
+from audittrail.revisions.wording import named, spelled
 from audittrail.timetravel import along, machine
-from audittrail.timetravel.moment import moment_of, named
+from audittrail.timetravel.moment import moment_of
 from audittrail.timetravel.read_only import refuse_write
 
 

@@ -21,8 +21,9 @@ from django.db.models.deletion import Collector
 from django.forms import inlineformset_factory, modelform_factory
 
 from audittrail import history
-from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
+from audittrail.exceptions import EditingError, MixedMomentsError, PastIsReadOnlyError
 from audittrail.models import Revision
+from audittrail.testing import assert_history
 from audittrail.timetravel import following
 from tests.builders import world
 from tests.builders.sending import newest
@@ -380,3 +381,7 @@ def test_errors_never_ask_objects_what_they_call_themselves(
         Order.objects.filter(customer=customer)
     with pytest.raises(MixedMomentsError):
         Order.objects.update(customer=customer)
+    with pytest.raises(AssertionError, match=f"History of Order {other.pk} is"):
+        assert_history(other, "D")
+    with pytest.raises(EditingError, match=f"pks is given beside Order {other.pk}"):
+        history.redact(other, ["reference"], pks=[1], reason="x")
