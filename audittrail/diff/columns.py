@@ -12,7 +12,8 @@ from audittrail.capture import tracking
 from audittrail.revisions.versions import version_model, version_name
 
 #: Classes of fields of whose values Python's equality says what PostgreSQL would say. Of others two different values may be
-#: equal in Python, as 1 and 1.00 are in JSON, or 30 days and a month: there the text decides.
+#: equal in Python, as 1 and 1.00 are in JSON, or 30 days and a month, and Python has no dates before Christ and none that are infinite:
+#: there the text decides.
 _EXACT: Final = frozenset(
     (
         *(models.SmallIntegerField, models.IntegerField, models.BigIntegerField),
@@ -20,7 +21,7 @@ _EXACT: Final = frozenset(
         *(models.PositiveBigIntegerField, models.BooleanField, models.UUIDField),
         *(models.CharField, models.TextField, models.SlugField, models.EmailField),
         *(models.URLField, models.FileField, models.ImageField, models.FilePathField),
-        *(models.DateField, models.DateTimeField, models.TimeField, models.BinaryField),
+        *(models.TimeField, models.BinaryField),
     )
 )
 
@@ -35,6 +36,8 @@ class RowColumn:
     masked: bool
     #: Whether values are different if and only if Python says so.
     is_exact: bool
+    #: Whether values are dates or times, of which PostgreSQL knows more than Python.
+    is_date: bool
 
 
 def columns_of(model: type[models.Model]) -> tuple[RowColumn, ...]:
@@ -57,6 +60,7 @@ def _columns(version: Any, options: tracking.Options) -> tuple[RowColumn, ...]:
             stored[name].column,
             field.name in options.mask,
             bool(model._meta.managed) and type(stored[name]) in _EXACT,
+            isinstance(stored[name], models.DateField),
         )
         for field in model._meta.local_concrete_fields
         if field.name not in options.exclude and (name := version_name(field.attname)) in stored

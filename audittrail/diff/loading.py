@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import tracking
@@ -14,6 +15,9 @@ from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
 from audittrail.diff.statements import Fragment
 from audittrail.revisions.versions import Version, stored_column
+
+#: A date or time if Python has it; one before Christ, or an infinite one, is told by its text.
+_IN_PYTHON: Final = "CASE WHEN {value} BETWEEN '0001-01-02' AND '9999-12-30' THEN {value} END"
 
 
 class Images:
@@ -43,7 +47,10 @@ class Images:
         for field in self.fields:
             # Some fields, such as those of GeoDjango, are selected in a form of their own.
             form, _ = field.select_format(self._compiler, "{}", ())
-            values.append(sql.SQL(form).format(sql.Identifier(self.source, field.column)))
+            value = sql.SQL(form).format(sql.Identifier(self.source, field.column))
+            if isinstance(field, models.DateField):
+                value = sql.SQL(_IN_PYTHON).format(value=value)
+            values.append(value)
         dropped = [sql.Identifier(self.source, DROPPED)] if self._dropped else []
         return sql.SQL(", ").join([*values, *self._texts(), *dropped])
 
@@ -101,7 +108,7 @@ def dropped_columns(model: type[Version], name: str) -> Fragment:
     history = tracking.history_name(model.tracked_model._meta.db_table)
     return sql.SQL(
         "CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped"
-        " AND a.attname <> ALL ({known}::text[])) THEN to_jsonb({row}) - {known}::text[] END"
+        " AND a.attname <> ALL ({known}::text[])) THEN to_jsonb({row}.*) - {known}::text[] END"
     ).format(
         table=sql.Literal(f'audittrail."{history}"'),
         known=sql.Literal([*known, "superseded"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from argparse import ArgumentParser, ArgumentTypeError
 
 
@@ -30,3 +31,15 @@ def add_confirmation(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--noinput", "--no-input", action="store_false", dest="interactive", help="do not ask"
     )
+
+
+def parts_of_key(text: str) -> list[str]:
+    """Return the parts of a composite key, which have commas between; one that has commas itself stands in double quotes, as in CSV.
+
+    Raises `ValueError` for quotes that are not closed.
+    """
+    try:
+        (parts,) = csv.reader([text], strict=True)
+    except csv.Error as error:
+        raise ValueError(f"{error} in {text!r}") from error
+    return parts

@@ -5,33 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from audittrail.exceptions import TrackedLaterError
-from audittrail.restore import constraints
+from audittrail.restore import references
 from audittrail.restore.catalog import Table
-from audittrail.restore.constraints import ForeignKey
+from audittrail.restore.references import Reference
 from audittrail.restore.staging import Staging, columns_of, final
-from audittrail.restore.statements import column, composed, joined, listed, name_of, raw, run, same
+from audittrail.restore.statements import column, composed, listed, name_of, raw, run, same
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
 
 
 def bring_back(staging: Staging, then: Callable[[Table], str], moment: Moment) -> None:
-    """Stage the missing targets of the foreign keys of all staged rows, until none is missing that history knows.
+    """Stage the missing targets of all references of staged rows, until none is missing that history knows.
 
     Takes the query for the rows of a table as they were.
     """
     while True:
-        bound = constraints.load(staging.cursor, [table.relation for table in staging])
-        # With any() in place of sum(), the keys after the first that has missing targets would not be followed.
-        if not sum(_targets(staging, key, then, moment) for key in bound.foreign_keys):
+        found = references.from_tables(staging, list(staging))
+        # With any() in place of sum(), those after the first that has missing targets would not be followed.
+        if not sum(_targets(staging, reference, then, moment) for reference in found):
             return
 
 
 def _targets(
-    staging: Staging, key: ForeignKey, then: Callable[[Table], str], moment: Moment
+    staging: Staging, reference: Reference, then: Callable[[Table], str], moment: Moment
 ) -> int:
-    source, target = staging.staged.get(key.relation), staging.tables.get(key.target)
-    if source is None or target is None:
-        return 0
+    target = reference.target
     try:
         query = then(target)
     except TrackedLaterError:
@@ -50,10 +48,8 @@ def _targets(
         live=name_of(target),
         now=same(target.key, "l", "w"),
         gone=composed("{key} IS NULL", key=column(target.key[0], "l")),
-        source=staging.name(source),
-        refers=joined(
-            [same(key.columns, "s", "w", key.target_columns)],
-        ),
+        source=staging.name(reference.table),
+        refers=same(reference.columns, "s", "w", reference.target_columns),
         staged=same(target.key, "d", "w"),
     ).rowcount
     if count:

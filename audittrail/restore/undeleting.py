@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db import models
 
-from audittrail.restore import constraints, related, selection
+from audittrail.restore import references, related, selection
 from audittrail.restore.catalog import Table, table_of
 from audittrail.restore.plan import Conflict, OnConflict
 from audittrail.restore.restoring import stage_by_keys
@@ -140,31 +139,15 @@ class _Link:
 
 
 def _links(staging: Staging) -> list[_Link]:
-    """Return how tracked tables refer to the staged ones: foreign keys of database and models, and generic ones."""
+    """Return how tracked tables refer to the staged ones, by generic relations too."""
     targets = list(staging)
-    found = {}
-    bound = constraints.load(staging.cursor, [table.relation for table in targets])
-    for key in bound.foreign_keys:
-        table, target = staging.tables.get(key.relation), staging.staged.get(key.target)
-        if table is not None and target is not None:
-            link = (table.relation, key.columns, target.relation)
-            found[link] = _Link(table, target, same(key.columns, "w", "s", key.target_columns))
+    links = [
+        _Link(found.table, found.target, same(found.columns, "w", "s", found.target_columns))
+        for found in references.to_tables(staging, targets)
+    ]
     for table in staging.tables.values():
-        if table.model is None:
-            continue
-        for field in table.model._meta.local_concrete_fields:
-            if isinstance(field, models.ForeignKey):
-                target = table_of(targets, field.related_model)
-                theirs: Any = field.target_field
-                if target is not None and any(c.name == theirs.column for c in target.columns):
-                    condition = same((field.column,), "w", "s", (theirs.column,))
-                    link = (table.relation, (field.column,), target.relation)
-                    found.setdefault(link, _Link(table, target, condition))
-        found |= {
-            (table.relation, (str(number),), link.target.relation): link
-            for number, link in enumerate(_generic_links(staging, table, targets))
-        }
-    return list(found.values())
+        links += _generic_links(staging, table, targets)
+    return links
 
 
 def _generic_links(staging: Staging, table: Table, targets: list[Table]) -> Iterator[_Link]:

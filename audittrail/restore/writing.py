@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from audittrail.exceptions import RestoreError
 from audittrail.restore.catalog import Table
 from audittrail.restore.staging import Staging, differs
 from audittrail.restore.statements import composed, joined, listed, literal, name_of, raw, run, same
+
+#: How many values of a sequence are taken at most, to move it where it can't be set.
+STEPS: Final = 10_000
 
 
 def insert(staging: Staging, table: Table) -> None:
@@ -130,12 +135,43 @@ def advance_sequences(staging: Staging, table: Table) -> None:
         (sequence,) = cursor.fetchone()
         if sequence is None:
             continue
-        run(
-            cursor,
-            "SELECT setval({sequence}::regclass, m.highest) FROM (SELECT max({name}) AS highest FROM {stage} WHERE audittrail_action = 'I') m"
-            " WHERE m.highest > (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {relation})",
-            sequence=literal(sequence),
+        highest = staging.value(
+            "SELECT max({name}) FROM {stage} WHERE audittrail_action = 'I'",
             name=found.name,
             stage=staging.name(table),
+        )
+        _advance(cursor, sequence, highest)
+
+
+def _advance(cursor: Any, sequence: str, highest: int | None) -> None:
+    """Move a sequence past a value, as far as the role may: to insert into an identity column it needs no right on the sequence.
+
+    Values that come back were given by the sequence as a rule, which is past them then.
+    """
+    if highest is None:
+        return
+    cursor.execute(
+        "SELECT has_sequence_privilege(s, 'SELECT') AND has_sequence_privilege(s, 'UPDATE'), has_sequence_privilege(s, 'USAGE'),"
+        " (SELECT q.seqstart - 1 FROM pg_sequence q WHERE q.seqrelid = s) FROM (SELECT %s::regclass AS s) named",
+        [sequence],
+    )
+    may_set, may_use, before = cursor.fetchone()
+    if may_set:
+        run(
+            cursor,
+            "SELECT setval({sequence}::regclass, {highest}) FROM {relation}"
+            " WHERE {highest} > CASE WHEN is_called THEN last_value ELSE last_value - 1 END",
+            sequence=literal(sequence),
+            highest=literal(highest),
             relation=raw(sequence),
         )
+    elif may_use:
+        # Who may only use it takes the values up to there.
+        cursor.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence])
+        (last,) = cursor.fetchone()
+        missing = highest - (before if last is None else last)
+        if 0 < missing <= STEPS:
+            cursor.execute(
+                "SELECT count(nextval(%s::regclass)) FROM generate_series(1, %s)",
+                [sequence, missing],
+            )

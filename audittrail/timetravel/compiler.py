@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.db.models import GeneratedField
 from django.db.models.expressions import Col
 
 from audittrail.capture import tracking
@@ -64,7 +65,9 @@ class PastCompilerMixin:
         if isinstance(node, Col) and not isinstance(node, ExcludedCol) and is_withheld(node.target):
             field = node.target
             why = "excluded from history, so nothing is known of its past"
-            if field.name not in tracking.options_of(field.model).exclude:
+            if is_virtual(field):
+                why = "generated from columns that are excluded from history, or masked"
+            elif field.name not in tracking.options_of(field.model).exclude:
                 why = "masked, so its past values are not shown"
             raise TimeTravelError(
                 f"{field.model._meta.label}.{field.name} is {why}. Leave it out of the query."
@@ -86,14 +89,30 @@ def _is_past(query: Any) -> bool:
 
 
 def is_withheld(field: Any) -> bool:
-    """Return whether a field's past can't be read: history doesn't hold it, or must not show it to who travels."""
+    """Return whether a field's past can't be read: history doesn't hold it, or must not show it to who travels.
+
+    What the database generates when it is read can be, if all that it is generated from can be.
+    """
     model = getattr(field, "model", None)
     if model is None:
         return False
+    if is_virtual(field):
+        return any(is_withheld(source) for source in _sources(field))
     options = tracking.options_of(model)
     return field.name in options.exclude or (
         field.name in options.mask and machine.current() is not None
     )
+
+
+def is_virtual(field: Any) -> bool:
+    """Return whether the database generates a field's value when it is read, and never stores it."""
+    return isinstance(field, GeneratedField) and not field.db_persist  # type: ignore[attr-defined]
+
+
+def _sources(field: Any) -> set[Any]:
+    """Return the fields from which a field is generated (from Django 6.0 on `referenced_fields`)."""
+    expression = field.expression.resolve_expression(field._query, allow_joins=False)
+    return {column.target for column in field._query._gen_cols([expression])}
 
 
 @cache

@@ -8,8 +8,9 @@ from audittrail.models import Revision
 from tests.builders import world
 from tests.builders.fresh import fresh_database, server, worker_id
 from tests.builders.sending import newest
+from tests.builders.workshop import shop, workshop_template
 
-__all__ = ["fresh_database", "server", "worker_id"]
+__all__ = ["fresh_database", "server", "shop", "worker_id", "workshop_template"]
 
 
 @pytest.fixture

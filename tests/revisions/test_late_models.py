@@ -11,45 +11,32 @@ from audittrail.history import HistoryDescriptor
 from tests.builders.workshop import registered_app
 
 
+def made(name: str, **fields: Any) -> Any:
+    meta = type("Meta", (), {"app_label": "workshop"})
+    return type(name, (models.Model,), {"__module__": "workshop", "Meta": meta, **fields})
+
+
 def test_a_late_model_with_several_relations_has_its_history() -> None:
     with registered_app():
-
-        class Tagged(models.Model):
-            first: Any = models.ManyToManyField("Label", related_name="+")
-            second: Any = models.ManyToManyField("Label", related_name="seconds")
-            third: Any = models.ManyToManyField("self")
-
-            class Meta:
-                app_label = "workshop"
-
-        class Label(models.Model):
-            class Meta:
-                app_label = "workshop"
-
-        for model in (Tagged, Label, Tagged.first.through, Tagged.second.through, Tagged.third.through):
+        tagged = made(
+            "Tagged",
+            first=models.ManyToManyField("Label", related_name="+"),
+            second=models.ManyToManyField("Label", related_name="seconds"),
+            third=models.ManyToManyField("self"),
+        )
+        label = made("Label")
+        throughs = [getattr(tagged, name).through for name in ("first", "second", "third")]
+        for model in (tagged, label, *throughs):
             assert isinstance(vars(model)["history"], HistoryDescriptor)
             assert repr(history.of(model)) == f"<History of {model._meta.label}>"
 
 
 def test_a_late_model_keeps_what_it_calls_history_itself() -> None:
     with registered_app():
-
-        class Owner(models.Model):
-            history = models.TextField()
-
-            class Meta:
-                app_label = "workshop"
-
-        class Chapter(models.Model):
-            owner = models.ForeignKey("Book", models.CASCADE, related_name="history")
-
-            class Meta:
-                app_label = "workshop"
-
-        class Book(models.Model):
-            class Meta:
-                app_label = "workshop"
-
-        assert not isinstance(vars(Owner)["history"], HistoryDescriptor)
-        assert isinstance(vars(Chapter)["history"], HistoryDescriptor)
-        assert not isinstance(vars(Book)["history"], HistoryDescriptor)
+        owner = made("Owner", history=models.TextField())
+        key = models.ForeignKey("Book", models.CASCADE, related_name="history")
+        chapter = made("Chapter", owner=key)
+        book = made("Book")
+        assert not isinstance(vars(owner)["history"], HistoryDescriptor)
+        assert isinstance(vars(chapter)["history"], HistoryDescriptor)
+        assert not isinstance(vars(book)["history"], HistoryDescriptor)

@@ -360,7 +360,7 @@ def test_errors_never_ask_objects_what_they_call_themselves(
     created: Revision, monkeypatch: Any
 ) -> None:
     customer = Customer.history(revision=created).first()
-    other = Order.objects.first()
+    other: Any = Order.objects.first()
 
     def explode(self: Any) -> str:
         raise RuntimeError("asked")

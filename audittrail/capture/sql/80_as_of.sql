@@ -76,18 +76,39 @@ BEGIN
 END
 $$;
 
+-- The virtual generated columns of a tracked table (PostgreSQL 18), which are never stored: what generates them, and whether
+-- history holds all that they are generated from.
+CREATE OR REPLACE FUNCTION audittrail.virtual_columns(tracked audittrail.tracked_table)
+RETURNS TABLE (attnum int, name text, type text, expression text, known boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.attnum::int, a.attname::text, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid),
+           NOT EXISTS (SELECT FROM pg_depend p JOIN jsonb_to_recordset(tracked.columns) c (attnum int, history text) ON c.attnum = p.refobjsubid
+                        WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+                          AND p.refobjid = a.attrelid AND c.history IS NULL)
+      FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = tracked.relation AND a.attgenerated = 'v' AND NOT a.attisdropped
+$$;
+
 -- What those templates are filled with, but for the moment: parts_of(), and the columns of the table under their present names, as a
 -- version h and as a live row b has them.
 CREATE OR REPLACE FUNCTION audittrail.past_parts(tracked audittrail.tracked_table) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- What a virtual column is generated from: the past row, whose columns have their present names there.
+    past_row text := (SELECT string_agg(format('h.%I AS %I', c.history, c.name), ', ' ORDER BY c.attnum)
+                        FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text) WHERE c.history IS NOT NULL);
 BEGIN
     RETURN audittrail.parts_of(tracked) || (
         SELECT jsonb_build_object(
-                   'past', array_agg(coalesce(e.excluded, format('h.%I AS %I', c.history, c.name)) ORDER BY c.attnum),
+                   'past', array_agg(coalesce(e.excluded, c.past) ORDER BY c.attnum),
                    'present', array_agg(coalesce(e.excluded, format('b.%1$I AS %1$I', c.name)) ORDER BY c.attnum))
-          FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
+          FROM (SELECT k.attnum, k.name, k.type, k.history IS NOT NULL, CASE WHEN k.history IS NOT NULL THEN format('h.%I AS %I', k.history, k.name) END
+                  FROM jsonb_to_recordset(tracked.columns) k (attnum int, name text, type text, history text)
+                UNION ALL
+                SELECT v.attnum, v.name, v.type, v.known, format('(SELECT %s FROM (SELECT %s) past_row) AS %I', v.expression, past_row, v.name)
+                  FROM audittrail.virtual_columns(tracked) v) c (attnum, name, type, known, past)
          CROSS JOIN LATERAL (
-            SELECT CASE WHEN c.history IS NULL THEN format('audittrail.excluded_column(%L)::%s AS %I', tracked.table_name || '.' || c.name, c.type, c.name) END) e (excluded));
+            SELECT CASE WHEN NOT c.known THEN format('audittrail.excluded_column(%L)::%s AS %I', tracked.table_name || '.' || c.name, c.type, c.name) END) e (excluded));
 END
 $$;
 
@@ -145,12 +166,12 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is tracked only since %', pg_typeof(of_table), tracked.since_at
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a later time.';
     END IF;
-    -- The function gives whole rows, so what a row can't hold must be empty here.
-    SELECT string_agg(CASE WHEN a.attisdropped THEN NULL
-                           WHEN c.history IS NULL THEN format('NULL::%s', format_type(a.atttypid, a.atttypmod))
-                           ELSE format('q.%I', a.attname) END, ', ' ORDER BY a.attnum)
+    -- The function gives whole rows, so what a row can't hold must be empty here. A domain is stored as its base type.
+    SELECT string_agg(format(CASE WHEN c.history IS NULL AND v.known IS NOT TRUE THEN 'NULL::%2$s' ELSE 'q.%1$I::%2$s' END,
+                             a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
       INTO columns
       FROM pg_attribute a LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.name = a.attname
+      LEFT JOIN audittrail.virtual_columns(tracked) v ON v.attnum = a.attnum
      WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
     parts := audittrail.past_parts(tracked) || jsonb_build_object('columns', columns, 'tick', tick, 'tail', tracked.tail_from);
     parts := parts || jsonb_build_object('later', audittrail.compose(audittrail.past_template('later', true), parts));

@@ -1,11 +1,22 @@
 -- What an application knows of a tracked table, and whether that still holds.
 
+-- What generates the virtual columns of a table, NULL if it has none. Asked with each statement that reads the past, so in PL/pgSQL,
+-- which keeps the plan.
+CREATE OR REPLACE FUNCTION audittrail.generating(live oid) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN (SELECT pg_catalog.string_agg(pg_catalog.pg_get_expr(d.adbin, d.adrelid), ',' ORDER BY d.adnum)
+              FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+             WHERE d.adrelid = live AND a.attgenerated = 'v');
+END
+$$;
+
 -- Everything about a tracked table that the queries for its past depend on, in one value.
 CREATE OR REPLACE FUNCTION audittrail.reading(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.md5(pg_catalog.concat_ws(' ', tracked.relation, tracked.history_name, tracked.since_version,
                                                tracked.until_version, tracked.fingerprint, tracked.excluded,
-                                               audittrail.named_relation(tracked)))
+                                               audittrail.named_relation(tracked), audittrail.generating(tracked.relation)))
 $$;
 
 -- Whether a tracked table still is as an application read it, closed at least as far, and not pruned through the tick that is

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from audittrail import history
 from audittrail.capture import closing
-from audittrail.management.arguments import add_confirmation
+from audittrail.management.arguments import add_confirmation, parts_of_key
 from audittrail.management.call import Call
 from audittrail.management.filters import filtered, nothing_matched
 from audittrail.models import Revision
@@ -136,8 +136,12 @@ def _target(call: Call) -> tuple[Any, list[Any] | None]:
     if options["all"]:
         return name, None
     width = 1 if model is None else len(model._meta.pk_fields)
-    keys = [tuple(pk.split(",")) if width > 1 or model is None else (pk,) for pk in options["pks"]]
-    return name, keys
+    if width == 1 and model is not None:
+        return name, [(pk,) for pk in options["pks"]]
+    try:
+        return name, [tuple(parts_of_key(pk)) for pk in options["pks"]]
+    except ValueError as error:
+        raise CommandError(f"--pk can't be understood: {error}.") from error
 
 
 def _fields(given: list[str]) -> Any:

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.db import models
 
 from audittrail import history
-from audittrail.management.arguments import add_confirmation
+from audittrail.management.arguments import add_confirmation, parts_of_key
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
 from audittrail.management.planning import add_planning, carry_out, point_in_time, revision_of
@@ -135,7 +135,7 @@ def _key(model: type[models.Model], key: str) -> Any:
     fields = model._meta.pk_fields
     if len(fields) == 1:
         return fields[0].to_python(key)
-    parts = key.split(",")
+    parts = parts_of_key(key)
     if len(parts) != len(fields):
         names = ",".join(field.name for field in fields)
         raise ValueError(f"It has {len(fields)} parts; give them as {names}.")
