@@ -105,8 +105,7 @@ def _column_choices(
 ) -> list[FieldChoice]:
     changes = [change for row in table.rows for change in row.changes if change.field is not None]
     for change in changes:
-        names.want(change.field, (change.old,), None)
-        names.want(change.field, (change.new,), names.then)
+        names.want_change(change, None, names.then)
     return [
         FieldChoice(
             change.field.name,

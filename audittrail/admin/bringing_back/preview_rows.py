@@ -90,9 +90,7 @@ def want(names: Names, table: TablePlan, rows: Sequence[RowPlan]) -> None:
 def _want_row(names: Names, model: type[models.Model], row: RowPlan) -> None:
     names.want_object(model, plan_rows.key_of(row), _named_as_of(names, row))
     for change in row.changes:
-        if change.field is not None:
-            names.want(change.field, (change.old,), None)
-            names.want(change.field, (change.new,), names.then)
+        names.want_change(change, None, names.then)
 
 
 def _named_as_of(names: Names, row: RowPlan) -> int | None:

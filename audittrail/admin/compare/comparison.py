@@ -173,8 +173,7 @@ class ObjectComparer:
 
     def _want_changes(self, found: ObjectComparison) -> None:
         for change in found.changes:
-            self._names.want(change.field, (change.old,), self._ticks[0])
-            self._names.want(change.field, (change.new,), self._ticks[1])
+            self._names.want_change(change, *self._ticks)
 
     def _difference(self, found: ObjectComparison, change: FieldChange) -> Difference:
         return difference(

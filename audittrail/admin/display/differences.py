@@ -23,7 +23,9 @@ from audittrail.admin.display.values import (
 )
 from audittrail.admin.permissions.fields import is_masked
 from audittrail.diff.changes import FieldChange
+from audittrail.diff.images import GONE
 from audittrail.diff.text import Kind, TextPart
+from audittrail.revisions.versions import Operation
 
 #: The ticks as of which what was and what is are named.
 Ticks = tuple[int, int]
@@ -113,6 +115,14 @@ def difference(
     has_labels = (old is not None and old.is_label) or (new is not None and new.is_label)
     parts = () if has_labels else changed_parts(change.old, change.new)
     return Difference(change.attribute, label, old, new, parts)
+
+
+def version_difference(
+    change: FieldChange, names: Names, ticks: Ticks, operation: str
+) -> Difference:
+    """Return how a change that a version made is shown; takes its operation."""
+    is_update, is_gone = operation == Operation.UPDATE, operation in GONE
+    return difference(change, names, ticks, existed=is_update or is_gone, exists=not is_gone)
 
 
 def of_members(

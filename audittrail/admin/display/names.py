@@ -16,8 +16,10 @@ from audittrail.admin.permissions.models import may_view, model_admin_of
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
+from audittrail.diff.changes import FieldChange
 from audittrail.diff.parts import concrete
 from audittrail.diff.references import Reference, Time, objects_of
+from audittrail.restore.plan import Change
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import Moment
 
@@ -52,6 +54,13 @@ class Names:
         for value in values:
             if value is not None and (wanted := _wanted(field, value, tick)) is not None:
                 self._wanted.add(wanted)
+
+    def want_change(
+        self, change: FieldChange | Change, before: int | None, after: int | None
+    ) -> None:
+        """Ask for the names of what both values of a change refer to: the old one as of a tick before, the new one as of one after."""
+        self.want(change.field, (change.old,), before)
+        self.want(change.field, (change.new,), after)
 
     def want_object(self, model: type[models.Model], key: Any, tick: int | None) -> None:
         """Ask for the name of an object by its primary key."""

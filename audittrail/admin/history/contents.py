@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from audittrail.admin.display.authors import Author, authors
-from audittrail.admin.display.differences import Difference, difference, of_members
+from audittrail.admin.display.differences import Difference, of_members, version_difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of
 from audittrail.admin.history.entries import EntryBlock, ShownEntry
@@ -95,8 +95,7 @@ class EntryContents:
                         self._names.want(source.member, added + removed, entry.tick)
                     elif (changes := self._changes_of(row)) is not None:
                         for change in changes.changes:
-                            keys = (change.old, change.new)
-                            self._names.want(change.field, keys, entry.tick)
+                            self._names.want_change(change, entry.tick, entry.tick)
 
     def _shown_entry(self, entry: TimelineEntry, named: Mapping[Any, Author]) -> ShownEntry:
         blocks = [*self._own(entry)]
@@ -176,13 +175,7 @@ class EntryContents:
         changes = self._changes_of(row)
         assert changes is not None
         return [
-            difference(
-                change,
-                self._names,
-                (entry.tick, entry.tick),
-                existed=row.operation in (Operation.UPDATE, *GONE),
-                exists=row.operation not in GONE,
-            )
+            version_difference(change, self._names, (entry.tick, entry.tick), row.operation)
             for change in changes.changes
             if not row.source.is_noise(change)
         ]

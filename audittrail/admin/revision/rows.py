@@ -8,11 +8,11 @@ from typing import Any
 
 from django.http import QueryDict
 
-from audittrail.admin.display.differences import Difference, difference
+from audittrail.admin.display.differences import Difference, version_difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of, unnamed
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.layout.links import object_url
+from audittrail.admin.layout.links import history_url, object_url
 from audittrail.admin.lists.model_changes import ModelChanges
 from audittrail.admin.lists.paging import Keyset, Page
 from audittrail.admin.permissions.fields import hidden_fields
@@ -20,7 +20,7 @@ from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.states import past_object
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.versions import Operation, version_model
+from audittrail.revisions.versions import version_model
 from audittrail.timetravel.moment import Moment
 
 
@@ -74,21 +74,12 @@ def _differences(
     names = Names(reader)
     rows = [[change for change in one.changes if change.attribute not in hidden] for one in found]
     for change in (change for row in rows for change in row):
-        names.want(change.field, (change.old,), ticks[0])
-        names.want(change.field, (change.new,), ticks[1])
+        names.want_change(change, *ticks)
     names.load()
+    versions: list[Any] = [one.version for one in found]
     return [
-        [
-            difference(
-                change,
-                names,
-                ticks,
-                existed=one.version.operation not in (Operation.INSERT, Operation.BASELINE),  # type: ignore[attr-defined]
-                exists=one.version.operation not in (Operation.DELETE, Operation.TRUNCATE),  # type: ignore[attr-defined]
-            )
-            for change in row
-        ]
-        for one, row in zip(found, rows, strict=True)
+        [version_difference(change, names, ticks, version.operation) for change in row]
+        for version, row in zip(versions, rows, strict=True)
     ]
 
 
@@ -101,14 +92,13 @@ def _row(
     version: Any = found.version
     model_admin = touch.visible.model_admin
     key = [getattr(version, name) for name in version.key_names]
-    history_url = version_url = None
+    version_url = None
     if model_admin is not None:
-        history_url = object_url(model_admin, "history", key[0])
         version_url = object_url(model_admin, "audittrail_version", key[0], version.version)
     return RevisionRow(
         Badge(version.operation),
         _text(touch, version, key, revision),
-        history_url,
+        history_url(model_admin, key[0]),
         version_url,
         changes,
     )
