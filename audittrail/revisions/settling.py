@@ -15,6 +15,9 @@ TIMEOUT: Final = 5.0
 #: `audittrail.stamp_at_commit()`).
 STAMP_AGE: Final = timedelta(milliseconds=10)
 
+#: The newest revision by tick is among so many of the newest by time, which an index finds.
+NEWEST: Final = 1000
+
 #: Commits are waited for only if the moment asked for is not longer ago than this: what began to commit earlier is visible.
 RECENT: Final = timedelta(hours=1)
 
@@ -38,7 +41,8 @@ def settled_tick(using: str, timeout: float) -> int:
             "SELECT coalesce(max(committed), 0), current_setting('transaction_isolation') <> 'read committed'"
             " AND EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()))"
             " FROM (SELECT committed FROM audittrail.revision"
-            " WHERE committed_at IS NOT NULL ORDER BY committed_at DESC LIMIT 1000) r"
+            " WHERE committed_at IS NOT NULL ORDER BY committed_at DESC LIMIT %s) r",
+            [NEWEST],
         )
         tick, blind = cursor.fetchone()
     if blind:

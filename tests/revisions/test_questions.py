@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from audittrail import history
 from audittrail.exceptions import MomentError, NotTrackedError, UnsettledError
 from audittrail.models import Revision
-from tests.builders.sending import newest
+from tests.builders.sending import newest, sql
 from tests.testapp.models import Customer, Order, OrderLine, Product, Tag, VipCustomer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,6 +171,17 @@ def test_settled_refuses_while_a_transaction_stands_between_its_tick_and_its_vis
     settled = [*Revision.objects.settled().order_by("committed")]
     assert [revision.pk for revision in settled] == [held, later.pk]
     assert settled[0].committed < later.committed
+
+
+def test_waiting_gives_its_answer_before_the_statement_is_cancelled(second_connection: Any) -> None:
+    with second_connection.cursor() as cursor:
+        cursor.execute("INSERT INTO testapp_tag (name) VALUES ('held')")
+        cursor.execute("SELECT audittrail.close_revision()")
+    with transaction.atomic():
+        sql("SET LOCAL statement_timeout = '500ms'")
+        with pytest.raises(UnsettledError, match="can't be seen yet"):
+            Revision.objects.settled(timeout=60)
+        assert sql("SELECT 1") == [(1,)], "the transaction goes on"
 
 
 def test_settled_refuses_while_a_prepared_transaction_may_still_appear(
