@@ -9,7 +9,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from audittrail import conf, history
-from audittrail.capture import install, sync, tracking
+from audittrail.capture import install, servercode, sync, tracking
 from audittrail.exceptions import ConfigurationError
 
 MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
@@ -175,6 +175,16 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
                 hint=f"Run manage.py audittrail sync --database {alias}.",
                 id="audittrail.W011",
             )
+        )
+    else:
+        messages.extend(
+            checks.Warning(
+                f"Database {alias!r}: {found}.",
+                hint="Find out who did that. manage.py audittrail sync --reinstall puts functions and triggers right.",
+                id="audittrail.W015",
+            )
+            for found in servercode.deviations(connection)
+            if not found.is_tracking
         )
     for change in sync.pending(connection):
         if change.action == "skipped":

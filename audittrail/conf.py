@@ -1,6 +1,7 @@
 """One accessor for each setting, read when it is used, so that `override_settings` works."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -56,6 +57,16 @@ def request_id_header() -> str:
             f"AUDITTRAIL_REQUEST_ID_HEADER is {name!r}; give the name of a header, such as 'X-Request-ID'."
         )
     return name
+
+
+def ledger_key() -> str:
+    """Return the private key that digests of the ledger are signed with, or the name of its file (`AUDITTRAIL_LEDGER_KEY`)."""
+    value = getattr(settings, "AUDITTRAIL_LEDGER_KEY", "")
+    if not isinstance(value, str | Path):
+        raise ConfigurationError(
+            f"AUDITTRAIL_LEDGER_KEY is of type {type(value).__name__!r}; give a key of 64 hexadecimal digits, or the name of a file that holds one."
+        )
+    return str(value)
 
 
 def _natural(name: str, default: int) -> int:

@@ -31,6 +31,10 @@ class EditingError(AuditTrailError):
     """History was to be corrected in a way that is not allowed."""
 
 
+class LedgerError(AuditTrailError):
+    """A digest, a proof or a key of the ledger is not what it has to be."""
+
+
 class UnsettledError(AuditTrailError):
     """A moment is not settled: a transaction before it has taken its place but is not visible yet."""
 

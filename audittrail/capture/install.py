@@ -22,6 +22,12 @@ def function_files() -> tuple[Path, ...]:
 
 
 @cache
+def frozen_files() -> tuple[Path, ...]:
+    """Return the files with our tables, in the order in which they are run."""
+    return tuple(sorted(FROZEN_DIRECTORY.glob("*.sql")))
+
+
+@cache
 def source_stamp() -> str:
     """Return a digest of the functions' source, which the database carries as a comment."""
     digest = sha256()
@@ -114,17 +120,21 @@ def functions_are_current(connection: BaseDatabaseWrapper) -> bool:
 
 
 def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
-    """Create audittrail's schema and tables, if they are not there yet.
+    """Create audittrail's schema and tables, as far as they are not there yet.
 
     Takes the SQL type of the user model's key, which `revision.committed_by` gets.
 
     Raises `NotInstalledError` if the server is too old or the role may not create a schema.
     """
-    if not is_supported(connection) or is_installed(connection):
+    if not is_supported(connection):
+        return
+    if is_installed(connection):
+        install_ledger(connection)
         return
     raise_if_impossible(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute((FROZEN_DIRECTORY / "0001_initial.sql").read_text())
+        for file in frozen_files():
+            cursor.execute(file.read_text())
         if user_key_type != "bigint":
             cursor.execute(
                 "ALTER TABLE audittrail.revision ALTER COLUMN committed_by"
@@ -132,9 +142,20 @@ def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
             )
 
 
-def install_functions(connection: BaseDatabaseWrapper) -> bool:
-    """Create or replace audittrail's functions, unless this release's are there; return whether it did."""
-    if functions_are_current(connection):
+def install_ledger(connection: BaseDatabaseWrapper) -> None:
+    """Create the tables of the ledger, if they are not there yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('audittrail.ledger') IS NULL")
+        if cursor.fetchone()[0]:
+            cursor.execute((FROZEN_DIRECTORY / "0002_ledger.sql").read_text())
+
+
+def install_functions(connection: BaseDatabaseWrapper, *, again: bool = False) -> bool:
+    """Create or replace audittrail's functions, unless this release's are there; return whether it did.
+
+    With `again` whatever is there: somebody may have replaced one of them.
+    """
+    if not again and functions_are_current(connection):
         return False
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET LOCAL client_min_messages = warning")

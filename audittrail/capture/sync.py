@@ -54,11 +54,15 @@ class Recorded:
 
 
 def sync(
-    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[Change], None] = lambda change: None
+    using: str = DEFAULT_DB_ALIAS,
+    *,
+    report: Callable[[Change], None] = lambda change: None,
+    reinstall: bool = False,
 ) -> list[Change]:
     """Bring the tracking of a database in step with settings, registrations and schema.
 
-    Takes a database alias, and a function that is told each change as it is made. Each table is dealt with in a
+    Takes a database alias, a function that is told each change as it is made, and whether our functions are to be installed again
+    where they seem to be those of this release already. Each table is dealt with in a
     transaction of its own and locked for as short a time as that takes. Returns the changes.
 
     Raises `NotInstalledError` without audittrail's tables, `LockedError` if a table stays locked by others.
@@ -74,7 +78,7 @@ def sync(
         changes.append(change)
         report(change)
 
-    if install.install_functions(connection):
+    if install.install_functions(connection, again=reinstall):
         note(Change("audittrail", "changed", "functions of this release"))
     with connection.cursor() as cursor:
         cursor.execute("SELECT audittrail.release_types()")

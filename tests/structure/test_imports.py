@@ -10,7 +10,7 @@ import pytest
 
 from tests.structure.tree import PACKAGE, ROOT, imported_names, module_name, python_files
 
-STAGES = ("capture", "revisions", "timetravel", "diff", "restore", "admin")
+STAGES = ("capture", "revisions", "ledger", "timetravel", "diff", "restore", "admin")
 # What every stage may use, and which therefore uses no stage.
 FOUNDATION = ("conf", "exceptions")
 # What belongs to the web, which only the admin and the middleware know.

@@ -15,6 +15,11 @@ BEGIN
     END IF;
     ignored := set_config('audittrail.unguarded', 'on', true);
     ignored := set_config('audittrail.revision', '', true);
+    DELETE FROM audittrail.ledger;
+    DELETE FROM audittrail.ledger_entry;
+    DELETE FROM audittrail.ledger_layout;
+    DELETE FROM audittrail.ledger_tile;
+    DELETE FROM audittrail.digest;
     DELETE FROM audittrail.revision;
     UPDATE audittrail.tracked_table SET kept_from = 0, kept_since = NULL, pruned_at = NULL WHERE kept_from > 0;
     -- One query finds the few history tables that have rows: a test suite has hundreds of them, and resets hundreds of times.

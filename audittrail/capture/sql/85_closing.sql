@@ -112,7 +112,7 @@ BEGIN
     looked := 0;
     lowest := least(audittrail.first_open(tracked.closed_through), tracked.closed_through + 1);
     IF through > tracked.closed_through THEN
-        ignored := set_config('audittrail.unguarded', 'on', true);
+        ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true);
         EXECUTE audittrail.compose(concat($template$
 WITH closers AS MATERIALIZED (
     SELECT {v.stored_key}, min(v.version) AS audittrail_first, count(*) AS audittrail_versions
@@ -129,7 +129,7 @@ WITH closers AS MATERIALIZED (
 )
 SELECT coalesce(sum(audittrail_versions), 0) FROM closers
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('lowest', lowest, 'closed_through', tracked.closed_through, 'through', through)) INTO looked;
-        ignored := set_config('audittrail.unguarded', '', true);
+        ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true);
     END IF;
     -- Versions of revisions that were open at "through" and belong to none that is taken into account.
     tail := greatest(tracked.tail_from, least(audittrail.first_open(through), through + 1,
@@ -152,7 +152,7 @@ BEGIN
     IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 THEN
         RETURN NULL;
     END IF;
-    ignored := set_config('audittrail.unguarded', 'on', true);
+    ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true);
     EXECUTE audittrail.compose(concat($template$
 UPDATE {history} h SET superseded = chain.closing
   FROM ($template$, audittrail.chain_template(concat(
@@ -160,7 +160,7 @@ UPDATE {history} h SET superseded = chain.closing
         CASE TG_OP WHEN 'UPDATE' THEN ' UNION ALL SELECT {stored_key} FROM new_rows' END, ') touched')), $template$) chain
  WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));
-    ignored := set_config('audittrail.unguarded', '', true);
+    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true);
     RETURN NULL;
 END
 $$;

@@ -38,7 +38,9 @@ BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
         later := greatest(tracked.kept_from, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version)) > tick;
         EXECUTE format('DELETE FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick));
+        ignored := set_config('audittrail.closing', 'on', true);
         EXECUTE format('UPDATE audittrail.%I h SET superseded = NULL WHERE h.superseded > %s', tracked.history_name, tick);
+        ignored := set_config('audittrail.closing', '', true);
         CONTINUE WHEN NOT later OR tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
         UPDATE audittrail.tracked_table t

@@ -10,6 +10,7 @@ from typing import Final
 from audittrail.management.subcommands import (
     backfill,
     grant,
+    ledger,
     maintain,
     prune,
     redact,
@@ -35,6 +36,7 @@ SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
     rollback,
     redact,
     prune,
+    ledger,
     grant,
     uninstall,
 )

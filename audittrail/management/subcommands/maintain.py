@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Final
 
 from audittrail.capture import closing, indexes
+from audittrail.ledger import entering
 from audittrail.management.arguments import positive
 from audittrail.management.call import Call
 
@@ -27,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(call: Call) -> None:
-    """Build indexes, close versions, and vacuum if that is wanted."""
+    """Build indexes, close versions, enter revisions if there is a ledger, and vacuum if that is wanted."""
     tables, database = call.tables(), call.connection.alias
     for line in indexes.build(database, tables=tables):
         call.write(line)
@@ -35,5 +36,7 @@ def run(call: Call) -> None:
     closing.close(database, batch_size=call.options["batch_size"], tables=tables, report=bar.show)
     if not bar.shown:
         call.write("Every table is closed as far as it can be.")
+    if entering.head(call.connection) is not None:
+        call.write(f"{entering.enter(database).size} revisions are entered in the ledger.")
     if call.options["vacuum"]:
         closing.vacuum(database, tables=tables)

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.core.management.base import CommandError
 
-from audittrail.capture import sync
+from audittrail.capture import servercode, sync
 from audittrail.management.call import Call
 from audittrail.revisions.wording import spelled
 
@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(call: Call) -> None:
-    """Show the tables, and those that are to be tracked and are not."""
+    """Show the tables, those that are to be tracked and are not, and server code that is not what was installed."""
     rows = [("table", "history", "tracked since", "state")]
     attention = False
     for recorded in sync.registry(call.connection):
@@ -44,6 +44,10 @@ def run(call: Call) -> None:
                 f"{change.table}: "
                 + ("not tracked yet" if created else f"not tracked: {change.detail}")
             )
+    for found in servercode.deviations(call.connection):
+        if not found.is_tracking:
+            attention = True
+            call.write(str(found), error=True)
     if call.options["check"] and attention:
         raise CommandError("Something needs attention; see above.", returncode=1)
 

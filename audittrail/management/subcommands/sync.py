@@ -22,6 +22,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="only tell; exit with 1 if there is something to do",
     )
+    only.add_argument(
+        "--reinstall",
+        action="store_true",
+        help="put the functions of this release in place of whatever is there",
+    )
 
 
 def run(call: Call) -> None:
@@ -33,7 +38,9 @@ def run(call: Call) -> None:
         _check(call)
     else:
         done = sync.sync(
-            call.connection.alias, report=lambda change: call.write(change_line(change))
+            call.connection.alias,
+            report=lambda change: call.write(change_line(change)),
+            reinstall=call.options["reinstall"],
         )
         if not any(change.action != "skipped" for change in done):
             call.write("Everything is in step.")

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.core.management.base import CommandError
 
-from audittrail.capture import verify
+from audittrail.capture import servercode, verify
 from audittrail.management.call import Call
 
 HELP: Final = "Compares tables with their history; exits with 1 if they differ."
@@ -25,6 +25,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Show what differs, and record it if that is wanted."""
+    deviations = [
+        found for found in servercode.deviations(call.connection) if not found.is_tracking
+    ]
+    for found in deviations:
+        call.write(str(found), error=True)
     faulty = count = 0
     for recorded, findings in verify.verify(call.connection.alias, tables=call.tables()):
         count += 1
@@ -43,5 +48,7 @@ def run(call: Call) -> None:
             "and records what happened without them; verify --repair records what passed them by otherwise.",
             returncode=1,
         )
+    if deviations:
+        raise CommandError("The server code is not what was installed; see above.", returncode=1)
     agreement = "1 table agrees with its" if count == 1 else f"{count} tables agree with their"
     call.write(f"{agreement} history.")

@@ -1,0 +1,215 @@
+-- The ledger, second part: entering settled revisions, each as one leaf of the tree.
+--
+-- A leaf is a text: the number of the revision, the digest of its row, how many lines there are beside it, and their digest. A line
+-- says that a version was entered (V), that one was erased or changed on purpose (E), or what a table looks like (L). All of it is
+-- made after the commits, so capture does not know of it. Entering and erasing take turns by the row of audittrail.ledger.
+
+-- Begin the ledger, unless it is begun. From then on, what is erased on purpose is noted (see 92_ledger_erasing.sql).
+CREATE OR REPLACE FUNCTION audittrail.begin_ledger() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO audittrail.ledger DEFAULT VALUES ON CONFLICT DO NOTHING;
+    PERFORM audittrail.create_ledger_triggers('audittrail.revision');
+END
+$$;
+
+-- Note what a table looks like by now, if that has changed. Returns the number of the layout; NULL if there is nothing to note.
+CREATE OR REPLACE FUNCTION audittrail.note_layout(of_table int, at_position bigint) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    source  regclass := audittrail.ledger_source(of_table);
+    tracked audittrail.tracked_table;
+    last    audittrail.ledger_layout;
+    form    text;
+    facts   text;
+    fills   jsonb;
+    retyped boolean := false;
+BEGIN
+    IF source IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = of_table;
+    form := audittrail.ledger_form(source, CASE WHEN of_table = 0 THEN '{}' ELSE tracked.key END);
+    facts := CASE WHEN of_table = 0 THEN '{}' ELSE audittrail.ledger_facts(tracked) END;
+    SELECT * INTO last FROM audittrail.ledger_layout l WHERE l.table_id = of_table ORDER BY l.number DESC LIMIT 1;
+    IF last.form = form AND last.facts = facts THEN
+        RETURN last.number;
+    END IF;
+    fills := coalesce(last.fills, '{}');
+    IF last.number IS NULL THEN
+        PERFORM audittrail.create_ledger_triggers(source);
+    ELSIF last.form <> form THEN
+        SELECT coalesce(jsonb_object_agg(c ->> 0, audittrail.ledger_fill(of_table, source, last.form, (c ->> 0)::int)), '{}') || fills INTO fills
+          FROM jsonb_array_elements(form::jsonb -> 'columns') c
+         WHERE (c ->> 0)::int NOT IN (SELECT (o ->> 0)::int FROM jsonb_array_elements(last.form::jsonb -> 'columns') o);
+        retyped := fills <> last.fills::jsonb OR EXISTS (
+            SELECT FROM jsonb_array_elements(form::jsonb -> 'columns') c JOIN jsonb_array_elements(last.form::jsonb -> 'columns') o ON o ->> 0 = c ->> 0
+             WHERE o ->> 2 <> c ->> 2);
+    END IF;
+    INSERT INTO audittrail.ledger_layout (table_id, number, position, form, facts, fills)
+    VALUES (of_table, coalesce(last.number, 0) + 1, at_position, form, facts, fills);
+    IF retyped THEN
+        PERFORM audittrail.enter_converted(of_table);
+    END IF;
+    IF (last.facts::jsonb ->> 'baseline_complete') = 'false'
+       AND (tracked.baseline_complete OR tracked.since_version::text <> last.facts::jsonb ->> 'since_version') THEN
+        PERFORM audittrail.enter_baseline(of_table, coalesce(last.number, 0) + 1, (last.facts::jsonb ->> 'since_version')::bigint, at_position);
+    END IF;
+    RETURN coalesce(last.number, 0) + 1;
+END
+$$;
+
+-- What a change of a column's type has made of versions, where that can't be told from what they were: note them as changed by it.
+CREATE OR REPLACE FUNCTION audittrail.enter_converted(of_table int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed bigint[];
+    keys    text[];
+BEGIN
+    SELECT array_agg(d.version), array_agg(d.key) INTO changed, keys
+      FROM audittrail.ledger_differences(of_table, -9223372036854775808, 9223372036854775807) d WHERE d.kind = 'changed';
+    INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)
+    SELECT e.version, e.table_id, e.layout, 'C', e.key, 0
+      FROM audittrail.ledger_entry e JOIN unnest(changed, keys) c (version, key) ON c.version = e.version AND c.key = e.key
+     WHERE e.table_id = of_table AND e.salt IS NOT NULL;
+    UPDATE audittrail.ledger_entry e SET salt = NULL, key = NULL, erased_by = 0
+      FROM unnest(changed, keys) c (version, key)
+     WHERE c.version = e.version AND c.key = e.key AND e.table_id = of_table AND e.salt IS NOT NULL;
+END
+$$;
+
+-- Enter the versions of a baseline that were written since the revision that began it was entered.
+CREATE OR REPLACE FUNCTION audittrail.enter_baseline(of_table int, layout int, since bigint, at_position bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM audittrail.enter_versions(of_table, layout, format('%s', at_position),
+        format('h.version = %1$s AND h.operation = ''B'' AND NOT EXISTS (SELECT FROM audittrail.ledger_entry e WHERE e.table_id = %2$s AND e.version = %1$s)', since, of_table), '');
+END
+$$;
+
+-- Enter the versions h of a table for which a condition holds, with an expression for the position of their leaf.
+CREATE OR REPLACE FUNCTION audittrail.enter_versions(of_table int, layout int, place text, condition text, joined text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' SET enable_nestloop = off AS $$
+DECLARE
+    source regclass := audittrail.ledger_source(of_table);
+    form   text := (SELECT l.form FROM audittrail.ledger_layout l WHERE l.table_id = of_table AND l.number = layout);
+BEGIN
+    EXECUTE format(
+        'INSERT INTO audittrail.ledger_entry (version, position, table_id, layout, kind, salt, digest, key)'
+        ' SELECT n.version, n.audittrail_position, %s, %s, %L, n.audittrail_salt, %s, %s'
+        ' FROM (SELECT h.*, %s AS audittrail_position, gen_random_uuid() AS audittrail_salt FROM %s h%s WHERE %s OFFSET 0) n',
+        of_table, layout, CASE WHEN of_table = 0 THEN 'R' ELSE 'V' END,
+        audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
+        audittrail.ledger_key(source, form, 'n'), place, audittrail.ledger_rows(of_table), joined, condition);
+END
+$$;
+
+-- Enter what versions of a table hold that were changed on purpose since they were entered first.
+CREATE OR REPLACE FUNCTION audittrail.enter_changed(of_table int, layout int, first_position bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' AS $$
+DECLARE
+    source regclass := audittrail.ledger_source(of_table);
+    noted  record;
+    form   text := (SELECT l.form FROM audittrail.ledger_layout l WHERE l.table_id = of_table AND l.number = layout);
+BEGIN
+    FOR noted IN SELECT l.form, array_agg(l.number) AS numbers FROM audittrail.ledger_layout l WHERE l.table_id = of_table GROUP BY l.form LOOP
+        EXECUTE format(
+            'UPDATE audittrail.ledger_entry e SET layout = %1$s, position = coalesce((SELECT r.position FROM audittrail.ledger_entry r'
+            ' WHERE r.version = e.made_by AND r.kind = ''R'' AND r.position >= %2$s), %2$s), salt = n.audittrail_salt, digest = n.audittrail_digest, key = n.audittrail_key'
+            ' FROM (SELECT n.audittrail_entry, n.audittrail_salt, %3$s AS audittrail_digest, %4$s AS audittrail_key'
+            ' FROM (SELECT p.ctid AS audittrail_entry, gen_random_uuid() AS audittrail_salt, h.* FROM audittrail.ledger_entry p JOIN %5$s h ON h.version = p.version AND %6$s = p.key'
+            ' WHERE p.table_id = %7$s AND p.position IS NULL AND p.layout = ANY (%8$L) OFFSET 0) n) n WHERE e.ctid = n.audittrail_entry',
+            layout, first_position, audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
+            audittrail.ledger_key(source, form, 'n'), audittrail.ledger_rows(of_table), audittrail.ledger_key(source, noted.form, 'h'), of_table, noted.numbers);
+    END LOOP;
+END
+$$;
+
+-- Enter the revisions that were committed within the next so many ticks, through one of which it is certain that nothing can appear
+-- before it any more. Returns their leaves in order, by position; "committed" in audittrail.ledger tells how far it has come.
+CREATE OR REPLACE FUNCTION audittrail.enter_revisions(settled bigint, ticks bigint) RETURNS TABLE ("position" bigint, hash bytea)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head    audittrail.ledger;
+    upto    bigint;
+    entered bigint;
+    lowest  bigint;
+    layout  int;
+    tracked audittrail.tracked_table;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'audittrail: enter_revisions() does not run at isolation level %', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'It must see what others erase meanwhile: use READ COMMITTED.';
+    END IF;
+    SELECT * INTO STRICT head FROM audittrail.ledger FOR UPDATE;
+    SELECT least(settled, greatest(head.committed, min(r.id)) + ticks) INTO upto FROM (
+        (SELECT r.id FROM audittrail.revision r WHERE r.id > head.committed - 64 AND r.committed > head.committed ORDER BY r.id LIMIT 1)
+        UNION ALL SELECT head.committed FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> head.committed) r;
+    IF coalesce(upto, settled) <= head.committed THEN
+        RETURN;
+    END IF;
+    upto := coalesce(upto, settled);
+    -- Revisions commit in the order of "committed"; those that took more than 64 ticks are listed.
+    SELECT count(*), min(r.id) INTO entered, lowest FROM audittrail.revision r
+     WHERE r.committed > head.committed AND r.committed <= upto AND (r.id > head.committed - 64 AND r.id < upto
+           OR r.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> head.committed));
+    IF entered > 0 THEN
+        layout := audittrail.note_layout(0, head.size);
+        PERFORM audittrail.enter_versions(0, layout, format('%s + row_number() OVER (ORDER BY h.committed)', head.size - 1), format(
+            'h.committed > %1$s AND h.committed <= %2$s AND (h.id > %1$s - 64 AND h.id < %2$s OR h.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> %1$s::bigint))',
+            head.committed, upto), '');
+        FOR tracked IN SELECT * FROM audittrail.tracked_table t ORDER BY t.id LOOP
+            layout := audittrail.note_layout(tracked.id, head.size);
+            CONTINUE WHEN layout IS NULL;
+            PERFORM audittrail.enter_versions(tracked.id, layout, 'r.position', format(
+                'h.version >= %s AND h.version <= %s%s', lowest, upto,
+                -- Of an incomplete baseline more versions are to come.
+                CASE WHEN tracked.baseline_complete THEN '' ELSE format(' AND NOT (h.operation = ''B'' AND h.version = %s)', tracked.since_version) END),
+                format(' JOIN audittrail.ledger_entry r ON r.version = h.revision_id AND r.kind = ''R'' AND r.position >= %s', head.size));
+        END LOOP;
+        -- What was erased and changed on purpose is said by the leaf of the revision that did it, or, if that is entered already, by the next.
+        FOR tracked IN SELECT t.* FROM audittrail.tracked_table t UNION ALL SELECT (NULL::audittrail.tracked_table).* LOOP
+            IF EXISTS (SELECT FROM audittrail.ledger_entry e WHERE e.table_id = coalesce(tracked.id, 0) AND e.position IS NULL)
+               AND audittrail.ledger_source(coalesce(tracked.id, 0)) IS NOT NULL THEN
+                PERFORM audittrail.enter_changed(coalesce(tracked.id, 0), audittrail.note_layout(coalesce(tracked.id, 0), head.size), head.size);
+            END IF;
+            UPDATE audittrail.ledger_entry e SET erased_in = coalesce((
+                       SELECT r.position FROM audittrail.ledger_entry r WHERE r.version = e.erased_by AND r.kind = 'R' AND r.position >= head.size), head.size)
+             WHERE e.table_id = coalesce(tracked.id, 0) AND e.erased_by IS NOT NULL AND e.erased_in IS NULL;
+        END LOOP;
+    END IF;
+    UPDATE audittrail.ledger SET committed = upto, size = head.size + entered;
+    RETURN QUERY SELECT l.position, sha256('\x00'::bytea || convert_to(l.leaf, 'UTF8')) FROM audittrail.ledger_leaves(head.size, head.size + entered) l ORDER BY l.position;
+END
+$$;
+
+-- The lines of leaves beside those of their own revisions.
+CREATE OR REPLACE FUNCTION audittrail.ledger_lines(first_position bigint, before_position bigint) RETURNS TABLE ("position" bigint, line text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.position, concat_ws(' ', 'V', e.table_id, e.version, e.layout, encode(e.digest, 'hex'))
+      FROM audittrail.ledger_entry e WHERE e.position >= first_position AND e.position < before_position AND e.kind <> 'R'
+    UNION ALL
+    SELECT e.erased_in, concat_ws(' ', 'E', e.table_id, e.version, e.layout, encode(e.digest, 'hex'), e.erased_by)
+      FROM audittrail.ledger_entry e WHERE e.erased_in >= first_position AND e.erased_in < before_position
+    UNION ALL
+    SELECT l.position, concat_ws(' ', 'L', l.table_id, l.number, encode(sha256(convert_to(concat_ws(E'\n', l.form, l.facts, l.fills), 'UTF8')), 'hex'))
+      FROM audittrail.ledger_layout l WHERE l.position >= first_position AND l.position < before_position
+$$;
+
+-- Leaves as they follow from what is entered. The digest of the lines is that of the digests of a thousand lines each, in the
+-- order of their texts: so a leaf is made in little memory, whatever a transaction has changed.
+CREATE OR REPLACE FUNCTION audittrail.ledger_leaves(first_position bigint, before_position bigint) RETURNS TABLE ("position" bigint, revision bigint, leaf text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+    SELECT r.position, r.version, format(E'audittrail leaf 1\nrevision %s %s %s\nlines %s %s\n', r.version, r.layout, encode(r.digest, 'hex'),
+                                         coalesce(d.lines, 0), encode(sha256(coalesce(d.digests, '')), 'hex'))
+      FROM audittrail.ledger_entry r
+      LEFT JOIN (SELECT c.position, sum(c.lines) AS lines, string_agg(c.digest, '' ORDER BY c.number) AS digests
+                   FROM (SELECT n.position, n.number / 1000 AS number, count(*) AS lines, sha256(convert_to(string_agg(n.line || E'\n', '' ORDER BY n.number), 'UTF8')) AS digest
+                           FROM (SELECT l.position, l.line, row_number() OVER (PARTITION BY l.position ORDER BY l.line COLLATE "C") - 1 AS number
+                                   FROM audittrail.ledger_lines(first_position, before_position) l) n
+                          GROUP BY n.position, n.number / 1000) c
+                  GROUP BY c.position) d ON d.position = r.position
+     WHERE r.position >= first_position AND r.position < before_position AND r.kind = 'R'
+$$;

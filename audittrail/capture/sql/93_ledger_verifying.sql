@@ -1,0 +1,142 @@
+-- The ledger, last part: what history holds against what was entered. Whoever does not trust the server's functions compares them
+-- with the released ones first, as "manage.py audittrail ledger verify" does.
+
+-- The versions of a table, of some range, that are not as they were entered: 'changed', 'removed', 'inserted', or 'unreadable' where a
+-- value can't be what it was. Versions of revisions that are not entered yet don't count.
+CREATE OR REPLACE FUNCTION audittrail.ledger_differences(of_table int, first_version bigint, last_version bigint)
+RETURNS TABLE (kind text, version bigint, key text, revision bigint, "position" bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' SET enable_nestloop = off AS $$
+DECLARE
+    source  regclass := audittrail.ledger_source(of_table);
+    head    audittrail.ledger;
+    facts   jsonb := (SELECT l.facts FROM audittrail.ledger_layout l WHERE l.table_id = of_table ORDER BY l.number DESC LIMIT 1);
+    named   text;
+    digests text;
+    agrees  text;
+    forms   text;
+    found   jsonb;
+    middle  bigint := floor((first_version::numeric + last_version) / 2);
+BEGIN
+    SELECT * INTO head FROM audittrail.ledger;
+    IF source IS NULL THEN
+        RETURN QUERY SELECT 'removed', e.version, e.key, NULL::bigint, e.position FROM audittrail.ledger_entry e
+                      WHERE e.table_id = of_table AND e.version BETWEEN first_version AND last_version AND e.salt IS NOT NULL;
+        RETURN;
+    END IF;
+    WITH forms AS (
+        SELECT l.form, array_agg(l.number) AS numbers, audittrail.ledger_key(source, l.form, 'h') AS key, audittrail.ledger_agrees(of_table, source, l.form, 'h') AS agrees
+          FROM audittrail.ledger_layout l WHERE l.table_id = of_table GROUP BY l.form
+    ), keys AS (
+        SELECT f.key, array_agg(n ORDER BY n) AS numbers FROM forms f, unnest(f.numbers) n GROUP BY f.key
+    )
+    SELECT (SELECT string_agg(format('SELECT h.*, %s AS audittrail_name, %s AS audittrail_key FROM held h', k.numbers[1], k.key), ' UNION ALL ') FROM keys k),
+           (SELECT string_agg(format('WHEN e.layout = ANY (%L) THEN %s', k.numbers, k.numbers[1]), ' ') FROM keys k),
+           (SELECT string_agg(format('WHEN e.layout = ANY (%L) THEN %s', f.numbers, f.agrees), ' ') FROM forms f),
+           (SELECT string_agg(format('WHEN e.layout = %s THEN %s', l.number,
+                       audittrail.ledger_digest(of_table, l.number, audittrail.ledger_content(source, l.form, 'h'), 'h', 'e.salt')), ' ')
+              FROM audittrail.ledger_layout l WHERE l.table_id = of_table)
+      INTO named, forms, agrees, digests;
+    IF named IS NULL THEN
+        -- Nothing of it is entered yet: so nothing may belong to revisions that are.
+        named := 'SELECT h.*, 0 AS audittrail_name, NULL::text AS audittrail_key FROM held h';
+        forms := 'WHEN true THEN 0';
+        agrees := 'WHEN true THEN true';
+        digests := 'WHEN true THEN NULL::bytea';
+    END IF;
+    BEGIN
+        EXECUTE format(
+            'WITH held AS MATERIALIZED (SELECT h.*, row_number() OVER () AS audittrail_row FROM %1$s h WHERE h.version BETWEEN $1 AND $2),'
+            ' named AS (SELECT n.*, row_number() OVER (PARTITION BY n.version, n.audittrail_name, n.audittrail_key) AS audittrail_place FROM (%2$s) n),'
+            ' entries AS (SELECT e.*, CASE %3$s END AS name, row_number() OVER (PARTITION BY e.version, CASE %3$s END, e.key) AS place FROM audittrail.ledger_entry e'
+            ' WHERE e.version BETWEEN $1 AND $2 AND e.table_id = %4$s AND e.key IS NOT NULL),'
+            ' joined AS MATERIALIZED (SELECT e.version IS NOT NULL AS entered, h.audittrail_row, coalesce(e.version, h.version) AS version, coalesce(e.key, h.audittrail_key) AS key,'
+            ' h.revision_id, h.operation, e.position, CASE WHEN e.version IS NULL OR h.version IS NULL OR e.position IS NULL THEN true'
+            ' WHEN (CASE %5$s END) IS DISTINCT FROM e.digest THEN false ELSE CASE %6$s END END AS intact'
+            ' FROM entries e FULL JOIN named h ON h.version = e.version AND h.audittrail_name = e.name AND h.audittrail_key = e.key AND h.audittrail_place = e.place)'
+            ' SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.position)) FROM ('
+            ' SELECT CASE WHEN j.audittrail_row IS NULL THEN ''removed'' ELSE ''changed'' END AS kind, j.* FROM joined j WHERE j.entered AND (j.audittrail_row IS NULL OR j.intact IS NOT TRUE)'
+            ' UNION ALL'
+            ' SELECT DISTINCT ON (j.audittrail_row) ''inserted'', j.* FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id WHERE NOT j.entered'
+            ' AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)'
+            ' AND (r.id IS NULL OR r.committed <= %7$s)%8$s) d',
+            audittrail.ledger_rows(of_table), named, forms, of_table, digests, agrees, head.committed,
+            CASE WHEN facts ->> 'baseline_complete' = 'false' THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END)
+           INTO found USING first_version, last_version;
+    EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function OR undefined_object THEN
+        -- Some value can't have been of its column's former type. Which one is found by halves.
+        IF first_version < last_version THEN
+            RETURN QUERY SELECT * FROM audittrail.ledger_differences(of_table, first_version, middle);
+            RETURN QUERY SELECT * FROM audittrail.ledger_differences(of_table, middle + 1, last_version);
+        ELSE
+            RETURN QUERY SELECT 'unreadable', e.version, e.key, NULL::bigint, e.position FROM audittrail.ledger_entry e
+                          WHERE e.table_id = of_table AND e.version = first_version AND e.salt IS NOT NULL;
+        END IF;
+        RETURN;
+    END;
+    RETURN QUERY SELECT d ->> 0, (d ->> 1)::bigint, d ->> 2, (d ->> 3)::bigint, (d ->> 4)::bigint FROM jsonb_array_elements(found) d;
+END
+$$;
+
+-- The versions of a table whose "superseded", by which the past is read, is not what the later versions of their rows say.
+CREATE OR REPLACE FUNCTION audittrail.ledger_misclosed(of_table int) RETURNS TABLE (version bigint, key text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    keys    text;
+BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = of_table;
+    IF tracked.key = '{}' OR NOT EXISTS (SELECT FROM pg_class WHERE oid = audittrail.ledger_source(of_table) AND relkind = 'r') THEN
+        RETURN;
+    END IF;
+    keys := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
+    RETURN QUERY EXECUTE format(
+        'SELECT h.version, ROW(%1$s)::text FROM audittrail.%2$I h LEFT JOIN (%3$s) chain ON chain.place = h.ctid WHERE h.version >= %4$s AND h.superseded IS DISTINCT FROM chain.closing',
+        (SELECT string_agg(format('h.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
+        tracked.history_name, audittrail.chain_query(tracked, format('SELECT DISTINCT %s, 0::bigint AS audittrail_first FROM audittrail.%I', keys, tracked.history_name), tracked.closed_through), tracked.since_version);
+END
+$$;
+
+-- What the registry says of tables, and long_revision of revisions, that can't be so; each with the table that it is about.
+CREATE OR REPLACE FUNCTION audittrail.ledger_contradictions() RETURNS TABLE (about text, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.table_name, format('the registry says that column %s is stored as %s', c ->> 'name', coalesce(c ->> 'history', 'nothing'))
+      FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
+     WHERE c ->> 'history' IS DISTINCT FROM CASE WHEN c ->> 'name' = ANY (t.excluded) THEN NULL ELSE audittrail.stored_name(c ->> 'name') END
+    UNION ALL
+    SELECT t.table_name, format('the registry says that it is kept from tick %s on, and no revision has pruned it', t.kept_from)
+      FROM audittrail.tracked_table t
+     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.context ? 'pruned' AND r.context -> 'corrected' ? t.history_name)
+    UNION ALL
+    SELECT t.table_name, format('the registry says that it is closed through tick %s, which is still to come', t.closed_through)
+      FROM audittrail.tracked_table t WHERE t.closed_through > (SELECT last_value FROM audittrail.clock)
+    UNION ALL
+    SELECT 'clock', format('the clock stands at %s, and revisions were committed at tick %s', c.last_value, r.newest)
+      FROM audittrail.clock c, (SELECT greatest((SELECT l.committed FROM audittrail.ledger l), max(n.committed)) AS newest
+                                  FROM (SELECT committed FROM audittrail.revision WHERE committed_at IS NOT NULL ORDER BY committed_at DESC LIMIT 1000) n) r
+     WHERE c.last_value < r.newest
+    UNION ALL
+    SELECT 'long_revision', format('it %s revision %s', CASE WHEN l.id IS NULL THEN 'lacks' ELSE 'is wrong about' END, coalesce(r.id, l.id))
+      FROM (SELECT r.id, r.committed FROM audittrail.revision r WHERE r.committed - r.id > 64) r
+      FULL JOIN (SELECT * FROM audittrail.long_revision l WHERE l.id > 0) l ON l.id = r.id AND l.committed = r.committed
+     WHERE l.id IS NULL OR r.id IS NULL
+$$;
+
+-- The texts of what a leaf has entered of a table, with their salts: what a proof shows. What was erased has none.
+CREATE OR REPLACE FUNCTION audittrail.ledger_contents(of_table int, of_position bigint)
+RETURNS TABLE (kind text, version bigint, digest bytea, salt uuid, content text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' AS $$
+DECLARE
+    source regclass := audittrail.ledger_source(of_table);
+    noted  audittrail.ledger_layout;
+BEGIN
+    FOR noted IN SELECT * FROM audittrail.ledger_layout l WHERE l.table_id = of_table AND source IS NOT NULL ORDER BY l.number LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT e.kind::text, e.version, e.digest, e.salt, %s FROM audittrail.ledger_entry e JOIN %s h ON h.version = e.version AND %s = e.key'
+            ' WHERE e.table_id = %s AND e.position = %s AND e.layout = %s',
+            audittrail.ledger_text(of_table, noted.number, audittrail.ledger_content(source, noted.form, 'h'), 'h'), audittrail.ledger_rows(of_table),
+            audittrail.ledger_key(source, noted.form, 'h'), of_table, of_position, noted.number);
+    END LOOP;
+END
+$$;

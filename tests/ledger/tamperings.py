@@ -1,0 +1,538 @@
+"""What the owner of a database may do to history behind its back, and what has to be told of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """Something done by the owner in SQL: `{...}` stand for numbers of `Victim`. Each of `told` has to be in what is found.
+
+    `rebuilt` is what a digest tells when the ledger has been made anew to fit: regular expressions too; None if it has nothing to do with
+    what is entered.
+    """
+
+    name: str
+    statements: tuple[str, ...]
+    told: tuple[str, ...]
+    rebuilt: tuple[str, ...] | None = None
+
+
+OFF = (
+    "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",
+    "ALTER TABLE audittrail.note_history DISABLE TRIGGER USER",
+    "ALTER TABLE audittrail.revision DISABLE TRIGGER USER",
+)
+ON = tuple(statement.replace("DISABLE", "ENABLE") for statement in OFF)
+
+
+def quietly(*statements: str) -> tuple[str, ...]:
+    """Return statements with the guards off meanwhile, which nothing shows afterwards."""
+    return (*OFF, *statements, *ON)
+
+
+CHANGED = (r"revision {revision} is not what it was",)
+
+TAMPERINGS = (
+    Tampering(
+        "a value of a version",
+        quietly(
+            "UPDATE audittrail.shop_history SET total = 1000000 WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "a value with the guard's own setting",
+        (
+            "SET audittrail.unguarded = 'on'",
+            "SET audittrail.closing = 'on'",
+            "UPDATE audittrail.shop_history SET total = total + 1 WHERE version = {version}",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "a value that becomes NULL",
+        quietly(
+            "UPDATE audittrail.shop_history SET total = NULL WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\)",),
+        CHANGED,
+    ),
+    Tampering(
+        "a number written otherwise, of the same value",
+        quietly(
+            "UPDATE audittrail.shop_history SET details = '{{\"a\": 1.0}}' WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\)",),
+        CHANGED,
+    ),
+    Tampering(
+        "the operation",
+        quietly(
+            "UPDATE audittrail.shop_history SET operation = 'D' WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the key of a version",
+        quietly("UPDATE audittrail.shop_history SET id = 77 WHERE version = {version} AND id = 1"),
+        (
+            r"^shop: version {version} of row \(1\) was removed",
+            r"^shop: version {version} of row \(77\) of revision {revision} was inserted",
+        ),
+        CHANGED,
+    ),
+    Tampering(
+        "the tick of a version",
+        quietly(
+            "UPDATE audittrail.shop_history SET version = version + 1000000 WHERE version = {version} AND id = 1"
+        ),
+        (
+            r"^shop: version {version} of row \(1\) was removed",
+            r"^shop: version \d+ of row \(1\) of revision {revision} was inserted",
+        ),
+        CHANGED,
+    ),
+    Tampering(
+        "the revision of a version",
+        quietly(
+            "UPDATE audittrail.shop_history SET revision_id = {other} WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {other} is not what it was",),
+        (r"revision {other} is not what it was", r"revision {revision} is not what it was"),
+    ),
+    Tampering(
+        "a version removed",
+        quietly("DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1"),
+        (r"^shop: version {version} of row \(1\) was removed",),
+        CHANGED,
+    ),
+    Tampering(
+        "a version inserted",
+        quietly(
+            "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({version}, {revision}, 'I', 55, 'Bribe')"
+        ),
+        (r"^shop: version {version} of row \(55\) of revision {revision} was inserted",),
+        CHANGED,
+    ),
+    Tampering(
+        "a version of a statement that has many",
+        quietly("UPDATE audittrail.note_history SET body = 'x' WHERE version = {many} AND id = 20"),
+        (r"^note: version {many} of row \(20\) of revision {many} is not what it was",),
+        (r"revision {many} is not what it was",),
+    ),
+    Tampering(
+        "the author",
+        quietly("UPDATE audittrail.revision SET committed_by = 666 WHERE id = {revision}"),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the time",
+        quietly(
+            "UPDATE audittrail.revision SET committed_at = committed_at - interval '1 microsecond' WHERE id = {revision}"
+        ),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the reason",
+        quietly("UPDATE audittrail.revision SET reason = '' WHERE id = {revision}"),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the context",
+        quietly(
+            "UPDATE audittrail.revision SET context = context - 'ticket' WHERE id = {revision}"
+        ),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "from where",
+        quietly(
+            "UPDATE audittrail.revision SET client_addr = '10.0.0.1', application_name = 'cron' WHERE id = {revision}"
+        ),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the role",
+        quietly("UPDATE audittrail.revision SET db_user = 'nobody' WHERE id = {revision}"),
+        (r"^Revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "the order of two revisions",
+        quietly(
+            "UPDATE audittrail.revision a SET committed = b.committed FROM audittrail.revision b"
+            " WHERE (a.id, b.id) IN (({revision}, {other}), ({other}, {revision}))"
+        ),
+        (r"^Revision {revision} is not what it was", r"^Revision {other} is not what it was"),
+        (r"revision {revision} is not what it was", r"revision {other} is not what it was"),
+    ),
+    Tampering(
+        "a revision removed with its versions",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE revision_id = {revision}",
+            "DELETE FROM audittrail.revision WHERE id = {revision}",
+        ),
+        (r"^Revision {revision} was removed", r"^shop: version {version} of row \(1\) was removed"),
+        (r"revision {revision} was removed",),
+    ),
+    Tampering(
+        "the last revision removed with its versions",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE revision_id = {last}",
+            "DELETE FROM audittrail.revision WHERE id = {last}",
+        ),
+        (r"^Revision {last} was removed",),
+        (r"the ledger has only \d+ of its \d+ revisions",),
+    ),
+    Tampering(
+        "a revision inserted between others",
+        quietly(
+            "INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason) SELECT {gap}, {gap}, committed_at, 1, 'Forged'"
+            " FROM audittrail.revision WHERE id = {other}",
+            "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({gap}, {gap}, 'I', 56, 'Bribe')",
+        ),
+        (
+            r"^Revision {gap} was inserted",
+            r"^shop: version {gap} of row \(56\) of revision {gap} was inserted",
+        ),
+        (r"revision {gap} was inserted",),
+    ),
+    Tampering(
+        "when a version was superseded",
+        quietly(
+            "UPDATE audittrail.shop_history SET superseded = version WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: what version {version} of row \(1\) says of when it was superseded is not so",),
+    ),
+    Tampering(
+        "a long revision forgotten",
+        ("SET audittrail.unguarded = 'on'", "DELETE FROM audittrail.long_revision"),
+        (r"^long_revision: it lacks revision {long}",),
+    ),
+    Tampering(
+        "a column dropped from history",
+        ("ALTER TABLE audittrail.shop_history DROP COLUMN total",),
+        (
+            r"^shop: column total was dropped from audittrail.shop_history",
+            r"^shop: version {version} of row \(1\)",
+        ),
+        CHANGED,
+    ),
+    Tampering(
+        "a column of history got another type, and other values",
+        (
+            "ALTER TABLE audittrail.shop_history ALTER COLUMN name TYPE varchar(3) USING left(name, 3)",
+        ),
+        (r"^shop: version {version} of row \(1\)",),
+        CHANGED,
+    ),
+    Tampering(
+        "the clock set back",
+        ("SELECT setval('audittrail.clock', 10)",),
+        (r"^clock: the clock stands at 10, and revisions were committed at tick \d+",),
+    ),
+    Tampering(
+        "the clock set back, and more written",
+        (
+            "SELECT setval('audittrail.clock', {gap} - 1)",
+            'SET audittrail.context = \'{{"reason": "Dated back"}}\'',
+            "INSERT INTO shop (id, name) VALUES (57, 'Late')",
+        ),
+        (r"^Revision {gap} was inserted", r"^clock: "),
+        (r"revision {gap} was inserted",),
+    ),
+    Tampering(
+        "a history table replaced by a copy",
+        (
+            "CREATE TABLE audittrail.copy (LIKE audittrail.shop_history INCLUDING INDEXES)",
+            "INSERT INTO audittrail.copy SELECT * FROM audittrail.shop_history",
+            "UPDATE audittrail.copy SET name = 'Other' WHERE version = {version} AND id = 1",
+            "DROP TABLE audittrail.shop_history",
+            "ALTER TABLE audittrail.copy RENAME TO shop_history",
+        ),
+        (
+            r"^Trigger guard on audittrail.shop_history is missing",
+            r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",
+        ),
+        CHANGED,
+    ),
+    Tampering(
+        "a history table replaced by a view that shows auditors what they want",
+        (
+            "ALTER TABLE audittrail.shop_history RENAME TO real",
+            "CREATE VIEW audittrail.shop_history AS SELECT * FROM audittrail.real",
+        ),
+        (
+            r"^Table audittrail.shop_history is not as it was installed: kind",
+            r"^Trigger guard on audittrail.shop_history is missing",
+        ),
+    ),
+    Tampering(
+        "the table of revisions replaced by a view",
+        (
+            "ALTER TABLE audittrail.revision RENAME TO real",
+            "CREATE VIEW audittrail.revision AS SELECT * FROM audittrail.real",
+        ),
+        (r"^Table audittrail.revision is not as it was installed: kind",),
+    ),
+    Tampering(
+        "a history table dropped",
+        ("DROP TABLE audittrail.note_history",),
+        (
+            r"^The table audittrail.note_history is gone",
+            r"^note: version {many} of row \(20\) was removed",
+        ),
+    ),
+    Tampering(
+        "a guard off",
+        ("ALTER TABLE audittrail.shop_history DISABLE TRIGGER guard",),
+        (r"^Trigger guard on audittrail.shop_history is disabled",),
+    ),
+    Tampering(
+        "a guard gone",
+        ("DROP TRIGGER guard ON audittrail.revision",),
+        (r"^Trigger guard on audittrail.revision is missing",),
+    ),
+    Tampering(
+        "a guard that never looks",
+        (
+            "DROP TRIGGER guard ON audittrail.shop_history",
+            "CREATE TRIGGER guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audittrail.shop_history FOR EACH STATEMENT"
+            " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.guard()",
+        ),
+        (r"^Trigger guard on audittrail.shop_history is not as it was installed",),
+    ),
+    Tampering(
+        "the function of the guard replaced",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        ),
+        (r"^Function audittrail.guard\(\) is not as it was installed: .*body",),
+    ),
+    Tampering(
+        "a setting on the function of the guard",
+        ("ALTER FUNCTION audittrail.guard() SET audittrail.unguarded = 'on'",),
+        (r"^Function audittrail.guard\(\) is not as it was installed: settings",),
+    ),
+    Tampering(
+        "the stamp replaced",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void LANGUAGE sql AS"
+            " 'UPDATE audittrail.revision SET committed = nextval(''audittrail.clock''), committed_at = ''2020-01-01'' WHERE id = number'",
+        ),
+        (r"^Function audittrail.stamp\(number bigint\) is not as it was installed: .*body",),
+    ),
+    Tampering(
+        "the context replaced",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.statement_context() RETURNS text LANGUAGE sql STABLE AS 'SELECT NULL'",
+        ),
+        (r"^Function audittrail.statement_context\(\) is not as it was installed: .*body",),
+    ),
+    Tampering(
+        "a function that reads the past replaced",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.open_at(tick bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS"
+            " 'SELECT id FROM audittrail.revision WHERE id = {revision}'",
+        ),
+        (r"^Function audittrail.open_at\(tick bigint\) is not as it was installed: .*body",),
+    ),
+    Tampering(
+        "a capture function that does nothing, and a registry that finds it right",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+            " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'",
+            "UPDATE audittrail.tracked_table SET functions = audittrail.functions_digest(history_name)",
+        ),
+        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
+    ),
+    Tampering(
+        "a capture function whose generator does nothing either",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text LANGUAGE sql"
+            " STABLE AS 'SELECT ''BEGIN RETURN NULL; END'''",
+            "SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t",
+        ),
+        (r"^Function audittrail.capture_function\(.*\) is not as it was installed: .*body",),
+    ),
+    Tampering(
+        "a capture trigger that fires never",
+        (
+            "DROP TRIGGER audittrail_update ON shop",
+            "CREATE TRIGGER audittrail_update AFTER UPDATE ON shop REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT"
+            " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.shop_history_update()",
+        ),
+        (r"^Trigger audittrail_update on public.shop is not as it was installed",),
+    ),
+    Tampering(
+        "a capture trigger off",
+        ("ALTER TABLE shop DISABLE TRIGGER audittrail_delete",),
+        (r"^Trigger audittrail_delete on public.shop is disabled",),
+    ),
+    Tampering(
+        "a function added beside another",
+        ("CREATE FUNCTION audittrail.stamp(number int) RETURNS void LANGUAGE sql AS ''",),
+        (r"^Function audittrail.stamp\(number integer\) was added",),
+    ),
+    Tampering(
+        "a trigger that swallows what is recorded",
+        (
+            "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "CREATE TRIGGER swallow BEFORE INSERT ON audittrail.shop_history FOR EACH ROW EXECUTE FUNCTION swallow()",
+        ),
+        (r"^Trigger swallow on audittrail.shop_history was added",),
+    ),
+    Tampering(
+        "a rule that swallows what is recorded",
+        (
+            "CREATE RULE swallow AS ON INSERT TO audittrail.shop_history WHERE NEW.id = 9 DO INSTEAD NOTHING",
+        ),
+        (r"^Table audittrail.shop_history is not as it was installed: rules",),
+    ),
+    Tampering(
+        "row security on revisions",
+        ("ALTER TABLE audittrail.revision ENABLE ROW LEVEL SECURITY",),
+        (r"^Table audittrail.revision is not as it was installed: row security",),
+    ),
+    Tampering(
+        "another role by default",
+        ("ALTER TABLE audittrail.revision ALTER COLUMN db_user SET DEFAULT 'somebody'",),
+        (r"^Table audittrail.revision is not as it was installed: columns",),
+    ),
+    Tampering(
+        "the right to write history for others",
+        ("GRANT INSERT, UPDATE ON audittrail.revision TO PUBLIC",),
+        (r"^Table audittrail.revision is not as it was installed: who may write",),
+    ),
+    Tampering(
+        "the right to call what changes history for others",
+        ("GRANT EXECUTE ON FUNCTION audittrail.erase_later(bigint) TO PUBLIC",),
+        (
+            r"^Function audittrail.erase_later\(tick bigint\) is not as it was installed: who may call it",
+        ),
+    ),
+    Tampering(
+        "guards off for a whole database",
+        (
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET audittrail.unguarded = ''on''', current_database()); END $$",
+        ),
+        (r"^The setting audittrail.unguarded=on is given to every session",),
+    ),
+    Tampering(
+        "the stamp of the release on other functions",
+        (
+            "CREATE OR REPLACE FUNCTION audittrail.guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "COMMENT ON FUNCTION audittrail.next_version() IS 'audittrail functions of another release'",
+        ),
+        (r"^The server code is that of another release, or was marked so",),
+    ),
+    Tampering(
+        "columns swapped in the registry",
+        (
+            'UPDATE audittrail.tracked_table SET columns = replace(replace(replace(columns::text, \'"history": "name"\', \'"history": "?"\'),'
+            ' \'"history": "city"\', \'"history": "name"\'), \'"history": "?"\', \'"history": "city"\')::jsonb WHERE table_name = \'shop\'',
+        ),
+        (
+            r"^shop: the registry says that column name is stored as city",
+            r"^shop: the registry says that column city is stored as name",
+        ),
+    ),
+    Tampering(
+        "a later beginning in the registry",
+        (
+            "UPDATE audittrail.tracked_table SET since_version = {version} WHERE table_name = 'shop'",
+        ),
+        (
+            r"^shop: the registry says since_version {version}, and said \d+; no revision has changed that",
+        ),
+    ),
+    Tampering(
+        "a pruning that never was in the registry",
+        (
+            "UPDATE audittrail.tracked_table SET kept_from = {last}, kept_since = now(), pruned_at = now() WHERE table_name = 'note'",
+        ),
+        (
+            r"^note: the registry says that it is kept from tick {last} on, and no revision has pruned it",
+        ),
+    ),
+    Tampering(
+        "a table taken out of the registry",
+        (
+            "DROP TRIGGER audittrail_insert ON note; DROP TRIGGER audittrail_update ON note; DROP TRIGGER audittrail_delete ON note; DROP TRIGGER audittrail_truncate ON note",
+            "DELETE FROM audittrail.tracked_table WHERE table_name = 'note'",
+        ),
+        (r"^note was taken out of the registry",),
+    ),
+    Tampering(
+        "the ledger emptied",
+        (
+            "TRUNCATE audittrail.ledger, audittrail.ledger_entry, audittrail.ledger_layout, audittrail.ledger_tile",
+        ),
+        (r"does not agree: the database has no ledger",),
+    ),
+    Tampering(
+        "an entry made to fit a changed value",
+        quietly(
+            "UPDATE audittrail.revision SET reason = 'Other' WHERE id = {revision}",
+            "SELECT audittrail.forge(0, {revision})",
+        ),
+        (
+            r"^What the ledger says of revision {revision} is not what it said",
+            r"revision {revision} is not what it was, or not what it changed",
+        ),
+    ),
+    Tampering(
+        "entries of the ledger taken away with a version",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            "DELETE FROM audittrail.ledger_entry WHERE version = {version} AND kind = 'V'",
+        ),
+        (r"^What the ledger says of revision {revision} is not what it said",),
+    ),
+    Tampering(
+        "a version marked as erased on purpose, by a revision that was another's",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {other} WHERE version = {version} AND key = '(1)'",
+        ),
+        (
+            r"^shop: 1 versions were marked as erased on purpose by revision {other}, which says nothing of it",
+        ),
+    ),
+    Tampering(
+        "a version marked as erased on purpose, by a correction of before",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {correction}, erased_in = (SELECT r.position FROM audittrail.ledger_entry r"
+            " WHERE r.version = {correction} AND r.kind = 'R') WHERE version = {version} AND key = '(1)'",
+        ),
+        (r"^What the ledger says of revision {correction} is not what it said",),
+    ),
+    Tampering(
+        "a version marked as erased on purpose, by a revision that never was",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = 999999 WHERE version = {version} AND key = '(1)'",
+        ),
+        (
+            r"^shop: 1 versions were marked as erased on purpose by revision 999999, which never was",
+        ),
+    ),
+    Tampering(
+        "the tree altered",
+        (
+            "UPDATE audittrail.ledger_tile SET hashes = set_byte(hashes, 0, (get_byte(hashes, 0) + 1) % 256)",
+        ),
+        (r"^What the ledger says of revision \d+ is not what it said",),
+    ),
+)
