@@ -106,7 +106,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT t.table_name, format('the registry says that it is kept from tick %s on, and no revision has pruned it', t.kept_from)
       FROM audittrail.tracked_table t
-     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.context ? 'pruned' AND r.context -> 'corrected' ? t.history_name)
+     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.context ? 'pruned' AND r.context -> 'corrected' ? t.history_name
+                                                     -- A rollback has erased the record of it.
+                                                     OR r.context #>> '{restored,kind}' = 'rollback')
     UNION ALL
     SELECT t.table_name, format('the registry says that it is closed through tick %s, which is still to come', t.closed_through)
       FROM audittrail.tracked_table t WHERE t.closed_through > (SELECT last_value FROM audittrail.clock)
