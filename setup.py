@@ -49,9 +49,12 @@ setup(
     ],
     extras_require={
         "demo": [EMBEDDED_SERVER],
+        # To sign digests; without it they are unsigned.
+        "ledger": ["cryptography>=42"],
         "test": [
             EMBEDDED_SERVER,
             "axe-playwright-python>=0.1.4",
+            "cryptography>=42",
             "django-stubs>=6.1",
             "django-tenants>=4.0",
             "django-unfold>=0.91",

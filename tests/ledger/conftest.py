@@ -1,5 +1,5 @@
 """The fixtures of the tests of the ledger."""
 
-from tests.histories.fresh import fresh_database, server, worker_id
+from tests.builders.fresh import fresh_database, server, worker_id
 
 __all__ = ["fresh_database", "server", "worker_id"]

@@ -307,8 +307,10 @@ TAMPERINGS = (
         "a guard that never looks",
         (
             "DROP TRIGGER guard ON audittrail.shop_history",
-            "CREATE TRIGGER guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audittrail.shop_history FOR EACH STATEMENT"
-            " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.guard()",
+            (
+                "CREATE TRIGGER guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audittrail.shop_history FOR EACH STATEMENT"
+                " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.guard()"
+            ),
         ),
         (r"^Trigger guard on audittrail.shop_history is not as it was installed",),
     ),
@@ -327,8 +329,10 @@ TAMPERINGS = (
     Tampering(
         "the stamp replaced",
         (
-            "CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void LANGUAGE sql AS"
-            " 'UPDATE audittrail.revision SET committed = nextval(''audittrail.clock''), committed_at = ''2020-01-01'' WHERE id = number'",
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void LANGUAGE sql AS"
+                " 'UPDATE audittrail.revision SET committed = nextval(''audittrail.clock''), committed_at = ''2020-01-01'' WHERE id = number'"
+            ),
         ),
         (r"^Function audittrail.stamp\(number bigint\) is not as it was installed: .*body",),
     ),
@@ -342,16 +346,20 @@ TAMPERINGS = (
     Tampering(
         "a function that reads the past replaced",
         (
-            "CREATE OR REPLACE FUNCTION audittrail.open_at(tick bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS"
-            " 'SELECT id FROM audittrail.revision WHERE id = {revision}'",
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.open_at(tick bigint) RETURNS SETOF bigint LANGUAGE sql STABLE AS"
+                " 'SELECT id FROM audittrail.revision WHERE id = {revision}'"
+            ),
         ),
         (r"^Function audittrail.open_at\(tick bigint\) is not as it was installed: .*body",),
     ),
     Tampering(
         "a capture function that does nothing, and a registry that finds it right",
         (
-            "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-            " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'",
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+                " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
+            ),
             "UPDATE audittrail.tracked_table SET functions = audittrail.functions_digest(history_name)",
         ),
         (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
@@ -359,8 +367,10 @@ TAMPERINGS = (
     Tampering(
         "a capture function whose generator does nothing either",
         (
-            "CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text LANGUAGE sql"
-            " STABLE AS 'SELECT ''BEGIN RETURN NULL; END'''",
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text LANGUAGE sql"
+                " STABLE AS 'SELECT ''BEGIN RETURN NULL; END'''"
+            ),
             "SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t",
         ),
         (r"^Function audittrail.capture_function\(.*\) is not as it was installed: .*body",),
@@ -369,8 +379,10 @@ TAMPERINGS = (
         "a capture trigger that fires never",
         (
             "DROP TRIGGER audittrail_update ON shop",
-            "CREATE TRIGGER audittrail_update AFTER UPDATE ON shop REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT"
-            " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.shop_history_update()",
+            (
+                "CREATE TRIGGER audittrail_update AFTER UPDATE ON shop REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT"
+                " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.shop_history_update()"
+            ),
         ),
         (r"^Trigger audittrail_update on public.shop is not as it was installed",),
     ),
@@ -439,8 +451,10 @@ TAMPERINGS = (
     Tampering(
         "columns swapped in the registry",
         (
-            'UPDATE audittrail.tracked_table SET columns = replace(replace(replace(columns::text, \'"history": "name"\', \'"history": "?"\'),'
-            ' \'"history": "city"\', \'"history": "name"\'), \'"history": "?"\', \'"history": "city"\')::jsonb WHERE table_name = \'shop\'',
+            (
+                'UPDATE audittrail.tracked_table SET columns = replace(replace(replace(columns::text, \'"history": "name"\', \'"history": "?"\'),'
+                ' \'"history": "city"\', \'"history": "name"\'), \'"history": "?"\', \'"history": "city"\')::jsonb WHERE table_name = \'shop\''
+            ),
         ),
         (
             r"^shop: the registry says that column name is stored as city",

@@ -27,7 +27,7 @@ def test_metadata_says_what_is_needed(tmp_path) -> None:
     assert metadata["Name"] == "django-pg-audittrail"
     assert metadata["Version"] == audittrail.__version__
     assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"benchmark", "demo", "test"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"benchmark", "demo", "ledger", "test"}
     assert str(metadata.get_payload()).startswith("# ")
     requirements = (tmp_path / "django_pg_audittrail.egg-info/requires.txt").read_text()
     plain = requirements.partition("\n\n")[0].splitlines()

@@ -15,6 +15,23 @@ BEGIN
 END
 $$;
 
+-- What revisions have erased that are erased themselves before they are entered: the present one says so in their place.
+CREATE OR REPLACE FUNCTION audittrail.inherit_erasures(erased bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of_table int;
+    heir     bigint;
+BEGIN
+    FOR of_table IN SELECT DISTINCT e.table_id FROM audittrail.ledger_entry e
+                     WHERE e.erased_by = ANY (erased) AND e.erased_in IS NULL OR e.made_by = ANY (erased) AND e.position IS NULL LOOP
+        PERFORM audittrail.record_correction(coalesce((SELECT t.history_name FROM audittrail.tracked_table t WHERE t.id = of_table), 'revision'));
+        heir := audittrail.erasing_revision();
+        UPDATE audittrail.ledger_entry e SET erased_by = heir WHERE e.table_id = of_table AND e.erased_by = ANY (erased) AND e.erased_in IS NULL;
+        UPDATE audittrail.ledger_entry e SET made_by = heir WHERE e.table_id = of_table AND e.made_by = ANY (erased) AND e.position IS NULL;
+    END LOOP;
+END
+$$;
+
 -- Trigger on a history table: note which entered versions an UPDATE or DELETE has changed or erased.
 -- The row of audittrail.ledger is locked first: whoever is entering versions meanwhile has entered what was there before, or will
 -- see that it is gone.
@@ -39,6 +56,7 @@ BEGIN
         RETURN NULL;
     ELSIF TG_OP <> 'TRUNCATE' THEN
         IF TG_TABLE_NAME = 'revision' THEN
+            PERFORM audittrail.inherit_erasures(ARRAY(SELECT o.id FROM old_rows o WHERE o.committed > through));
             PERFORM FROM old_rows o WHERE o.id <= through;
         ELSE
             PERFORM FROM old_rows o WHERE o.version <= through;
