@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.db import connections
+
 from audittrail.ledger import digests, entering, verifying
 from audittrail.ledger.digests import Digest
 from audittrail.ledger.findings import Report
@@ -75,7 +77,10 @@ class Scene:
 
     @contextmanager
     def attached(self) -> Iterator[str]:
-        """Make it the database `ALIAS` of Django."""
+        """Make it the database `ALIAS` of Django, unless it is that already."""
+        if ALIAS in connections.settings:
+            yield ALIAS
+            return
         with self.server.attached(ALIAS, self.database):
             yield ALIAS
 

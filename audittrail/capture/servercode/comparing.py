@@ -1,0 +1,156 @@
+"""Compare what is in a database with what has to be there, and tell what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from audittrail.capture.servercode.catalogs import SAMPLE, SCHEMA, Code, read
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Something of the server code that is not as it was installed."""
+
+    what: str
+    problem: str
+    #: Which parts of it differ.
+    details: tuple[str, ...] = field(default=())
+    #: Whether it concerns the tracking of one table, so that `sync` tells of it and puts it right.
+    is_tracking: bool = False
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        return f"{self.what} {self.problem}" + (
+            f": {', '.join(self.details)}" if self.details else ""
+        )
+
+
+def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
+    """Yield what differs from what is expected; `search_path` must be pg_catalog."""
+    found = read(cursor, SCHEMA)
+    cursor.execute(
+        "SELECT t.history_name, c.relnamespace::regnamespace || '.' || c.relname, t.until_version IS NULL AND c.oid IS NOT NULL,"
+        " EXISTS (SELECT FROM audittrail.ledger_layout l WHERE l.table_id = t.id)"
+        " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = audittrail.tied_relation(t)"
+    )
+    tracked = {history: tuple(rest) for history, *rest in cursor.fetchall()}
+    cursor.execute("SELECT EXISTS (SELECT FROM audittrail.ledger)")
+    begun = bool(cursor.fetchone()[0])
+    yield from _functions(cursor, found, expected, tracked)
+    yield from _tables(found, expected, tracked)
+    yield from _triggers(found, expected, tracked, begun=begun)
+    cursor.execute(_SETTINGS)
+    for (setting,) in cursor.fetchall():
+        yield Deviation(
+            f"The setting {setting}", "is given to every session, and turns what we do off"
+        )
+
+
+def _functions(
+    cursor: Any, found: Code, expected: Code, tracked: Mapping[str, Any]
+) -> Iterator[Deviation]:
+    samples = {f"{SAMPLE}_history_{event}()": event for event in _EVENTS}
+    wanted: dict[str, Mapping[str, Any]] = {
+        name: entry for name, entry in expected.functions.items() if name not in samples
+    }
+    # In step with the table, a capture function is what would be generated for it today.
+    cursor.execute(_GENERATED)
+    for history, event, body in cursor.fetchall():
+        sample = expected.functions[f"{SAMPLE}_history_{event}()"]
+        wanted[f"{_quoted(cursor, history, event)}()"] = {**sample, "body": body}
+    for name, entry in wanted.items():
+        present = found.functions.get(name)
+        if present is None:
+            is_tracking = name not in expected.functions
+            yield Deviation(f"Function {SCHEMA}.{name}", "is missing", (), is_tracking)
+            continue
+        # A table that is out of step has functions that are to be made anew, which `status` says.
+        different = tuple(
+            part for part in entry if entry[part] is not None and entry[part] != present[part]
+        )
+        if different:
+            yield Deviation(f"Function {SCHEMA}.{name}", "is not as it was installed", different)
+    for name in sorted(found.functions.keys() - wanted.keys()):
+        yield Deviation(f"Function {SCHEMA}.{name}", "was added")
+
+
+def _quoted(cursor: Any, history: str, event: str) -> str:
+    cursor.execute("SELECT quote_ident(%s)", [f"{history}_{event}"])
+    return str(cursor.fetchone()[0])
+
+
+def _tables(found: Code, expected: Code, tracked: Mapping[str, Any]) -> Iterator[Deviation]:
+    for name, entry in found.tables.items():
+        history = name in tracked
+        if not history and name not in expected.tables:
+            continue
+        wanted = expected.tables[f"{SAMPLE}_history" if history else name]
+        parts = [part for part in wanted if not (history and part == "columns")]
+        different = tuple(part for part in parts if entry[part] != wanted[part])
+        if different:
+            yield Deviation(f"Table {SCHEMA}.{name}", "is not as it was installed", different)
+    for name in [*expected.tables, *tracked]:
+        if name not in found.tables and not name.startswith(f"{SAMPLE}_") and name != SAMPLE:
+            yield Deviation(f"Table {SCHEMA}.{name}", "is missing")
+
+
+def _triggers(
+    found: Code, expected: Code, tracked: Mapping[str, Any], *, begun: bool
+) -> Iterator[Deviation]:
+    sample, sample_history = f"{SCHEMA}.{SAMPLE}", f"{SCHEMA}.{SAMPLE}_history"
+    wanted = {
+        table: _begun(triggers, begun)
+        for table, triggers in expected.triggers.items()
+        if table not in (sample, sample_history)
+    }
+    for history, (live, exists, entered) in tracked.items():
+        wanted[f"{SCHEMA}.{history}"] = _begun(expected.triggers[sample_history], entered)
+        if exists:
+            wanted[live] = {
+                name: [_named(part, f"{SAMPLE}_history", history) for part in definition]
+                for name, definition in expected.triggers[sample].items()
+            }
+    for table, triggers in wanted.items():
+        there = found.triggers.get(table, {})
+        for name, definition in triggers.items():
+            is_tracking = not table.startswith(f"{SCHEMA}.")
+            if name not in there:
+                yield Deviation(f"Trigger {name} on {table}", "is missing", (), is_tracking)
+            elif there[name][0] != definition[0]:
+                yield Deviation(f"Trigger {name} on {table}", "is disabled", (), is_tracking)
+            elif there[name] != definition:
+                yield Deviation(f"Trigger {name} on {table}", "is not as it was installed")
+        if table.startswith(f"{SCHEMA}."):
+            for name in sorted(there.keys() - triggers.keys()):
+                yield Deviation(f"Trigger {name} on {table}", "was added")
+    for table in sorted(found.triggers.keys() - wanted.keys()):
+        if table.startswith(f"{SCHEMA}."):
+            for name in found.triggers[table]:
+                yield Deviation(f"Trigger {name} on {table}", "was added")
+
+
+def _begun(triggers: Mapping[str, Any], begun: bool) -> dict[str, Any]:
+    return {name: t for name, t in triggers.items() if begun or not name.startswith("ledger_")}
+
+
+def _named(part: Any, sample: str, history: str) -> Any:
+    return part.replace(sample, history) if isinstance(part, str) else part
+
+
+_EVENTS: Final = ("insert", "update", "delete", "truncate")
+
+_GENERATED: Final = """
+SELECT t.history_name, lower(e.event),
+       CASE WHEN c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
+            THEN audittrail.capture_function(t, e.event) END
+  FROM audittrail.tracked_table t CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event) LEFT JOIN pg_class c ON c.oid = t.relation
+ WHERE t.until_version IS NULL
+"""
+
+_SETTINGS: Final = """
+SELECT setting FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) setting
+ WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
+   AND (setting LIKE 'audittrail.%' OR setting LIKE 'session_replication_role=%' AND setting NOT IN ('session_replication_role=origin', 'session_replication_role=local'))
+"""
