@@ -50,6 +50,8 @@ BEGIN
         IF filled THEN
             PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
             PERFORM audittrail.complete_baseline(tracked.id);
+        ELSE
+            PERFORM audittrail.create_functions(tracked);  -- they say since when the table is tracked
         END IF;
     END LOOP;
     DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;

@@ -83,17 +83,18 @@ CREATE OR REPLACE FUNCTION audittrail.ledger_misclosed(of_table int) RETURNS TAB
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    keys    text;
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = of_table;
     IF tracked.key = '{}' OR NOT EXISTS (SELECT FROM pg_class WHERE oid = audittrail.ledger_source(of_table) AND relkind = 'r') THEN
         RETURN;
     END IF;
-    keys := (SELECT string_agg(quote_ident(audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position));
-    RETURN QUERY EXECUTE format(
-        'SELECT h.version, ROW(%1$s)::text FROM audittrail.%2$I h LEFT JOIN (%3$s) chain ON chain.place = h.ctid WHERE h.version >= %4$s AND h.superseded IS DISTINCT FROM chain.closing',
-        (SELECT string_agg(format('h.%I', audittrail.stored_name(k.name)), ', ' ORDER BY k.position) FROM unnest(tracked.key) WITH ORDINALITY k (name, position)),
-        tracked.history_name, audittrail.chain_query(tracked, format('SELECT DISTINCT %s, 0::bigint AS audittrail_first FROM audittrail.%I', keys, tracked.history_name), tracked.closed_through), tracked.since_version);
+    RETURN QUERY EXECUTE audittrail.compose(concat($template$
+SELECT h.version, ROW({h.stored_key})::text
+  FROM {history} h
+  LEFT JOIN ($template$, audittrail.chain_template('SELECT DISTINCT {stored_key}, 0::bigint AS audittrail_first FROM {history}'), $template$) chain
+       ON chain.place = h.ctid
+ WHERE h.version >= {since_version} AND h.superseded IS DISTINCT FROM chain.closing
+$template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));
 END
 $$;
 
