@@ -92,7 +92,7 @@ def database(*, existing: bool) -> Iterator[str]:
 
 def run(options: argparse.Namespace) -> int:
     """Build the database and do with it what `options` say; return the exit code."""
-    from demo import building, screenshots, web
+    from demo import building, screenshots, tampering, web
 
     with ExitStack() as stack:
         try:
@@ -101,15 +101,19 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             fail(f"Port {options.port} cannot be served: {error}. Choose another with --port.")
         building.build(address)
+        wrong = tampering.show(building.psql())
         if options.screenshots:
             for file in screenshots.take(address.removesuffix("/admin/"), options.screenshots):
                 print(file)
             return 0
-        return check_all(address) if options.check else serve(address)
+        return check_all(address, wrong) if options.check else serve(address)
 
 
-def check_all(address: str) -> int:
-    """Compare history with the data's README and with the tables, ask for the pages; return the exit code."""
+def check_all(address: str, wrong: list[str]) -> int:
+    """Compare history with the data's README and with the tables, ask for the pages; return the exit code.
+
+    `wrong` is what has been found wrong before.
+    """
     from demo import report, web
     from demo.accounts import ADMINISTRATOR
     from demo.promises import differences, promised
@@ -117,7 +121,7 @@ def check_all(address: str) -> int:
 
     expected = promised(DATA / "README.md")
     imports = [line for line in report.changes() if "release" in line.revision.context]
-    wrong = differences(((line.day, line.counts) for line in imports), expected)
+    wrong += differences(((line.day, line.counts) for line in imports), expected)
     wrong += web.unanswered(address, ADMINISTRATOR.username)
     if wrong:
         print("\n".join(f"WRONG: {line}" for line in wrong), file=sys.stderr)

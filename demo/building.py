@@ -40,7 +40,7 @@ def build(address: str) -> None:
             import_release(release)
         seconds = time.perf_counter() - begin
         print(f"Imported release {release.name} in {seconds:.1f} s", flush=True)
-    everyday.live(address.removesuffix("/admin/"), _psql(), calendar)
+    everyday.live(address.removesuffix("/admin/"), psql(), calendar)
     calendar.date_revisions(administrator)
     print(f"\n{report.table(report.changes())}")
     print(
@@ -48,7 +48,7 @@ def build(address: str) -> None:
     )
 
 
-def _psql() -> str:
+def psql() -> str:
     """Return the program psql: that of the embedded server, or one on the PATH."""
     from tests.programs import embedded_binaries
 

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from audittrail.admin.display.ledger import ledger_of_revision
 from audittrail.admin.display.origins import details
 from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.layout import pages
@@ -49,6 +50,7 @@ def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase
         "title": title,
         **revision_context(reading, found),
         "details": details(found),
+        "ledger": ledger_of_revision(reading, found),
         "touches": seen,
         "sections": sections,
         "others": seen[SECTIONS:] if alone is None else [],

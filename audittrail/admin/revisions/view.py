@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audittrail.admin.display.ledger import ledger_of_history
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, site_url
 from audittrail.admin.layout.responses import page_response
@@ -40,6 +41,7 @@ def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
         "page": page,
         "further": further,
         "table": RevisionTable(page.rows, reading),
+        "ledger": ledger_of_history(reading),
         "exports": _exports(site, filters),
     }
     return page_response(site, request, "revisions", context)

@@ -145,20 +145,20 @@ BEGIN
     END IF;
     SELECT * INTO STRICT head FROM audittrail.ledger FOR UPDATE;
     SELECT least(settled, greatest(head.committed, min(r.id)) + ticks) INTO upto FROM (
-        (SELECT r.id FROM audittrail.revision r WHERE r.id > head.committed - 64 AND r.committed > head.committed ORDER BY r.id LIMIT 1)
+        (SELECT r.id FROM audittrail.revision r WHERE r.id > head.committed - audittrail.short_revision() AND r.committed > head.committed ORDER BY r.id LIMIT 1)
         UNION ALL SELECT head.committed FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> head.committed) r;
     IF coalesce(upto, settled) <= head.committed THEN
         RETURN;
     END IF;
     upto := coalesce(upto, settled);
-    -- Revisions commit in the order of "committed"; those that took more than 64 ticks are listed.
+    -- Revisions commit in the order of "committed"; those that took more ticks are listed.
     SELECT count(*), min(r.id) INTO entered, lowest FROM audittrail.revision r
-     WHERE r.committed > head.committed AND r.committed <= upto AND (r.id > head.committed - 64 AND r.id < upto
+     WHERE r.committed > head.committed AND r.committed <= upto AND (r.id > head.committed - audittrail.short_revision() AND r.id < upto
            OR r.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> head.committed));
     IF entered > 0 THEN
         layout := audittrail.note_layout(0, head.size);
         PERFORM audittrail.enter_versions(0, layout, format('%s + row_number() OVER (ORDER BY h.committed)', head.size - 1), format(
-            'h.committed > %1$s AND h.committed <= %2$s AND (h.id > %1$s - 64 AND h.id < %2$s OR h.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> %1$s::bigint))',
+            'h.committed > %1$s AND h.committed <= %2$s AND (h.id > %1$s - audittrail.short_revision() AND h.id < %2$s OR h.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> %1$s::bigint))',
             head.committed, upto), '');
         FOR tracked IN SELECT * FROM audittrail.tracked_table t ORDER BY t.id LOOP
             layout := audittrail.note_layout(tracked.id, head.size);

@@ -120,7 +120,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      WHERE c.last_value < r.newest
     UNION ALL
     SELECT 'long_revision', format('it %s revision %s', CASE WHEN l.id IS NULL THEN 'lacks' ELSE 'is wrong about' END, coalesce(r.id, l.id))
-      FROM (SELECT r.id, r.committed FROM audittrail.revision r WHERE r.committed - r.id > 64) r
+      FROM (SELECT r.id, r.committed FROM audittrail.revision r WHERE r.committed - r.id > audittrail.short_revision()) r
       FULL JOIN (SELECT * FROM audittrail.long_revision l WHERE l.id > 0) l ON l.id = r.id AND l.committed = r.committed
      WHERE l.id IS NULL OR r.id IS NULL
 $$;

@@ -1,0 +1,38 @@
+"""Say whether a revision is in a digest of the ledger, and through when history is verified."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from audittrail.admin.display.times import When
+from audittrail.admin.permissions.readers import Reader
+from audittrail.ledger.coverage import coverage_of, verified_through
+from audittrail.revisions.models import BaseRevision
+
+
+def ledger_of_revision(reader: Reader, revision: BaseRevision) -> str | None:
+    """Return what digests cover a revision, in words; None where no digest was ever made."""
+    found = coverage_of(reader.database, revision.committed)
+    if found is None:
+        return None
+    if found.digest_at is None:
+        return _("in no digest yet")
+    made = When(found.digest_at).exact
+    if found.verified_at is None:
+        return _("in the digest of %(made)s, not verified since") % {"made": made}
+    verified = When(found.verified_at).exact
+    return _("in the digest of %(made)s, last verified %(verified)s") % {
+        "made": made,
+        "verified": verified,
+    }
+
+
+def ledger_of_history(reader: Reader) -> str | None:
+    """Return through when history is verified, in words; None if it never was."""
+    found = verified_through(reader.database)
+    if found is None:
+        return None
+    return _("History is verified through %(through)s, last on %(verified)s.") % {
+        "through": When(found.through_at).exact,
+        "verified": When(found.verified_at).exact,
+    }
