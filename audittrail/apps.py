@@ -53,9 +53,11 @@ def _after_migrate(
 ) -> None:
     """Bring tracking in step with the schema that `migrate` leaves behind."""
     from django.contrib.auth import get_user_model
+    from django.core.management.base import CommandError
     from django.db import connections, router
 
     from audittrail.capture import install, sync
+    from audittrail.exceptions import LockedError
 
     if plan is None:
         return  # `flush` sends the signal too, and leaves the schema as it is
@@ -73,4 +75,7 @@ def _after_migrate(
             line = f"  audittrail: {change.table} {change.action}"
             print(f"{line} ({change.detail})" if change.detail else line, file=stdout)
 
-    sync.sync(using, report=report)
+    try:
+        sync.sync(using, report=report)
+    except LockedError as error:
+        raise CommandError(str(error)) from error

@@ -18,7 +18,7 @@ _TRIGGERS = """
     SELECT pg_get_triggerdef(g.oid)
       FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
      WHERE g.tgfoid = %s::oid
-     ORDER BY c.relispartition, g.tgrelid::regclass::text
+     ORDER BY c.relispartition, g.tgrelid::regclass::text, g.tgname
 """
 
 

@@ -12,7 +12,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 from audittrail import conf
 from audittrail.capture import install, tracking
 from audittrail.capture.locking import patiently
-from audittrail.exceptions import NotInstalledError
+from audittrail.exceptions import LockedError, NotInstalledError
 
 #: How often a table that is locked by others is tried before we give up.
 LOCK_ATTEMPTS = 5
@@ -65,7 +65,8 @@ def sync(
     where they seem to be those of this release already. Each table is dealt with in a
     transaction of its own and locked for as short a time as that takes. Returns the changes.
 
-    Raises `NotInstalledError` without audittrail's tables, `LockedError` if a table stays locked by others.
+    Raises `NotInstalledError` without audittrail's tables, and `LockedError` that names the tables that stay locked by others, when
+    all that can be done is done.
     """
     connection = connections[using]
     if not install.is_installed(connection):
@@ -82,11 +83,20 @@ def sync(
         note(Change("audittrail", "changed", "functions of this release"))
     with connection.cursor() as cursor:
         cursor.execute("SELECT audittrail.release_types()")
+    locked: list[LockedError] = []
     for change in pending(connection):
         if change.action == "skipped":
             note(change)
-        else:
+            continue
+        try:
             note(carry_out(connection, change))
+        except LockedError as error:
+            locked.append(error)
+    if locked:
+        raise LockedError(
+            f"{' '.join(map(str, locked))} Everything else is in step; run manage.py audittrail sync again at a quieter time, or raise "
+            "AUDITTRAIL_LOCK_TIMEOUT."
+        )
     return changes
 
 
@@ -185,8 +195,7 @@ def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
         work,
         timeout=conf.lock_timeout(),
         attempts=LOCK_ATTEMPTS,
-        refusal=f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed. "
-        "Run manage.py audittrail sync again at a quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT.",
+        refusal=f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed.",
     )
 
 

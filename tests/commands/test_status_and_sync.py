@@ -296,6 +296,28 @@ def test_sync_waits_for_a_lock_and_gives_up(items: Workshop) -> None:
     items.sync()
 
 
+def test_a_busy_table_does_not_keep_others_from_being_tracked(items: Workshop) -> None:
+    items.migrate(
+        AddField("Item", "size", models.IntegerField(default=1)),
+        *(create(name, ("name", models.TextField())) for name in ("Before", "Zebra")),
+        synced=False,
+    )
+    session = items.session(autocommit=False)
+    session.cursor().execute("LOCK TABLE workshop_item, workshop_zebra IN ROW EXCLUSIVE MODE")
+    with override_settings(AUDITTRAIL_LOCK_TIMEOUT=10):
+        assert failure(items, "sync") == (
+            "Table 'workshop_item' stayed locked by other transactions; its tracking was not changed. "
+            "Table 'workshop_zebra' stayed locked by other transactions; its tracking was not changed. "
+            "Everything else is in step; run manage.py audittrail sync again at a quieter time, or raise AUDITTRAIL_LOCK_TIMEOUT."
+        )
+    assert items.output == "workshop_before: created\n"
+    session.rollback()
+    assert sorted(items.command("sync").splitlines()) == [
+        "workshop_item: changed (columns, key, name, or columns of the history table)",
+        "workshop_zebra: created",
+    ]
+
+
 def test_many_tables_in_step_are_looked_at_in_few_queries(items: Workshop) -> None:
     items.migrate(*(create(f"Table{number}", ("name", models.TextField())) for number in range(20)))
     counter = Counter()

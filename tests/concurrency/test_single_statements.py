@@ -20,6 +20,8 @@ NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 #: Transactions that one message makes: what it sends, and how often the revision is written again after it was inserted.
 MESSAGES = {
     "a statement": (WRITE, 0),
+    "a statement with a semicolon": (f"{WRITE};", 0),
+    "a statement with several": (f"{WRITE}; ;\n", 0),
     "a statement of several tables": (
         f"WITH other AS (INSERT INTO line (account) VALUES (1) RETURNING 1) {WRITE}",
         2,

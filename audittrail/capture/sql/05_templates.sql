@@ -18,8 +18,9 @@ DECLARE
     names  text[];
     indent text;
     part   jsonb;
+    kind   text;
     other  jsonb;
-    prefix text;
+    alias  text;
     item   text;
 BEGIN
     FOREACH line IN ARRAY string_to_array(trim(E'\n' FROM template), E'\n') LOOP
@@ -28,32 +29,34 @@ BEGIN
             CONTINUE;
         END IF;
         pieces := string_to_array(translate(line, '}', '{'), '{');  -- text, placeholder, text, placeholder, ..., text
-        indent := substring(line FROM '^ *');
+        indent := repeat(' ', length(line) - length(ltrim(line)));
         line := pieces[1];
         FOR i IN 2 .. cardinality(pieces) BY 2 LOOP
-            names := string_to_array(replace(pieces[i], ' = ', '.'), '.');  -- name, or alias, name, or alias, name, alias, name
-            part := parts -> names[CASE WHEN cardinality(names) = 1 THEN 1 ELSE 2 END];
-            IF cardinality(pieces) = 3 AND cardinality(names) = 1 AND line = indent AND pieces[3] = '' AND jsonb_typeof(part) IN ('array', 'null') THEN
-                FOR n IN 0 .. CASE WHEN part <> 'null' THEN jsonb_array_length(part) ELSE 0 END - 1 LOOP
+            names := string_to_array(pieces[i], '.');  -- name, or alias, name, or alias, "name = alias", name
+            part := parts -> split_part(names[least(cardinality(names), 2)], ' ', 1);
+            kind := jsonb_typeof(part);
+            IF kind IN ('string', 'number', 'boolean') THEN
+                line := line || (part #>> '{}');
+            ELSIF cardinality(names) = 1 AND cardinality(pieces) = 3 AND line = indent AND pieces[3] = '' AND kind IS NOT NULL THEN
+                FOR n IN 0 .. CASE kind WHEN 'array' THEN jsonb_array_length(part) ELSE 0 END - 1 LOOP
                     lines := lines || (indent || (part ->> n));
                 END LOOP;
                 line := NULL;
                 EXIT;
-            ELSIF part IS NULL OR part = 'null' THEN
+            ELSIF kind IS DISTINCT FROM 'array' THEN
                 RAISE EXCEPTION 'audittrail: there is no part % for the template %', pieces[i], template
                     USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a part of the name that stands in braces.';
-            ELSIF jsonb_typeof(part) <> 'array' THEN
-                line := line || (part #>> '{}');
-            ELSIF cardinality(names) = 4 THEN
-                other := parts -> names[4];
+            ELSIF cardinality(names) = 3 THEN
+                other := parts -> names[3];
+                alias := split_part(names[2], ' = ', 2) || '.';
                 FOR n IN 0 .. jsonb_array_length(part) - 1 LOOP
                     line := concat(line, CASE WHEN n > 0 THEN ' AND ' END, names[1], '.', part ->> n, ' ',
-                                   parts -> 'equality' ->> n, ' ', names[3], '.', other ->> n);
+                                   parts -> 'equality' ->> n, ' ', alias, other ->> n);
                 END LOOP;
             ELSE
-                prefix := CASE WHEN cardinality(names) = 2 THEN names[1] || '.' ELSE '' END;
+                alias := CASE WHEN cardinality(names) = 2 THEN names[1] || '.' ELSE '' END;
                 FOR n IN 0 .. jsonb_array_length(part) - 1 LOOP
-                    item := prefix || (part ->> n);
+                    item := alias || (part ->> n);
                     IF n = 0 THEN
                         line := line || item;
                     ELSIF length(line) + length(item) + 2 <= width THEN

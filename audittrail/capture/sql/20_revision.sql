@@ -131,9 +131,10 @@ BEGIN
     GET DIAGNOSTICS stack = PG_CONTEXT;
     IF NEW.committed IS NOT NULL THEN
         -- The stamp that was given with the change stands if it could as well be given now: at the commit of a single
-        -- statement, which has nothing but this function on the stack, with a clock that nobody has moved on since. The lock
+        -- statement, with a semicolon at its end or none, which has nothing but this function on the stack, with a clock that
+        -- nobody has moved on since. The lock
         -- comes first, so that who does so later finds it.
-        IF stack NOT LIKE E'%\n%' AND current_query() NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
+        IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
            AND pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
            AND clock_timestamp() - NEW.committed_at < '10 ms'

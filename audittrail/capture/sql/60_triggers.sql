@@ -2,7 +2,7 @@
 
 -- The tables whose rows are a table's rows as well: its partitions, and tables that inherit from it, at any depth.
 CREATE OR REPLACE FUNCTION audittrail.descendants(live oid) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE below AS (
         SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = live
         UNION
@@ -23,8 +23,13 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(
-        (SELECT g.tgrelid FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
-          WHERE g.tgname = 'audittrail_insert' AND g.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
+        -- By what depends on the function, which has an index; pg_trigger has none for it.
+        (SELECT g.tgrelid
+           FROM pg_depend d
+           JOIN pg_trigger g ON g.oid = d.objid AND g.tgname = 'audittrail_insert'
+           JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
+          WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
+            AND d.classid = 'pg_trigger'::regclass
             AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
           ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
           LIMIT 1),
@@ -57,7 +62,7 @@ $$;
 -- are on the partitioned table alone: PostgreSQL puts them on its partitions.
 CREATE OR REPLACE FUNCTION audittrail.wanted_triggers(live oid)
 RETURNS TABLE (event text, name text, target oid, definition text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
     SELECT e.event, 'audittrail_' || lower(e.event) || k.suffix, t.target, k.definition
       FROM (VALUES ('INSERT', 'NEW TABLE AS new_rows'), ('UPDATE', 'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
                    ('DELETE', 'OLD TABLE AS old_rows'), ('TRUNCATE', '')) e (event, transition)
@@ -89,7 +94,9 @@ BEGIN
     UNION ALL
     SELECT e.event, t.tgname::text, t.tgrelid, 'orphaned', NULL
       FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
-      JOIN pg_trigger t ON t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event))) AND t.tgparentid = 0
+      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.classid = 'pg_trigger'::regclass
+           AND d.refobjid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
+      JOIN pg_trigger t ON t.oid = d.objid AND t.tgparentid = 0
      WHERE tracked.relation = audittrail.tied_relation(tracked)
        AND NOT EXISTS (SELECT FROM audittrail.wanted_triggers(tracked.relation) w WHERE w.target = t.tgrelid AND w.name = t.tgname);
 END
