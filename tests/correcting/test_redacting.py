@@ -539,3 +539,20 @@ def test_psql_can_do_it_too(ada: Customer) -> None:
             str(ada.pk),
         )  # fmt: skip
     assert told == [(1, 3)]
+
+
+def test_objects_of_several_databases_are_told_apart(ada: Customer) -> None:
+    stranger = Customer(pk=5, name="Eve")
+    stranger._state.db = "other"
+    with pytest.raises(
+        EditingError,
+        match=r"not all of one model and one database \(testapp\.Customer in 'default', testapp\.Customer in 'other'\)",
+    ):
+        history.redact([ada, stranger], ["email"], reason=REASON)
+
+
+def test_a_context_that_is_not_json_is_refused(requests: list[Any]) -> None:
+    with pytest.raises(
+        EditingError, match=r"The context can't become \{1, 2\}: .* Give a dictionary"
+    ):
+        history.redact(Revision, {"context": {1, 2}}, reason=REASON)

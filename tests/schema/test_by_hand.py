@@ -149,3 +149,15 @@ def test_an_exchange_that_drops_the_old_table_goes_on_in_its_history(exchanged: 
         list(exchanged.Item.history(revision=newest()))
     exchanged.sync()
     assert exchanged.history("item", "name") == [("I", "old"), ("B", "new")]
+
+
+def test_undo_names_a_table_that_is_not_tracked_any_more(ledger: Workshop) -> None:
+    revision = newest()
+    ledger.sql(
+        "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'workshop_ledger'"
+    )
+    (note,) = revision.undo(dry_run=True).notes
+    assert note.message == (
+        "The revision changed rows of table 'workshop_ledger', which is not tracked any more; they stay as they are."
+    )
+    ledger.sql("DROP TABLE workshop_ledger")
