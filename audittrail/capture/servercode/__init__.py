@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import install
-from audittrail.capture.servercode.catalogs import SAMPLE, SCHEMA, Code, read
+from audittrail.capture.servercode.catalogs import PINNED, SAMPLE, SCHEMA, Code, read
 from audittrail.capture.servercode.comparing import Deviation, compared
 
 __all__ = ["Deviation", "deviations"]
@@ -49,11 +49,11 @@ def deviations(connection: BaseDatabaseWrapper) -> list[Deviation]:
                     )
                 ]
             _expected[key] = _make(connection)
-        cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        cursor.execute(PINNED)
         found = list(compared(cursor, _expected[key]))
         transaction.set_rollback(
             True, using=connection.alias
-        )  # of that setting, in a transaction of the caller
+        )  # of these settings, in a transaction of the caller
     return found
 
 
@@ -71,7 +71,7 @@ def _make(connection: BaseDatabaseWrapper) -> Code:
             "SELECT {schema}.create_ledger_triggers(({live} || '_history')::regclass)",
         ):
             cursor.execute(sql.SQL(statement).format(**named).as_string(cursor.cursor))
-        cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        cursor.execute(PINNED)
         code = read(cursor, name)
         transaction.set_rollback(True, using=connection.alias)
     return code

@@ -8,6 +8,13 @@ from typing import Any, Final
 
 SCHEMA: Final = "audittrail"
 
+#: Settings on which the text of a default or a condition depends.
+PINNED: Final = (
+    "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC';"
+    " SET LOCAL intervalstyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex';"
+    " SET LOCAL quote_all_identifiers = off"
+)
+
 #: The table that is tracked under the other name, to see what tracking makes.
 SAMPLE: Final = "sample"
 

@@ -95,9 +95,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(string_agg('(' || w.condition || ')', ' AND '), 'true') FROM (
         SELECT c.return_trip AS condition FROM audittrail.ledger_columns(history, form, alias) c WHERE c.return_trip IS NOT NULL
         UNION ALL
-        SELECT format('ROW(%s)::text = %s', c.expression, coalesce(format('%L', f.value ->> 'is'), (
+        SELECT format('ROW(%s)::text = %s', c.expression, CASE WHEN f.value ? 'is' THEN format('%L', f.value ->> 'is') ELSE (
                    SELECT format('ROW(%s::%s)::text', s.expression, f.value ->> 'type')
-                     FROM audittrail.ledger_columns(history, l.form, alias) s WHERE s.number = (f.value ->> 'from')::int)))
+                     FROM audittrail.ledger_columns(history, l.form, alias) s WHERE s.number = (f.value ->> 'from')::int) END)
           FROM (SELECT * FROM audittrail.ledger_layout n WHERE n.table_id = ledger_agrees.number ORDER BY n.number DESC LIMIT 1) l
           CROSS JOIN LATERAL jsonb_each(l.fills::jsonb) f
           -- By the number, in the type that it came with.
