@@ -1,1 +1,1 @@
-"""Differences, the fourth stage: what changed between two states; it knows time travel, revisions and capture, and no requests."""
+"""Differences, the fifth stage: what changed between two states; it knows time travel, revisions and capture, and no requests."""

@@ -1,4 +1,4 @@
-"""Restore, the fifth stage: plan and carry out the return of rows to a state of the past; it knows time travel and differences."""
+"""Restore, the sixth stage: plan and carry out the return of rows to a state of the past; it knows time travel and differences."""
 
 
 def install() -> None:

@@ -1,4 +1,4 @@
-"""Time travel, the third stage: reading the database through the ORM as a revision left it; it knows revisions and capture."""
+"""Time travel, the fourth stage: reading the database through the ORM as a revision left it; it knows revisions and capture."""
 
 
 def install() -> None:
