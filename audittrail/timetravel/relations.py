@@ -10,32 +10,15 @@ from functools import wraps
 from typing import Any
 
 from django.apps import apps
+from django.db.models import query as query_module
 from django.db.models.manager import BaseManager
-from django.db.models.query import Prefetch, QuerySet
+from django.db.models.query import QuerySet
 
 from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import from_alias, moment_of
 from audittrail.timetravel.query import mixed
 from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, past_manager, turn
-
-
-class _Copied:
-    """The querysets of a Prefetch: whoever takes them gets copies, since Django adds hints to them, and the Prefetch may be kept."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, prefetch: Any, owner: Any = None) -> Any:
-        if prefetch is None:
-            return self
-        given = prefetch.__dict__[self.name]
-        if isinstance(given, list | tuple):
-            return [queryset._chain() for queryset in given]
-        return None if given is None else given._chain()
-
-    def __set__(self, prefetch: Any, given: Any) -> None:
-        prefetch.__dict__[self.name] = given
 
 
 def install() -> None:
@@ -48,14 +31,11 @@ def install() -> None:
     manager: Any = BaseManager
     manager.db_manager = _managing_past(manager.db_manager)
     live._merge_sanity_check = _merging_one_moment(live._merge_sanity_check)
-    prefetch: Any = Prefetch
-    prefetch.queryset = _Copied("queryset")
+    module: Any = query_module
+    module.prefetch_one_level = _with_copies(module.prefetch_one_level)
     if apps.is_installed("django.contrib.contenttypes"):
         from django.contrib.contenttypes import fields
-        from django.contrib.contenttypes.prefetch import GenericPrefetch
 
-        generic: Any = GenericPrefetch
-        generic.querysets = _Copied("querysets")
         # Django 6.1 has moved it from the field to its descriptor.
         owner: Any = getattr(fields, "GenericForeignKeyDescriptor", fields.GenericForeignKey)
         owner.get_prefetch_querysets = _prefetching_past(owner.get_prefetch_querysets)
@@ -76,6 +56,28 @@ def _with_past_hints(live: Any) -> Any:
             turn(self, moment)
 
     return add_hints
+
+
+def _with_copies(live: Any) -> Any:
+    """Let prefetching take copies of the querysets in a Prefetch: Django adds hints to them, and the Prefetch may be kept."""
+
+    @wraps(live)
+    def prefetch_one_level(instances: Any, prefetcher: Any, lookup: Any, level: int) -> Any:
+        return live(instances, prefetcher, _copied(lookup), level)
+
+    return prefetch_one_level
+
+
+def _copied(lookup: Any) -> Any:
+    # Not by copy(), with which Django takes the results away as for pickling.
+    copy = object.__new__(type(lookup))
+    copy.__dict__.update(lookup.__dict__)
+    kept: Any = lookup.__dict__
+    if kept.get("queryset") is not None:
+        copy.__dict__["queryset"] = kept["queryset"]._chain()
+    if kept.get("querysets"):  # of a GenericPrefetch
+        copy.__dict__["querysets"] = [queryset._chain() for queryset in kept["querysets"]]
+    return copy
 
 
 def _using_past(live: Any) -> Any:
