@@ -81,7 +81,8 @@ BEGIN
                         END IF;
                         IF c < n_changes AND new_states[c + 1] = states[v + 1] THEN
                             target := target + 2;
-                            cost := costs[node] + CASE WHEN state = old_states[c + 1] THEN 0 ELSE 3 END;
+                            -- Only of the first version it is uncertain what it came from.
+                            cost := costs[node] + CASE WHEN state = old_states[c + 1] THEN 0 WHEN v = 0 THEN 2 ELSE 4 END;
                             IF cost < coalesce(costs[target], cost + 1) THEN
                                 costs[target] := cost; origins[target] := node;
                                 moves[target] := CASE WHEN state = old_states[c + 1] THEN 3 ELSE 5 END;
@@ -148,6 +149,12 @@ BEGIN
         END IF;
         IF node IN (1, 3, 5) THEN
             v := v + 1;
+            IF step > 0 AND states[v] = 0 AND state <> images[v] THEN
+                -- Of two rows that shared the key, the other one was deleted.
+                step := step + 1;
+                source := 'v'; number := v; operation := CASE WHEN state = 0 THEN 'I' ELSE 'U' END;
+                RETURN NEXT;
+            END IF;
             IF step > 0 THEN
                 step := step + 1;
                 source := 'v'; number := v; operation := CASE WHEN states[v] = 0 THEN 'D' WHEN state = 0 THEN 'I' ELSE 'U' END;

@@ -312,6 +312,7 @@ DECLARE
                          AND {on_table} AND (TG_RELID = {history_relation}) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -326,6 +327,7 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     {several}
     {baseline}
@@ -360,7 +362,7 @@ $template$, parts || jsonb_build_object(
         'disentangle', CASE WHEN has_key THEN audittrail.compose_lines(concat(
             'IF ', CASE WHEN audittrail.has_deferrable_key(tracked.relation) THEN 'true'  -- rows may share a key for a while
                         WHEN event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation) THEN 'several OR ' END,
-            CASE WHEN NOT audittrail.has_deferrable_key(tracked.relation) THEN 'NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1)' END,
+            CASE WHEN NOT audittrail.has_deferrable_key(tracked.relation) THEN 'continues OR pg_trigger_depth() > 1' END,
             $template$ THEN
     {disentangle}
 END IF;$template$), jsonb_build_object('disentangle', audittrail.disentangle(tracked, parts, event))) END,

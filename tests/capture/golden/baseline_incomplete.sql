@@ -11,6 +11,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -24,8 +25,9 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
-    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+    IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (
@@ -179,6 +181,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -192,6 +195,7 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     PERFORM FROM new_rows OFFSET 1;
     several := FOUND;
@@ -200,7 +204,7 @@ BEGIN
       FROM old_rows b
      WHERE NOT EXISTS (SELECT FROM audittrail.kind_history h WHERE h.id OPERATOR(pg_catalog.=) b.id AND h.version >= since_version)
         ON CONFLICT DO NOTHING;
-    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+    IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (
@@ -406,6 +410,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -419,13 +424,14 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
     SELECT since_version, since_version, 'B', b.id, b.name, b.seen
       FROM old_rows b
      WHERE NOT EXISTS (SELECT FROM audittrail.kind_history h WHERE h.id OPERATOR(pg_catalog.=) b.id AND h.version >= since_version)
         ON CONFLICT DO NOTHING;
-    IF NOT is_first AND (audittrail.continues_statement() OR pg_trigger_depth() > 1) THEN
+    IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
         tangle := (

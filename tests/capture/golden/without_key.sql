@@ -11,6 +11,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -24,6 +25,7 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
@@ -63,6 +65,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -76,6 +79,7 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
@@ -118,6 +122,7 @@ DECLARE
                          AND TG_RELID = table_oid AND (TG_RELID = history_oid) IS NOT NULL;
     -- The first change of its transaction, outside of triggers: nothing has been captured before it, or inside it.
     is_first  boolean := pg_trigger_depth() = 1 AND coalesce(current_setting('audittrail.revision', true), '') = '';
+    continues boolean;  -- whether something was captured before in the client's statement
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
@@ -131,6 +136,7 @@ BEGIN
         RETURN NULL;
     ELSIF NOT is_first THEN
         number := audittrail.own_revision();
+        continues := audittrail.continues_statement();
     END IF;
     INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, price)
     SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,

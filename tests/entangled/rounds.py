@@ -1,0 +1,164 @@
+"""A round: random tables, random statements, and after each the question whether the last versions are the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+from tests.entangled.schemas import KEYS, random_schema
+from tests.entangled.writes import change, statement
+from tests.histories.clients import code
+from tests.histories.record import fetch
+
+#: SQLSTATE classes of errors that an application may well get: data, constraints, triggers, concurrency, policies,
+#: and the plan that an application's own trigger has kept of a column that has got another type.
+EXPECTED = ("21", "22", "23", "27", "40", "42501", "42804", "55", "0A")
+TRACKED = tuple(table for table in KEYS if table != "heir")
+
+
+class WrongHistoryError(AssertionError):
+    """What history said that was not so, after which statements."""
+
+
+def play(connect: Callable[[], Any], seed: int, statements: int) -> int:
+    """Run a round in a fresh database that `connect` opens, in autocommit; return how many statements were carried out.
+
+    Raises `WrongHistoryError` with the script of the round as soon as history is not what the tables are.
+    """
+    dice = Random(seed)
+    writer, other = connect(), connect()
+    version = int(fetch(writer, "SHOW server_version_num")[0][0]) // 10000
+    schema = random_schema(dice)
+    script = [f"-- seed {seed}"]
+
+    def run(connection: Any, text: str) -> bool:
+        script.append(text + ";")
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(text)
+        except Exception as error:
+            script.append(f"--   {code(error)} {str(error).splitlines()[0]}")
+            ours = "audittrail" in str(error).split("CONTEXT")[0]
+            if not code(error).startswith("40" if ours else EXPECTED):
+                raise WrongHistoryError("\n".join(script)) from error
+            return False
+        return True
+
+    for text in schema.statements:
+        run(writer, text)
+    done = 0
+    for number in range(statements):
+        if dice.randint(0, 12) == 0:
+            run(other, change(dice, number))
+            check(writer, script, "another session's change")
+        isolation = dice.choice(["", "", "", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+        if not isolation:
+            if schema.has_policies:
+                run(writer, "SET ROLE application")
+            done += run(writer, statement(dice, version))
+            if schema.has_policies:
+                run(writer, "RESET ROLE")
+            check(writer, script, "a statement")
+            continue
+        run(writer, f"BEGIN ISOLATION LEVEL {isolation}")
+        run(writer, "SELECT 1")
+        if dice.randint(0, 2) == 0:
+            run(
+                other, change(dice, number) if dice.randint(0, 1) else "UPDATE parent SET n = n + 1"
+            )
+        if dice.randint(0, 1):
+            run(writer, f"SET CONSTRAINTS ALL {dice.choice(['DEFERRED', 'IMMEDIATE'])}")
+        for _ in range(dice.randint(1, 5)):
+            run(writer, "SAVEPOINT s")
+            if run(writer, statement(dice, version)):
+                done += 1
+                # At the lower level an old snapshot does not see what others have done since.
+                if isolation == "READ COMMITTED":
+                    check(writer, script, "a statement in a transaction", shared_keys=True)
+                if dice.randint(0, 4) == 0:
+                    run(writer, "ROLLBACK TO s")
+            else:
+                run(writer, "ROLLBACK TO s")
+        if not run(writer, dice.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"])):
+            run(writer, "ROLLBACK")
+        check(writer, script, "a transaction")
+    for table in TRACKED:
+        for _ in range(3):
+            run(
+                other,
+                f"SELECT audittrail.backfill_batch(id, 100) FROM audittrail.tracked_table WHERE table_name = '{table}'",
+            )
+        run(other, f"SELECT audittrail.track('{table}')")
+    check(writer, script, "the end")
+    found = fetch(
+        writer,
+        "SELECT t.table_name, v.* FROM audittrail.tracked_table t, audittrail.verify(t.id) v",
+    )
+    if found:
+        raise WrongHistoryError("\n".join([*script, f"verify: {found}"]))
+    return done
+
+
+def check(connection: Any, script: list[str], when: str, *, shared_keys: bool = False) -> None:
+    """See that the last version of each key is its row, and that its versions follow from one another.
+
+    With `shared_keys` rows of `place` may have the same key for a while: one of them is the last version.
+    """
+    for table in TRACKED:
+        key = KEYS[table]
+        ((names, complete),) = fetch(
+            connection,
+            "SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a JOIN pg_attribute h ON h.attname = a.attname"
+            f" WHERE a.attrelid = '{table}'::regclass AND h.attrelid = 'audittrail.{table}_history'::regclass"
+            " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),"
+            f" (SELECT baseline_complete FROM audittrail.tracked_table WHERE table_name = '{table}')",
+        )
+        # A column that has been added since has its values in history with the next write.
+        names = [name for name in names if not name.startswith("c_")]
+        values = f"ARRAY[{', '.join(f'{name}::text' for name in names)}]"
+        places = [names.index(name) for name in key]
+        rows: dict[tuple[Any, ...], list[Any]] = {}
+        for (row,) in fetch(connection, f"SELECT {values} FROM {table}"):
+            rows.setdefault(tuple(row[place] for place in places), []).append(row)
+        chains: dict[tuple[Any, ...], list[Any]] = {}
+        for operation, row, tick in fetch(
+            connection,
+            f"SELECT operation::text, {values}, version FROM audittrail.{table}_history ORDER BY version",
+        ):
+            chains.setdefault(tuple(row[place] for place in places), []).append(
+                (operation, row, tick)
+            )
+        for one in rows.keys() | chains.keys():
+            told = chains.get(one, [])
+            last = told[-1][1] if told and told[-1][0] not in "DT" else None
+            present = rows.get(one, [])
+            if not told and not complete:
+                continue
+            if last not in present and (last is not None or present):
+                _complain(
+                    script,
+                    when,
+                    f"{table} {one}: the last version is {last}, the row {present}",
+                    told,
+                )
+            if len(present) > 1 and not (shared_keys and table == "place"):
+                _complain(script, when, f"{table} {one} has two rows", told)
+            for (before, old, _), (after, new, _) in pairwise(told):
+                gone = before in "DT"
+                if after == "B":
+                    continue
+                if (after == "I") != gone or (after in "DT" and old != new):
+                    _complain(
+                        script,
+                        when,
+                        f"{table} {one}: {after} {new} comes after {before} {old}",
+                        told,
+                    )
+
+
+def _complain(script: list[str], when: str, what: str, told: list[Any]) -> None:
+    raise WrongHistoryError(
+        "\n".join([*script, f"-- after {when}: {what}", *(f"--   {version}" for version in told)])
+    )
