@@ -195,6 +195,14 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
                     id="audittrail.W012",
                 )
             )
+        elif change.table == sync.CLOCK:
+            messages.append(
+                checks.Warning(
+                    f"In database {alias!r} {change.detail}: changes are refused, which would be recorded in the past.",
+                    hint=f"Run manage.py audittrail sync --database {alias}, or migrate.",
+                    id="audittrail.W015",
+                )
+            )
         else:
             messages.append(
                 checks.Warning(
@@ -205,6 +213,16 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
                 )
             )
     for recorded in sync.registry(connection):
+        if recorded.until_at is None and recorded.subscriptions:
+            messages.append(
+                checks.Warning(
+                    f"Rows of {recorded.table!r} in database {alias!r} come by the subscription {', '.join(recorded.subscriptions)}, and are "
+                    "not recorded: PostgreSQL runs no triggers of statements for them.",
+                    hint="Record them at their origin and replicate its history, or have manage.py audittrail verify --repair note at times "
+                    "what has changed.",
+                    id="audittrail.W016",
+                )
+            )
         if recorded.until_at is None and not recorded.baseline_complete:
             messages.append(
                 checks.Warning(

@@ -111,11 +111,21 @@ class Run:
                 server.start()
         return server
 
-    def own_server(self, wanted: str, settings: Mapping[str, object]) -> Server:
-        """Return a fresh server with `settings` (configuration parameters by name), not yet started."""
+    def own_server(
+        self, wanted: str, settings: Mapping[str, object], options: Sequence[str] = ()
+    ) -> Server:
+        """Return a fresh server with `settings` (configuration parameters by name), not yet started.
+
+        With `options` for initdb it gets a cluster of its own making.
+        """
         directory = Path(tempfile.mkdtemp(prefix="own-", dir=self.directory))
         server = Server(self._reachable(find_binaries(wanted)), directory, settings)
-        self._copy_cluster(server)
+        if options:
+            if SYSTEM_USER:
+                shutil.chown(directory, SYSTEM_USER)
+            _initialise(server.binaries, server.data, options)
+        else:
+            self._copy_cluster(server)
         return server
 
     def _copy_cluster(self, server: Server) -> None:
@@ -251,20 +261,29 @@ class Server:
             ]
         )
 
+    def upgrade_from(self, old: Server) -> None:
+        """Take over the databases of a server of an older version by pg_upgrade; both are stopped."""
+        program = str(self.binaries.client("pg_upgrade"))
+        _run(
+            [program, "-b", str(old.binaries.directory), "-B", str(self.binaries.directory), "-d", str(old.data), "-D", str(self.data),
+             "-U", SUPERUSER, "-s", str(self.directory)],
+            cwd=self.directory,
+        )  # fmt: skip
+
     def _control(self, *arguments: str) -> None:
         _run([str(self.binaries.directory / "pg_ctl"), "-D", str(self.data), "-w", *arguments])
 
 
-def _initialise(binaries: Binaries, directory: Path) -> None:
+def _initialise(binaries: Binaries, directory: Path, further: Sequence[str] = ()) -> None:
     locale = "C.UTF-8" if sys.platform == "linux" else "C"
     unfinished = directory.with_suffix(".part")
     options = ["--no-sync", "--auth=trust", "--encoding=UTF8", f"--locale={locale}"]
     initdb = str(binaries.directory / "initdb")
-    _run([initdb, *options, "-U", SUPERUSER, "-D", str(unfinished)])
+    _run([initdb, *options, *further, "-U", SUPERUSER, "-D", str(unfinished)])
     unfinished.rename(directory)
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str], cwd: Path = Path("/")) -> None:
     # A file takes the output, because a started server would keep a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         code = subprocess.run(
@@ -272,7 +291,7 @@ def _run(command: Sequence[str]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            cwd="/",
+            cwd=cwd,
             # What the user has set for servers of their own is not for ours.
             env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
             user=SYSTEM_USER,

@@ -14,6 +14,9 @@ from audittrail.capture import install, tracking
 from audittrail.capture.locking import patiently
 from audittrail.exceptions import LockedError, NotInstalledError
 
+#: What stands for the table in a change that puts the clock of history right.
+CLOCK = "audittrail.clock"
+
 #: How often a table that is locked by others is tried before we give up.
 LOCK_ATTEMPTS = 5
 
@@ -51,6 +54,8 @@ class Recorded:
     kept_since: Any
     #: Whether another table has its name by now.
     replaced: bool
+    #: The subscriptions by which rows come, for which PostgreSQL runs no triggers of statements.
+    subscriptions: list[str]
 
 
 def sync(
@@ -101,7 +106,9 @@ def sync(
 
 
 def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
-    """Yield what `sync` would do to each table, without doing it."""
+    """Yield what `sync` would do to each table, and to the clock if it is behind, without doing it."""
+    if lag := clock_lag(connection):
+        yield Change(CLOCK, "changed", f"the clock of history is {lag} ticks behind")
     wanted = tracking.tracked_tables(connection.alias)
     names = {table.table for table in wanted}
     unwanted = {model._meta.db_table for model in tracking.candidates()} - names
@@ -131,6 +138,17 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
             detail = "no longer to be tracked" if recorded.exists else "the table was dropped"
             yield Change(recorded.table, "ended", detail, recorded=recorded)
     yield from _tracked_by_sql(connection, sorted(names | unwanted))
+
+
+def clock_lag(connection: BaseDatabaseWrapper) -> int:
+    """Return by how many ticks the clock of history is behind what it has given already, 0 if it is not."""
+    with connection.cursor() as cursor:
+        # Functions of an earlier release have none of that name.
+        cursor.execute("SELECT to_regprocedure('audittrail.clock_lag()') IS NOT NULL")
+        if cursor.fetchone() == (False,):
+            return 0
+        cursor.execute("SELECT audittrail.clock_lag()")
+        return int(cursor.fetchone()[0])
 
 
 def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Iterator[Change]:
@@ -180,6 +198,9 @@ def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
     """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
 
     def work(cursor: Any) -> Change:
+        if change.table == CLOCK:
+            cursor.execute("SELECT audittrail.advance_clock()")
+            return change
         if change.recorded is not None:
             cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
             return change
@@ -211,8 +232,10 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
             "           FROM audittrail.faulty_triggers(t) f"
             "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END,"
-            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END, audittrail.is_replaced(t)"
-            " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
+            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END, audittrail.is_replaced(t),"
+            " ARRAY(SELECT s.subname::text FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid"
+            "        WHERE r.srrelid = t.relation OR r.srrelid IN (SELECT audittrail.descendants(t.relation)) ORDER BY 1)"
+            " FROM audittrail.tracked_table r CROSS JOIN LATERAL audittrail.tied(r) t LEFT JOIN pg_class c ON c.oid = t.relation"
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],
         )
@@ -248,6 +271,8 @@ def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:
         for change in pending(connection):
             if change.action == "skipped":
                 yield f"-- {change.table}: {change.detail}"
+            elif change.table == CLOCK:
+                yield f"SELECT audittrail.advance_clock();  -- {change.detail}"
             elif change.recorded is not None:
                 yield f"SELECT audittrail.untrack({change.recorded.id});  -- {change.table}"
             else:

@@ -20,6 +20,11 @@ class Finding:
     rows: int = 0
     example: str = ""
 
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether `repair` makes it agree again."""
+        return self.kind in ("missing", "extra", "different")
+
     def __str__(self) -> str:
         """Return the finding as a sentence."""
         rows = f"{self.rows} row{'' if self.rows == 1 else 's'}"
@@ -30,6 +35,12 @@ class Finding:
                 return f"{self.table}: {rows} in history that the table does not hold, such as {self.example}"
             case "different":
                 return f"{self.table}: {rows} with other values than the last version, such as {self.example}"
+            case "orphaned":
+                versions = f"{self.rows} version{'' if self.rows == 1 else 's'}"
+                return (
+                    f"{self.table}: {versions} whose revision is missing, such as revision {self.example}: history was restored in part. "
+                    "Restore the whole dump into an empty database"
+                )
             case _:
                 return f"{self.table}: {self.kind}"
 

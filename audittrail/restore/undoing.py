@@ -144,7 +144,7 @@ class Undoing(Recipe):
 def _last_name(staging: Staging, oid: int) -> str:
     """Return the name under which a table was tracked last."""
     staging.cursor.execute(
-        "SELECT table_name FROM audittrail.tracked_table WHERE relation = %s ORDER BY id DESC LIMIT 1",
+        "SELECT table_name FROM audittrail.tracked_table t WHERE audittrail.tied_relation(t) = %s ORDER BY id DESC LIMIT 1",
         [oid],
     )
     row = staging.cursor.fetchone()

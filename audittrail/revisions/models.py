@@ -9,6 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +24,9 @@ from audittrail.revisions.wording import spelled
 #: A commit takes its tick and reads the clock one after the other. Of commits side by side one may come first by tick and the other
 #: by time, if their times are not further apart than this.
 CLOCK_SLACK = timedelta(seconds=1)
+
+#: So many ticks at most lie between the number of a revision and its commit, unless it is listed in `audittrail.long_revision`.
+SHORT = 64
 
 
 class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
@@ -60,7 +64,7 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         """
         moment = _aware(timestamp)
         settling.wait_for_time(self.db, moment, settling.TIMEOUT)
-        found = self.filter(committed_at__lte=moment)._last_committed()
+        found = self.last_by(moment)
         if found is None:
             kept = kept_since(self.db, moment=moment)
             raise self.model.DoesNotExist(
@@ -70,8 +74,32 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         return found
 
     def newest(self) -> BaseRevision | None:
-        """Return the last revision in commit order, or None if there is none yet."""
-        return self.committed()._last_committed()
+        """Return the last revision in commit order, or None if there is none yet; whatever their times say."""
+        latest = self.committed().order_by("-pk").first()
+        if latest is None:
+            return None
+        # One that took long has a smaller number, and may have been committed later.
+        near = RawSQL(
+            "SELECT id FROM audittrail.revision WHERE id >= %s"
+            " UNION ALL SELECT id FROM audittrail.long_revision WHERE int8range(id, committed) @> %s::bigint",
+            [latest.pk - SHORT, latest.committed],
+        )
+        return self.committed().filter(pk__in=near).order_by("-committed").first()
+
+    def last_by(self, moment: datetime) -> BaseRevision | None:
+        """Return the last revision in commit order of those committed at or before a moment, or None; waits for nothing."""
+        newest = self.newest()
+        # Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.
+        if newest is None or (newest.committed_at and newest.committed_at <= moment):
+            return newest
+        by_then = self.filter(committed_at__lte=moment)
+        # Of transactions that commit at once, one may read the clock before the other and take its tick after it: so those of
+        # the last moment are compared by tick.
+        latest = by_then.order_by("-committed_at").first()
+        if latest is None or latest.committed_at is None:
+            return None
+        together = by_then.filter(committed_at__gte=latest.committed_at - CLOCK_SLACK)
+        return together.order_by("-committed").first()
 
     def committed(self) -> Self:
         """Return the revisions that have a place in commit order: all but this transaction's own."""
@@ -112,18 +140,6 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         Raises `UnsettledError` if one takes longer, as a prepared transaction may.
         """
         return self.filter(committed__lte=settling.settled_tick(self.db, timeout))
-
-    def _last_committed(self) -> BaseRevision | None:
-        """Return the last of these revisions in commit order, found by the index on their times.
-
-        Of transactions that commit at once, one may read the clock before the other and take its tick after it: so those of the
-        last moment are compared by tick.
-        """
-        latest = self.order_by("-committed_at").first()
-        if latest is None or latest.committed_at is None:
-            return None
-        together = self.filter(committed_at__gte=latest.committed_at - CLOCK_SLACK)
-        return together.order_by("-committed").first()
 
 
 class BaseRevision(RecordedModel):

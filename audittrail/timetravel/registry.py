@@ -34,7 +34,7 @@ _KEPT: Final = 10_000
 _FIND = (
     "SELECT DISTINCT ON (n.name) n.name, t.id, audittrail.reading(t), t.closed_through, t.tail_from, t.kept_from FROM unnest(%s::text[]) n (name)"
     " JOIN audittrail.tracked_table t ON t.table_name = n.name OR t.schema_name || '.' || t.table_name = n.name"
-    " ORDER BY n.name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
+    " ORDER BY n.name, audittrail.tied_relation(t) = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
 )
 
 

@@ -39,6 +39,13 @@ class PastRouter:
             return None
         refuse_write(instance, moment)
 
+    def allow_migrate(
+        self, db: str, app_label: str, model_name: str | None = None, **hints: Any
+    ) -> bool | None:
+        """Keep models of history, which the database makes, out of `dumpdata` and `loaddata`: history travels by `pg_dump` alone."""
+        model = hints.get("model")
+        return False if app_label == "audittrail" and model and not model._meta.managed else None
+
     def allow_relation(
         self, first: models.Model, second: models.Model, **hints: Any
     ) -> bool | None:

@@ -6,7 +6,6 @@ is looked at before the first statement that reads a moment, and not when a quer
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from audittrail.exceptions import MomentError, TrackedLaterError, UnsettledError
@@ -28,11 +27,8 @@ COMMITTED: Final = (
 )
 
 _LOOK = (
-    "SELECT current_setting('transaction_isolation'), (SELECT coalesce(max(closed_through), 0) FROM audittrail.tracked_table),"
-    " extract(epoch FROM transaction_timestamp() - r.committed_at)::float,"
-    " CASE WHEN pg_is_in_recovery()"
-    " THEN extract(epoch FROM greatest(clock_timestamp(), pg_last_xact_replay_timestamp()) - r.committed_at)::float END"
-    + COMMITTED
+    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick(),"
+    " extract(epoch FROM transaction_timestamp() - r.committed_at)::float" + COMMITTED
 )
 
 
@@ -58,7 +54,7 @@ def settle(live: Any, moment: Moment) -> None:
             f"Database {live.alias!r} does not hold {moment}: it is of another database, has been erased, or has not reached this server "
             "yet. Take the revision from the database that is to be read."
         )
-    isolation, closed_through, before_transaction, on_standby = row
+    isolation, closed_through, before_transaction = row
     if (
         isolation not in ("read committed", "read uncommitted")
         and before_transaction < COMMIT_WINDOW
@@ -73,9 +69,6 @@ def settle(live: Any, moment: Moment) -> None:
         # It was settled when its versions were closed: it can be read even while a prepared transaction lies about.
         _remember(live, closed_through)
         return
-    if on_standby is not None and on_standby < COMMIT_WINDOW:
-        # A standby doesn't know which transactions are committing on the primary: their time is waited for.
-        time.sleep(COMMIT_WINDOW - max(on_standby, 0.0))
     settling.wait_for_holders(live.alias, settling.TIMEOUT)
     _remember(live, moment.tick)
 

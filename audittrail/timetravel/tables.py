@@ -96,7 +96,7 @@ def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
     """
     cursor.execute(
         f"SELECT DISTINCT ON (t.table_name) {_COLUMNS} FROM audittrail.tracked_table t WHERE t.table_name = ANY (%s)"
-        " ORDER BY t.table_name, t.relation = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
+        " ORDER BY t.table_name, audittrail.tied_relation(t) = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
         [sorted(names)],
     )
     return {row[0]: _past_table(row) for row in cursor.fetchall()}

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from django.db import connections, transaction
 
 from audittrail import history
 from audittrail.exceptions import MixedMomentsError, MomentError, PastIsReadOnlyError
-from audittrail.models import Revision
 from tests.builders.sending import newest
-from tests.databases import OwnServer
-from tests.servers import SUPERUSER, SYSTEM_USER
 from tests.testapp.models import Customer, Order
 
 BOTH = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -102,79 +94,3 @@ def test_routers_do_not_lead_out_of_a_moment(moments: dict[str, Any], settings: 
         customer.save()
     # A time means the database that the model is read from.
     assert names(Customer.history(moments["other"].committed_at)) == ["other"]
-
-
-def test_a_hot_standby_reads_the_past(
-    own_server: Callable[..., OwnServer], django_db_blocker: Any
-) -> None:
-    primary = own_server(wal_level="replica", max_wal_senders=4, hot_standby="on", fsync="off")
-    primary.createdb("shop")
-    standby = OwnServer(
-        primary.binaries, primary.directory.with_name("standby"), {"wal_level": "replica"}
-    )
-    standby.directory.mkdir()
-    with django_db_blocker.unblock(), primary.attached("primary", "shop"):
-        call_command("migrate", database="primary", verbosity=0)
-        customer = Customer.objects.using("primary").create(name="before")
-        Order.objects.using("primary").create(customer=customer, reference="R")
-        first = newest("primary")
-        Customer.objects.using("primary").update(name="after")
-        copy_cluster(primary, standby)
-        standby.start()
-        try:
-            with standby.attached("standby", "shop"):
-                check_standby(first)
-        finally:
-            standby.stop("immediate")
-
-
-def copy_cluster(primary: OwnServer, standby: OwnServer) -> None:
-    program = str(primary.binaries.client("pg_basebackup"))
-    if SYSTEM_USER:
-        os.chown(standby.directory, *_account())
-    subprocess.run(
-        [
-            program,
-            "-h",
-            primary.host,
-            "-U",
-            SUPERUSER,
-            "-D",
-            str(standby.data),
-            "-X",
-            "stream",
-            "-R",
-            "-c",
-            "fast",
-        ],
-        check=True,
-        user=SYSTEM_USER,
-        extra_groups=[] if SYSTEM_USER else None,
-        capture_output=True,
-    )
-    # The server writes its settings over what the copy has: the primary is named again.
-    standby.settings["primary_conninfo"] = f"host={primary.host} user={SUPERUSER}"
-
-
-def _account() -> tuple[int, int]:
-    import pwd
-
-    found = pwd.getpwnam(SYSTEM_USER or "")
-    return found.pw_uid, found.pw_gid
-
-
-def check_standby(first: Any) -> None:
-    with connections["standby"].cursor() as cursor:
-        cursor.execute("SELECT pg_is_in_recovery()")
-        assert cursor.fetchone() == (True,)
-    revision = Revision.objects.using("standby").get(pk=first.pk)
-    customers = Customer.history(revision=revision)
-    assert names(customers) == ["before"]
-    later = Revision.objects.using("standby").newest_first()
-    assert names(Customer.history(revision=later[0])) == ["after"]
-    order = Order.history(revision=later[1]).select_related("customer").get()
-    assert order.customer.name == "before"
-    assert order.customer.orders.count() == 1
-    assert names(later[0].get_changed_objects(Customer)) == ["after"]
-    with transaction.atomic(using="standby"):
-        assert Customer.history(revision=later[1]).get().name == "before"

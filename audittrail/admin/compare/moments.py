@@ -89,7 +89,7 @@ def _compared_moment(database: str, text: str) -> ComparedMoment:
     moment = _moment(text)
     if moment is None:
         raise NoMomentError(_("“%(text)s” is no revision and no time.") % {"text": text[:100]})
-    return ComparedMoment(revisions.filter(committed_at__lte=moment).newest())
+    return ComparedMoment(revisions.last_by(moment))
 
 
 def _moment(text: str) -> datetime | None:

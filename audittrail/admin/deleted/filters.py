@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import django_filters
@@ -54,11 +55,11 @@ class DeletedFilters(ListFilters):
         revisions, first, last = self.qs, 0, None
         if until:
             revisions = revisions.filter(committed_at__lt=until)
-            latest = self.reader.revisions.filter(committed_at__lt=until).newest()
+            latest = self.reader.revisions.last_by(until - timedelta.resolution)
             last = latest.committed if latest else -1
         if since:
             revisions = revisions.filter(committed_at__gte=since)
-            first = _begun_before(self.reader.revisions.filter(committed_at__lt=since).newest())
+            first = _begun_before(self.reader.revisions.last_by(since - timedelta.resolution))
         return Deletions(self.model_admin, self.reader, text, revisions, first, last)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import django_filters
@@ -108,7 +108,7 @@ def _name(source: Source) -> str:
 
 def _last_before(database: str, moment: datetime) -> int:
     """Return the tick of the last revision that was committed before a moment, 0 if there is none."""
-    found = revision_model().objects.using(database).filter(committed_at__lt=moment).newest()
+    found = revision_model().objects.using(database).last_by(moment - timedelta.resolution)
     return found.committed or 0 if found is not None else 0
 
 

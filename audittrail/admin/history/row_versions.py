@@ -120,10 +120,9 @@ class VersionReader:
 
     @cached_property
     def _last(self) -> int:
-        """About the last tick."""
-        newest = revision_model().objects.using(self._database).newest_first()
-        found: int | None = newest.values_list("committed", flat=True).first()
-        return found or 0
+        """The last tick of a commit."""
+        newest = revision_model().objects.using(self._database).newest()
+        return (newest.committed or 0) if newest else 0
 
 
 def _in_order(source: Source, queryset: Any, wanted: VersionRange) -> list[RowVersion]:

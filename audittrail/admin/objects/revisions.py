@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from audittrail.admin.objects.belongings import own_sources
 from audittrail.admin.objects.lookup import Subject
-from audittrail.revisions.models import CLOCK_SLACK, BaseRevision, revision_model
+from audittrail.revisions.models import BaseRevision, revision_model
 
 #: Digits of the greatest number that a revision or a version can have; PostgreSQL's bigint has one more for some.
 DIGITS: Final = 18
@@ -47,8 +47,6 @@ def version_of(subject: Subject, number: int) -> NumberedVersion | None:
 
 def before(revision: BaseRevision) -> BaseRevision | None:
     """Return the revision before another one in commit order, None before the first one."""
-    assert revision.committed_at is not None
-    earlier = revision_model().objects.using(revision._state.db)
-    return earlier.filter(
-        committed__lt=revision.committed, committed_at__lte=revision.committed_at + CLOCK_SLACK
-    ).newest()
+    revisions = revision_model().objects.using(revision._state.db)
+    # A revision has its number before its tick: so the index on numbers finds it.
+    return revisions.filter(pk__lt=revision.committed, committed__lt=revision.committed).newest()

@@ -128,6 +128,9 @@ DECLARE
     probing boolean;
     ignored text;
 BEGIN
+    IF current_setting('audittrail.clock', true) IS DISTINCT FROM 'checked' THEN
+        PERFORM audittrail.check_clock();
+    END IF;
     GET DIAGNOSTICS stack = PG_CONTEXT;
     IF NEW.committed IS NOT NULL THEN
         -- The stamp that was given with the change stands if it could as well be given now: at the commit of a single

@@ -12,6 +12,62 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
 
+-- The number that the next transaction to write gets, as far as this server has heard: on a standby, every transaction that it has
+-- replayed anything of has a smaller one. A transaction has written a row, under its number, before it takes a tick; so whoever
+-- has a smaller tick than one that is visible has a smaller number than this. PostgreSQL gives that number by age() alone, once in a
+-- transaction; pg_xact_status() knows it always, but says only whether a number is still to come.
+CREATE OR REPLACE FUNCTION audittrail.next_xid() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    horizon xid8 := pg_snapshot_xmax(pg_current_snapshot());
+    below   bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);  -- no later one was to come at some time
+    step    bigint := 1;
+BEGIN
+    LOOP
+        BEGIN
+            PERFORM pg_xact_status((below + step - 1)::text::xid8);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            EXIT WHEN step = 1;
+            step := 1;
+            CONTINUE;
+        END;
+        below := below + step;
+        step := step * 2;
+    END LOOP;
+    RETURN below;
+END
+$$;
+
+-- Whether every transaction with a smaller number than this has ended, as a snapshot taken now sees it. On a standby, where
+-- pg_snapshot_xip() is always empty.
+CREATE OR REPLACE FUNCTION audittrail.has_replayed(before bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= before;
+END
+$$;
+
+-- Whether this database is an archive: its revisions come by logical replication, in the order in which they became visible, and
+-- nobody here knows what is still to come. Only what was closed at the origin is known to be settled.
+CREATE OR REPLACE FUNCTION audittrail.is_archive() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = 'audittrail.revision'::regclass)
+$$;
+
+-- The tick through which every tracked table is read without waiting: closed, and, in an archive, copied.
+CREATE OR REPLACE FUNCTION audittrail.closed_tick() RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF audittrail.is_archive() AND EXISTS (
+        SELECT FROM pg_subscription_rel s JOIN pg_class c ON c.oid = s.srrelid
+         WHERE c.relnamespace = 'audittrail'::regnamespace AND s.srsubstate <> 'r')
+    THEN
+        RETURN 0;
+    END IF;
+    RETURN (SELECT coalesce(max(closed_through), 0) FROM audittrail.tracked_table);
+END
+$$;
+
 -- Wait for the transactions that are committing now, or for those of them that are given; those that begin to later have later
 -- ticks. Returns the ones that are still not visible when patience is at its end, such as prepared ones.
 CREATE OR REPLACE FUNCTION audittrail.unseen_commits(patience interval, awaited xid[] DEFAULT NULL) RETURNS xid[]
@@ -30,15 +86,88 @@ BEGIN
 END
 $$;
 
--- The same, with an error if not all are visible then.
+-- The same, with an error if not all are visible then. A standby does not know who is committing on the primary: there all that
+-- were writing are waited for.
 CREATE OR REPLACE FUNCTION audittrail.wait_for_commits(patience interval DEFAULT '5 seconds') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    unseen xid[] := audittrail.unseen_commits(patience);
+    deadline timestamptz := clock_timestamp() + patience;
+    unseen   xid[];
+    before   bigint;
 BEGIN
+    IF audittrail.is_archive() THEN
+        RAISE EXCEPTION 'audittrail: this archive can be read only as far as history was closed at its origin'
+            USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time, or run manage.py audittrail maintain at the origin.';
+    ELSIF pg_is_in_recovery() THEN
+        before := audittrail.next_xid();
+        WHILE NOT audittrail.has_replayed(before) LOOP
+            IF clock_timestamp() > deadline THEN
+                RAISE EXCEPTION 'audittrail: after %, transactions that were writing on the primary when the moment was committed have not ended on this standby', patience
+                    USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time, or run manage.py audittrail maintain on the primary.';
+            END IF;
+            PERFORM pg_sleep(0.002);
+        END LOOP;
+        RETURN;
+    END IF;
+    unseen := audittrail.unseen_commits(patience);
     IF cardinality(unseen) > 0 THEN
         RAISE EXCEPTION 'audittrail: after % a transaction that began to commit is still not visible (its number: %)', patience, unseen[1]
             USING ERRCODE = 'object_in_use', HINT = 'Look for prepared transactions in pg_prepared_xacts.';
     END IF;
+END
+$$;
+
+-- The tick of the last commit that is visible, 0 before the first. A short revision has a number near its tick; the others are
+-- listed.
+CREATE OR REPLACE FUNCTION audittrail.newest_tick() RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    last_number bigint := (SELECT id FROM audittrail.revision WHERE committed IS NOT NULL ORDER BY id DESC LIMIT 1);
+    last_tick   bigint := (SELECT max(committed) FROM audittrail.revision WHERE id >= last_number - audittrail.short_revision());
+BEGIN
+    RETURN coalesce(greatest(last_tick, (SELECT max(committed) FROM audittrail.long_revision
+                                          WHERE int8range(id, committed) @> last_tick)), 0);
+END
+$$;
+
+-- How many ticks the clock is behind what it has given already, as after a change of servers by logical replication, which
+-- carries no sequences; 0 if it is not.
+CREATE OR REPLACE FUNCTION audittrail.clock_lag() RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    -- What was given first, then what the clock shows, which no snapshot holds back.
+    given bigint := greatest(audittrail.newest_tick(), (SELECT max(id) FROM audittrail.revision),
+                             (SELECT max(greatest(since_version, until_version)) FROM audittrail.tracked_table));
+BEGIN
+    RETURN greatest(given - (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audittrail.clock), 0);
+END
+$$;
+
+-- Put the clock right, if it is behind. Returns by how many ticks it was.
+CREATE OR REPLACE FUNCTION audittrail.advance_clock() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lag bigint := audittrail.clock_lag();
+BEGIN
+    IF lag > 0 THEN
+        PERFORM setval('audittrail.clock', (SELECT last_value FROM audittrail.clock) + lag);
+    END IF;
+    RETURN lag;
+END
+$$;
+
+-- Asked by each session at its first commit: refuse it if the clock gives ticks that it has given before.
+CREATE OR REPLACE FUNCTION audittrail.check_clock() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    lag     bigint := audittrail.clock_lag();
+    ignored text;
+BEGIN
+    IF lag > 0 THEN
+        RAISE EXCEPTION 'audittrail: the clock of history is % ticks behind, and this change would be recorded in the past', lag
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'The sequence audittrail.clock was not brought along with the tables. Run manage.py audittrail sync, or SELECT audittrail.advance_clock().';
+    END IF;
+    ignored := set_config('audittrail.clock', 'checked', false);
 END
 $$;

@@ -18,6 +18,16 @@ LANGUAGE sql STABLE AS $$
            OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = live AND relkind = 'p')
 $$;
 
+-- The table that has the name of a tracked one; NULL if there is none. Not by to_regclass(), which fails for roles without
+-- rights on the schema. Asked with each statement that reads the past, so in PL/pgSQL, which keeps the plan.
+CREATE OR REPLACE FUNCTION audittrail.named_relation(tracked audittrail.tracked_table) RETURNS oid
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relname = tracked.table_name AND n.nspname = tracked.schema_name AND c.relkind IN ('r', 'p'));
+END
+$$;
+
 -- The table that a tracked table's triggers are on, whatever the registry says: after a restore from a dump the table has
 -- another oid, and its old one may be another table's. Tables that inherit from it have the same triggers.
 CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
@@ -33,7 +43,35 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
           ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
           LIMIT 1),
+        -- Restored without its triggers, it is known by its name.
+        CASE WHEN tracked.until_version IS NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation)
+             THEN audittrail.named_relation(tracked) END,
         tracked.relation)
+$$;
+
+-- A tracked table with the oid that its table has now.
+CREATE OR REPLACE FUNCTION audittrail.tied(tracked audittrail.tracked_table) RETURNS audittrail.tracked_table
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    tracked.relation := audittrail.tied_relation(tracked);
+    RETURN tracked;
+END
+$$;
+
+-- Note the oid that a tracked table has got in a restore from a dump, where its columns have other numbers too; returns its
+-- registry row as it is then.
+CREATE OR REPLACE FUNCTION audittrail.tie(tracked_id int) RETURNS audittrail.tracked_table
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    IF audittrail.tied_relation(tracked) <> tracked.relation THEN
+        UPDATE audittrail.tracked_table t SET relation = audittrail.tied_relation(tracked), fingerprint = ''
+         WHERE t.id = tracked_id RETURNING * INTO tracked;
+    END IF;
+    RETURN tracked;
+END
 $$;
 
 -- Whether another table has the name of a tracked one: tools that rebuild a table beside it swap the names in the end. History
@@ -44,16 +82,6 @@ DECLARE
     named oid := audittrail.named_relation(tracked);
 BEGIN
     RETURN tracked.until_version IS NULL AND named <> tracked.relation AND named <> audittrail.tied_relation(tracked);
-END
-$$;
-
--- The table that has the name of a tracked one; NULL if there is none. Not by to_regclass(), which fails for roles without
--- rights on the schema. Asked with each statement that reads the past, so in PL/pgSQL, which keeps the plan.
-CREATE OR REPLACE FUNCTION audittrail.named_relation(tracked audittrail.tracked_table) RETURNS oid
-LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-BEGIN
-    RETURN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relname = tracked.table_name AND n.nspname = tracked.schema_name AND c.relkind IN ('r', 'p'));
 END
 $$;
 

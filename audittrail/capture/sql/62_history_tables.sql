@@ -42,11 +42,28 @@ BEGIN
     IF cardinality(audittrail.key_columns(live)) > 0 THEN
         PERFORM audittrail.create_key_index(format('audittrail.%I', history_name)::regclass, audittrail.key_columns(live));
     END IF;
+    PERFORM audittrail.identify_rows(format('audittrail.%I', history_name)::regclass);
     PERFORM audittrail.create_guard(format('audittrail.%I', history_name)::regclass);
     PERFORM audittrail.create_reclosing(format('audittrail.%I', history_name)::regclass);
     RETURN columns;
 END
 $$;
+
+-- Let a table of ours be published: PostgreSQL refuses to update or delete rows of a published table that it could not tell apart
+-- elsewhere. No index tells all of them apart for ever, since keys change; the whole row does. An INSERT pays nothing for that, an
+-- UPDATE and a DELETE of ours write the old row to the WAL, where wal_level is logical.
+CREATE OR REPLACE FUNCTION audittrail.identify_rows(of_table regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (SELECT relreplident FROM pg_class WHERE oid = of_table) <> 'f' THEN
+        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', of_table);
+    END IF;
+END
+$$;
+
+SELECT audittrail.identify_rows(c.oid::regclass) FROM pg_catalog.pg_class c
+ WHERE c.relnamespace = 'audittrail'::regnamespace AND c.relkind = 'r'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary);
 
 -- Rename a history table with its indexes and capture functions. What has the name already makes room.
 CREATE OR REPLACE FUNCTION audittrail.rename_history(tracked_id int, new_name text) RETURNS void

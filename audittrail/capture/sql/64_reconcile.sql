@@ -136,12 +136,7 @@ DECLARE
     statements text[];
     continues  boolean := audittrail.continues_statement();
 BEGIN
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
-    IF audittrail.tied_relation(tracked) <> tracked.relation THEN
-        -- Restored from a dump: the table has got another oid, its columns other numbers.
-        UPDATE audittrail.tracked_table t SET relation = audittrail.tied_relation(tracked), fingerprint = ''
-         WHERE t.id = tracked_id RETURNING * INTO tracked;
-    END IF;
+    tracked := audittrail.tie(tracked_id);
     IF audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;

@@ -50,7 +50,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
 BEGIN
-    SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    tracked := audittrail.tie(tracked_id);
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
     IF tracked.key = '{}' THEN
         RETURN 0;
@@ -77,7 +77,8 @@ END
 $$;
 
 -- Compare a table with the last versions of its rows. One row for each kind of difference that was found:
--- 'missing' (a row without a living version), 'extra' (a living version without a row), 'different' (other values).
+-- 'missing' (a row without a living version), 'extra' (a living version without a row), 'different' (other values), and
+-- 'orphaned' (versions whose revision is missing, as after a restore of parts; the example is the number of one of the revisions).
 CREATE OR REPLACE FUNCTION audittrail.verify(tracked_id int)
 RETURNS TABLE (kind text, rows bigint, example text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -86,6 +87,9 @@ DECLARE
     parts   jsonb;
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+    RETURN QUERY EXECUTE format(
+        'SELECT ''orphaned'', count(*), min(v.revision_id)::text FROM audittrail.%I v'
+        ' WHERE NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = v.revision_id) HAVING count(*) > 0', tracked.history_name);
     IF tracked.key = '{}' THEN
         RETURN;  -- nothing tells its rows apart
     END IF;

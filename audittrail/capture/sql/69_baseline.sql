@@ -21,6 +21,7 @@ DECLARE
     reached text[];
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id AND until_version IS NULL FOR UPDATE;
+    tracked := audittrail.tie(tracked_id);
     IF NOT tracked.baseline_complete AND audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;

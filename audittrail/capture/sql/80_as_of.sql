@@ -98,7 +98,7 @@ DECLARE
     past_row text := (SELECT string_agg(format('h.%I AS %I', c.history, c.name), ', ' ORDER BY c.attnum)
                         FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text) WHERE c.history IS NOT NULL);
 BEGIN
-    RETURN audittrail.parts_of(tracked) || (
+    RETURN audittrail.parts_of(audittrail.tied(tracked)) || (
         SELECT jsonb_build_object(
                    'past', array_agg(coalesce(e.excluded, c.past) ORDER BY c.attnum),
                    'present', array_agg(coalesce(e.excluded, format('b.%1$I AS %1$I', c.name)) ORDER BY c.attnum))
@@ -135,6 +135,13 @@ BEGIN
     IF at > clock_timestamp() - interval '10 ms' THEN
         PERFORM pg_sleep(0.01);
     END IF;
+    WHILE pg_is_in_recovery() AND coalesce(pg_last_xact_replay_timestamp() <= at, true) LOOP
+        IF clock_timestamp() > statement_timestamp() + interval '5 seconds' THEN
+            RAISE EXCEPTION 'audittrail: this standby has not replayed what was committed by %, or nothing has been committed since', at
+                USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time.';
+        END IF;
+        PERFORM pg_sleep(0.005);
+    END LOOP;
     PERFORM audittrail.wait_for_commits();
 END
 $$;
@@ -151,13 +158,21 @@ DECLARE
     columns  text;
     parts    jsonb;
 BEGIN
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE relation = wanted;
+    tracked := audittrail.find_tracked(wanted);
+    IF tracked.id IS NULL THEN
+        SELECT * INTO tracked FROM audittrail.tracked_table WHERE relation = wanted;
+    END IF;
     IF tracked.id IS NULL THEN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
     PERFORM audittrail.wait_for_time(at, tracked.closed_through);
-    SELECT committed INTO tick FROM audittrail.revision WHERE committed_at <= at ORDER BY committed_at DESC, committed DESC LIMIT 1;
+    tick := audittrail.newest_tick();
+    -- Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.
+    IF NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.committed = tick AND r.committed_at <= at
+                      AND r.id = ANY (ARRAY(SELECT audittrail.open_at(tick - 1)) || (tick - 1))) THEN
+        SELECT committed INTO tick FROM audittrail.revision WHERE committed_at <= at ORDER BY committed_at DESC, committed DESC LIMIT 1;
+    END IF;
     SELECT coalesce((SELECT committed FROM audittrail.revision WHERE id = tracked.since_revision), tracked.since_version) INTO since;
     IF tracked.kept_from > greatest(coalesce(tick, 0), since) THEN
         RAISE EXCEPTION 'audittrail: the history of % is kept only since %; what was before was pruned on %', pg_typeof(of_table), tracked.kept_since, tracked.pruned_at

@@ -12,7 +12,7 @@ BEGIN
         EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I v WHERE v.version >= $1 AND v.version <= $2 AND v.revision_id = $1 AND v.operation <> ''B'')',
                        tracked.history_name) INTO found USING number, final;
         IF found THEN
-            RETURN NEXT tracked.relation;
+            RETURN NEXT audittrail.tied_relation(tracked);
         END IF;
     END LOOP;
 END

@@ -9,11 +9,10 @@
 CREATE OR REPLACE FUNCTION audittrail.settled_tick(patience interval DEFAULT '5 seconds') RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tick bigint := (SELECT max(committed) FROM (SELECT committed FROM audittrail.revision WHERE committed_at IS NOT NULL
-                                                 ORDER BY committed_at DESC LIMIT 1000) newest);
+    tick bigint := audittrail.newest_tick();
 BEGIN
     PERFORM audittrail.wait_for_commits(patience);
-    RETURN coalesce(tick, 0);
+    RETURN tick;
 END
 $$;
 

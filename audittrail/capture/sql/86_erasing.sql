@@ -36,6 +36,7 @@ DECLARE
     ignored text := set_config('audittrail.unguarded', 'on', true);
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
+        tracked := audittrail.tied(tracked);
         later := greatest(tracked.kept_from, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version)) > tick;
         EXECUTE format('DELETE FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick));
         ignored := set_config('audittrail.closing', 'on', true);

@@ -17,6 +17,7 @@ from audittrail.management.subcommands import (
     restore,
     rollback,
     show,
+    standins,
     status,
     sync,
     undo,
@@ -38,5 +39,6 @@ SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
     prune,
     ledger,
     grant,
+    standins,
     uninstall,
 )

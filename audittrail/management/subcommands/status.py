@@ -37,7 +37,10 @@ def run(call: Call) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         call.write("  ".join([*cells, row[3]]).rstrip())
     for change in sync.pending(call.connection):
-        if change.action in ("created", "skipped"):
+        if change.table == sync.CLOCK:
+            attention = True
+            call.write(f"{change.table}: {change.detail}; run sync")
+        elif change.action in ("created", "skipped"):
             attention = attention or change.action == "created"
             created = change.action == "created"
             call.write(
@@ -61,6 +64,8 @@ def _state(recorded: sync.Recorded) -> str:
         return "another table has its name; run sync"
     if recorded.faults:
         return "; ".join(recorded.faults)
+    if recorded.subscriptions:
+        return f"rows that come by the subscription {', '.join(recorded.subscriptions)} are not recorded; run verify --repair"
     if not recorded.in_step:
         return "out of step; run sync"
     return "ok" if recorded.baseline_complete else "baseline incomplete; run backfill"

@@ -37,10 +37,10 @@ def run(call: Call) -> None:
             call.write(str(finding), error=True)
         if not findings and call.verbosity > 1:
             call.write(f"{recorded.table}: ok")
-        if call.options["repair"] and any(finding.rows for finding in findings):
+        if call.options["repair"] and any(finding.can_be_recorded for finding in findings):
             verify.repair(recorded, call.connection.alias)
             call.write(f"{recorded.table}: recorded")
-            findings = [finding for finding in findings if not finding.rows]
+            findings = [finding for finding in findings if not finding.can_be_recorded]
         faulty += bool(findings)
     if faulty:
         raise CommandError(

@@ -1,0 +1,1 @@
+"""What a DBA does: backups, replicas, replication, upgrades."""
