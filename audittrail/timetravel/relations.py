@@ -123,7 +123,7 @@ def _scope(queryset: Any) -> Any:
 def _prefetching_past(live: Any) -> Any:
     @wraps(live)
     def get_prefetch_querysets(self: Any, instances: Any, querysets: Any = None) -> Any:
-        moment = moment_of(instances[0])
+        moment = moment_of(instances[0]) if instances else None
         given = list(querysets or ())
         for queryset in given:
             if moment_read(queryset) != moment:

@@ -61,9 +61,11 @@ def _plain(value: Any, told: Collection[str] = ()) -> Any:
     if isinstance(value, memoryview):
         return bytes(value)
     if isinstance(value, models.Model):
-        excluded = tracking.options_of(type(value)).exclude
+        # Passwords are never stored, and what is ignored, as when a user logged in last, is not known exactly.
+        options = tracking.options_of(type(value))
+        unknown = {*options.exclude, *options.ignore}
         names = {
-            field.attname for field in value._meta.concrete_fields if field.name not in excluded
+            field.attname for field in value._meta.concrete_fields if field.name not in unknown
         }
         kept = {
             name: _plain(found) for name, found in vars(value).items() if name in {*names, *told}

@@ -127,3 +127,9 @@ def test_a_manager_that_gives_away_a_queryset_that_it_keeps_finds_it_as_it_was(
     assert state(Keeping.kept) == before
     assert history.of(Regular).deleted().count() == 1
     assert state(Keeping.kept) == before
+
+
+def test_nothing_is_prefetched_for_no_objects(created: Revision) -> None:
+    key: Any = TaggedNote.target
+    assert list(key.get_prefetch_querysets([])[0]) == []
+    prefetch_related_objects([], "target")
