@@ -61,6 +61,9 @@ RETYPES = {
     "boolean": ("text",),
 }
 
+#: Histories a session plays: PostgreSQL looks at all plans that a session keeps whenever a table changes, and their functions are many.
+SESSION = 20
+
 SETTINGS = (
     "SET TimeZone = 'Asia/Kolkata'",
     "SET DateStyle = 'SQL, DMY'",
@@ -489,6 +492,9 @@ def main() -> int:
             for seed in range(options.seed, options.seed + options.histories):
                 if time.monotonic() - started > options.seconds:
                     break
+                if played % SESSION == 0:
+                    honest.connection.close()
+                    honest.connection = server.connect("honest", autocommit=True)
                 try:
                     honest.play(seed, options.steps)
                     if seed % options.restore_every == 0:
@@ -501,7 +507,7 @@ def main() -> int:
                 if played % 100 == 0:
                     print(f"{played} histories, {time.monotonic() - started:.0f} s", flush=True)
             print(f"{played} honest histories without an alarm: {honest.played}")
-            connection.close()
+            honest.connection.close()
     return 0
 
 
