@@ -39,11 +39,11 @@ class AuditTrailConfig(AppConfig):
 
 def _before_migrate(*, using: str, plan: Any = None, **kwargs: Any) -> None:
     """Say clearly why a database can't hold audittrail, and tell it what columns to come are not to be stored."""
-    from django.db import connections, router
+    from django.db import connections
 
-    from audittrail.capture import install, sync
+    from audittrail.capture import install, schemas, sync
 
-    if plan is not None and router.allow_migrate(using, "audittrail"):
+    if plan is not None and schemas.holds_history(using):
         install.raise_if_impossible(connections[using])
         sync.announce(connections[using])
 
@@ -54,15 +54,15 @@ def _after_migrate(
     """Bring tracking in step with the schema that `migrate` leaves behind."""
     from django.contrib.auth import get_user_model
     from django.core.management.base import CommandError
-    from django.db import connections, router
+    from django.db import connections
 
-    from audittrail.capture import install, sync
+    from audittrail.capture import install, schemas, sync
     from audittrail.exceptions import LockedError
 
     if plan is None:
         return  # `flush` sends the signal too, and leaves the schema as it is
     connection = connections[using]
-    if not install.is_supported(connection) or not router.allow_migrate(using, "audittrail"):
+    if not install.is_supported(connection) or not schemas.holds_history(using):
         return
     if any(backwards and migration.app_label == "audittrail" for migration, backwards in plan):
         return  # audittrail is being taken out

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail import conf
-from audittrail.capture import install, tracking
+from audittrail.capture import install, schemas, tracking
 from audittrail.capture.locking import patiently
 from audittrail.exceptions import LockedError, NotInstalledError
 
@@ -130,7 +130,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
             "SELECT t.id FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
             " WHERE t.until_version IS NULL AND (c.oid IS NULL OR"
             " t.relation IN (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) u (name)))",
-            [[connection.ops.quote_name(name) for name in sorted(unwanted)]],
+            [[schemas.named(connection, name) for name in sorted(unwanted)]],
         )
         ended = {number for (number,) in cursor.fetchall()}
     for recorded in registry(connection) if ended else ():
@@ -162,9 +162,12 @@ def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Itera
             "   JOIN pg_class c ON c.oid = CASE WHEN t.relation IN (SELECT oid FROM model) THEN t.relation ELSE audittrail.tied_relation(t) END"
             "   JOIN pg_namespace n ON n.oid = c.relnamespace"
             "  CROSS JOIN LATERAL audittrail.tracking_state(c.oid, t.excluded, t.ignored, NULL) s"
-            "  WHERE t.until_version IS NULL AND c.oid NOT IN (SELECT oid FROM model) AND s.state <> 'unchanged'"
+            "  WHERE t.until_version IS NULL AND n.nspname = coalesce(%s, n.nspname) AND c.oid NOT IN (SELECT oid FROM model) AND s.state <> 'unchanged'"
             "  ORDER BY n.nspname, c.relname",
-            [[connection.ops.quote_name(name) for name in tables]],
+            [
+                [schemas.named(connection, name) for name in tables],
+                schemas.tenant_of(connection),
+            ],
         )
         for table, qualified, excluded, ignored, state, detail in cursor.fetchall():
             yield Change(table, state, detail, arguments=[qualified, excluded, ignored, None])
@@ -172,10 +175,10 @@ def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Itera
 
 def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> list[Any]:
     return [
-        connection.ops.quote_name(table.table),
+        schemas.named(connection, table.table),
         list(table.exclude),
         list(table.ignore),
-        table.history,
+        schemas.wanted_history(connection, table.table),
     ]
 
 

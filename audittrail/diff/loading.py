@@ -10,10 +10,9 @@ from typing import Any, Final
 from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import tracking
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
-from audittrail.diff.statements import Fragment
+from audittrail.diff.statements import Fragment, history_name
 from audittrail.revisions.versions import Version, stored_column
 
 #: A date or time if Python has it; one before Christ, or an infinite one, is told by its text.
@@ -105,12 +104,11 @@ def dropped_columns(model: type[Version], name: str) -> Fragment:
         for field in model.tracked_model._meta.local_concrete_fields
         if field.column
     ]
-    history = tracking.history_name(model.tracked_model._meta.db_table)
     return sql.SQL(
-        "CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped"
+        "CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(format('audittrail.%I', {history})) AND a.attnum > 0 AND NOT a.attisdropped"
         " AND a.attname <> ALL ({known}::text[])) THEN to_jsonb({row}.*) - {known}::text[] END"
     ).format(
-        table=sql.Literal(f'audittrail."{history}"'),
+        history=history_name(model),
         known=sql.Literal([*known, "superseded"]),
         row=sql.Identifier(name),
     )

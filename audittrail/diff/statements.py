@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import tracking
+from audittrail.capture import schemas
 from audittrail.revisions.versions import Version, version_name
 from audittrail.timetravel.scope import SCHEMA_TRICK
 
@@ -19,9 +19,33 @@ T = TypeVar("T")
 Fragment: TypeAlias = Any
 
 
+class _OfHistory(sql.Composable):  # type: ignore[name-defined, misc]
+    """The history table of a table, or its name as a string: which one that is, the connection says that the statement is for."""
+
+    def __init__(self, table: str, as_string: bool = False) -> None:
+        super().__init__(table)
+        self._table = table
+        self._is_string = as_string
+
+    def _found(self, context: Any) -> Any:
+        name = schemas.history_in(context, self._table)
+        return sql.Literal(name) if self._is_string else sql.Identifier("audittrail", name)
+
+    def as_string(self, context: Any = None) -> str:
+        return str(self._found(context).as_string(context))
+
+    def as_bytes(self, context: Any = None) -> bytes:
+        return bytes(self._found(context).as_bytes(context))
+
+
 def history_table(model: type[Version]) -> Fragment:
     """Return the history table that a version model reads."""
-    return sql.Identifier("audittrail", tracking.history_name(model.tracked_model._meta.db_table))
+    return _OfHistory(model.tracked_model._meta.db_table)
+
+
+def history_name(model: type[Version]) -> Fragment:
+    """Return the name of the same as a string."""
+    return _OfHistory(model.tracked_model._meta.db_table, as_string=True)
 
 
 def live_table(model: type[models.Model]) -> Fragment:
@@ -62,10 +86,9 @@ def live_rows(model: type[Version], name: str, since: int) -> Fragment:
 
 def since_version(model: type[Version]) -> Fragment:
     """Return the query for the version at which the tracking of a table began, if need be anew."""
-    name = tracking.history_name(model.tracked_model._meta.db_table)
     return sql.SQL(
         "coalesce((SELECT since_version FROM audittrail.tracked_table WHERE history_name = {}), 0)"
-    ).format(sql.Literal(name))
+    ).format(history_name(model))
 
 
 def key_fields(model: type[Version]) -> list[Any]:

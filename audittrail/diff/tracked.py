@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import tracking
+from audittrail.capture import schemas
 from audittrail.exceptions import TrackedLaterError
 from audittrail.timetravel import tables
 
@@ -77,8 +77,9 @@ def tracked_tables(
     models_: Iterable[type[models.Model]], using: str
 ) -> dict[type[models.Model], TrackedTable]:
     """Return what a database knows of the tables of some models; those are missing that it never tracked."""
-    names = {tracking.history_name(model._meta.db_table): model for model in models_}
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    names = {schemas.history_of(connection, model._meta.db_table): model for model in models_}
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.history_name, t.id, t.table_name,"
             " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"

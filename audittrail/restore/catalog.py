@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connections, models
 
-from audittrail.capture import tracking
+from audittrail.capture import schemas, tracking
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,15 @@ SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text
   FROM audittrail.tracked_table t
   JOIN pg_class c ON c.oid = audittrail.tied_relation(t) JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE t.until_version IS NULL AND t.key <> '{}'
+ WHERE t.until_version IS NULL AND t.key <> '{}' AND n.nspname = coalesce(%s, n.nspname)
  ORDER BY t.id
 """
 
 
 def load(cursor: Any, using: str) -> dict[int, Table]:
-    """Return the tables that a database tracks now, by the oid of their relation."""
+    """Return the tables that a database tracks now, by the oid of their relation; where there are tenants, those of one alone."""
     by_relation = _models(cursor, using)
-    cursor.execute(_TABLES)
+    cursor.execute(_TABLES, [schemas.tenant_of(connections[using])])
     found: dict[int, Table] = {}
     for number, relation, schema, name, history, key, columns in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
@@ -116,8 +116,11 @@ def load(cursor: Any, using: str) -> dict[int, Table]:
 
 def _models(cursor: Any, using: str) -> dict[int, type[models.Model]]:
     """Return the tracked models by the oid of their table."""
-    quote = connections[using].ops.quote_name
-    tables = {quote(table.table): table.model for table in tracking.tracked_tables(using)}
+    connection = connections[using]
+    tables = {
+        schemas.named(connection, table.table): table.model
+        for table in tracking.tracked_tables(using)
+    }
     cursor.execute(
         "SELECT name, to_regclass(name)::oid::bigint FROM unnest(%s::text[]) name", [[*tables]]
     )

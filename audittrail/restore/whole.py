@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.db import connections
+
+from audittrail.capture import schemas
 from audittrail.exceptions import RestoreError, TrackedLaterError
 from audittrail.restore.catalog import Table
 from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
@@ -87,6 +90,15 @@ class RollingBack(RestoringAll):
 
     kind = "rollback"
     _erased = (0, 0)
+
+    def __init__(self, revision: BaseRevision) -> None:
+        super().__init__(revision)
+        tenant = schemas.tenant_of(connections[self.using])
+        if tenant is not None:
+            raise RestoreError(
+                f"Later revisions can't be rolled back for the tenant {tenant!r} alone: those of the other tenants would be erased with "
+                "them. Use restore_all(), which brings back this tenant's tables as a new revision."
+            )
 
     def erased(self, staging: Staging) -> tuple[int, int] | None:
         """Return how many revisions and versions are erased."""

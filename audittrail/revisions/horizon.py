@@ -16,6 +16,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.sql import Query
 
+from audittrail.capture import schemas, tracking
+
 M = TypeVar("M", bound=models.Model)
 
 #: How wrong a server's clock may have been. Ticks alone say which revisions lie before the horizon; times are compared as well, with
@@ -54,14 +56,27 @@ class HistoryQuery(Query):
         horizon = _horizon.get()
         # Each part of a combined query, such as a UNION, is compiled by this method too, and gets the condition there.
         if horizon is None or self.combinator:
-            return super().get_compiler(using, connection, elide_empty)
+            return _in_place(super().get_compiler(using, connection, elide_empty))
         tick = horizon.tick_in(using or connection.alias)
         seen: Any = self.clone()
         for path in seen.model.tick_paths:
             seen.add_q(Q(**{f"{path}__lte": tick}))
         if seen.model.time_path:
             seen.add_q(Q(**{f"{seen.model.time_path}__lte": horizon.at + CLOCK_ERROR}))
-        return Query.get_compiler(seen, using, connection, elide_empty)
+        return _in_place(Query.get_compiler(seen, using, connection, elide_empty))
+
+
+def _in_place(compiler: Any) -> Any:
+    """Let a compiler name the history table that its connection means: each schema with a table of the name has one of its own."""
+    tracked = getattr(compiler.query.model, "tracked_model", None)
+    if tracked is not None:
+        meta = compiler.query.model._meta
+        found = schemas.history_of(compiler.connection, tracked._meta.db_table)
+        if found != tracking.history_name(tracked._meta.db_table):
+            name = compiler.connection.ops.quote_name
+            # Where the compiler looks before it quotes a name.
+            compiler.quote_cache[meta.db_table] = f"{name('audittrail')}.{name(found)}"
+    return compiler
 
 
 class HistoryQuerySet(models.QuerySet[M]):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
 
-from audittrail.capture import tracking
+from audittrail.capture import schemas
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Version
@@ -160,7 +160,7 @@ def history_of(using: str, model: type[models.Model] | None, table: str) -> Hist
     """
     with connections[using].cursor() as cursor:
         if model is not None:
-            name = tracking.history_name(table)
+            name = schemas.history_of(connections[using], table)
             cursor.execute(_HISTORY.format("t.history_name"), [name])
         else:
             cursor.execute(_HISTORY.format("t.table_name, t.history_name"), [table])

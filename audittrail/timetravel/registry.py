@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db import DatabaseError
 
 from audittrail import conf
-from audittrail.capture import tracking
+from audittrail.capture import schemas, tracking
 from audittrail.timetravel import tables, views
 from audittrail.timetravel.past_query import PastQuery
 from audittrail.timetravel.scope import Scope
@@ -31,10 +31,14 @@ _NOT_FOUND: Final = ("42703", "42P01", "42804", "42883")
 #: Names that are not tracked tables are remembered as well. When there are more than this, all are forgotten.
 _KEPT: Final = 10_000
 
-_FIND = (
-    "SELECT DISTINCT ON (n.name) n.name, t.id, audittrail.reading(t), t.closed_through, t.tail_from, t.kept_from FROM unnest(%s::text[]) n (name)"
-    " JOIN audittrail.tracked_table t ON t.table_name = n.name OR t.schema_name || '.' || t.table_name = n.name"
-    " ORDER BY n.name, audittrail.tied_relation(t) = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC"
+#: A name is that of a table as the session finds it; one of a scope may have the schema in front of it.
+_FIND: Final = (
+    "SELECT n.name, t.id, CASE WHEN f.id IS NOT NULL THEN quote_ident(n.name) END, audittrail.reading(t),"
+    " t.closed_through, t.tail_from, t.kept_from"
+    " FROM unnest(%s::text[]) n (name)"
+    " CROSS JOIN LATERAL audittrail.tracked_as(quote_ident(n.name)) f"
+    " JOIN audittrail.tracked_table t ON t.id = coalesce(f.id,"
+    " (SELECT max(q.id) FROM audittrail.tracked_table q WHERE q.schema_name || '.' || q.table_name = n.name))"
 )
 
 
@@ -43,19 +47,25 @@ class Known:
     """A tracked table: its number in the registry, what was read about it, and the queries for its rows."""
 
     id: int
+    #: Its name as a session finds it by the search_path, for SQL; None if its schema was named.
+    name: str | None
     read: str
-    table: PastTable | None
+    table: PastTable
     scopes: dict[str, PastQuery] = field(default_factory=dict)
 
     @property
     def progress(self) -> tuple[int, ...]:
         """How far the table is closed, and pruned."""
-        return (*self.table.closing, self.table.kept_from) if self.table else (0, 0, 0)
+        return (*self.table.closing, self.table.kept_from)
 
     def check(self, tick: int) -> str:
-        """Return the SQL condition that fails if the table has changed since, is closed less far where it is read, or pruned further."""
+        """Return the SQL condition that fails if the table has changed since, is closed less far where it is read, or pruned further.
+
+        It fails as well where the session means another table by the name.
+        """
         through, tail, _ = self.progress
-        return f"audittrail.reads_as_before({self.id}, '{self.read}', {through}, {tail}, {tick})"
+        name = "NULL" if self.name is None else "'" + self.name.replace("'", "''") + "'"
+        return f"audittrail.reads_as_before({self.id}, '{self.read}', {through}, {tail}, {tick}, {name})"
 
     def query_of(self, scope: Scope, live: Any, tick: int) -> str:
         """Return the query for the rows of a scope as of a tick."""
@@ -66,21 +76,22 @@ class Known:
                     [scope.kind, self.id],
                 )
                 self.scopes[scope.kind] = PastQuery(*cursor.fetchone())
-        tail = self.table.closing[1] if self.table else 0
+        tail = self.table.closing[1]
         return self.scopes[scope.kind].filled(tick=tick, tail=tail, revision=scope.revision)
 
 
 @dataclass
 class Transaction:
-    """What was looked up in a transaction: tables by name, and ticks that are settled for it."""
+    """What was looked up in a transaction: tables by place and name, and ticks that are settled for it."""
 
     mark: object
     generation: int
-    seen: dict[str, Known | None] = field(default_factory=dict)
+    seen: dict[tuple[str, str], Known | None] = field(default_factory=dict)
     ticks: set[int] = field(default_factory=set)
 
 
-_known: dict[tuple[str, str], dict[str, Known | None]] = {}
+#: By database and place (`schemas.place_of`): what its names mean.
+_known: dict[tuple[str, str, str], dict[str, Known | None]] = {}
 _generation = 0
 
 
@@ -103,12 +114,14 @@ def lookup(
     Takes the tick as of which they are to be read. With `verify` the database is asked, whatever is known already.
     """
     settings = live.settings_dict
-    known = _known.setdefault((live.alias, f"{settings['NAME']}@{settings['HOST']}"), {})
+    place = schemas.place_of(live)
+    known = _known.setdefault((live.alias, f"{settings['NAME']}@{settings['HOST']}", place), {})
     if (transaction := transaction_of(live)) is not None:
         # The snapshot of this transaction may be older than what others have looked up meanwhile, so it looks for itself.
-        if unsure := names - transaction.seen.keys():
-            transaction.seen |= _load(live, known, unsure)
-        return {name: found for name in names if (found := transaction.seen[name]) is not None}
+        seen = transaction.seen
+        if unsure := frozenset(name for name in names if (place, name) not in seen):
+            seen |= {(place, name): found for name, found in _load(live, known, unsure).items()}
+        return {name: found for name in names if (found := seen[place, name]) is not None}
     unsure = names if verify else frozenset(name for name in names if _is_unsure(known, name, tick))
     found_now = _load(live, known, unsure) if unsure else {}
     return {
@@ -122,7 +135,7 @@ def _is_unsure(known: dict[str, Known | None], name: str, tick: int) -> bool:
     if name not in known:
         return True
     found = known[name]
-    return found is not None and found.table is not None and found.table.may_be_behind(tick)
+    return found is not None and found.table.may_be_behind(tick)
 
 
 def _load(
@@ -132,27 +145,21 @@ def _load(
         known.clear()
     with live.cursor() as cursor:
         cursor.execute(_FIND, [sorted(names)])
-        found = {
-            name: (number, read, progress) for name, number, read, *progress in cursor.fetchall()
-        }
+        found = {name: row for name, *row in cursor.fetchall()}
         changed = {
             name
-            for name, (number, read, progress) in found.items()
+            for name, (number, _, read, *progress) in found.items()
             if (old := known.get(name)) is None
-            or (old.id, old.read) != (number, read)
-            or (old.table is not None and old.progress != tuple(progress))
+            or (old.id, old.read, old.progress) != (number, read, tuple(progress))
         }
-        loaded = tables.load(cursor, frozenset(changed)) if changed else {}
-    result: dict[str, Known | None] = {}
-    for name in names:
-        if name not in found:
-            result[name] = None
-        elif name in changed:
-            result[name] = Known(*found[name][:2], loaded.get(name))
-        else:
-            result[name] = known[name]
-            if (same := known[name]) is not None and same.table is not None:
-                same.table.renew()
+        loaded = tables.load(cursor, [found[name][0] for name in changed]) if changed else {}
+    result: dict[str, Known | None] = dict.fromkeys(names)
+    for name, (number, called, read, *_) in found.items():
+        if name in changed:
+            result[name] = Known(number, called, read, loaded[number])
+        elif (same := known[name]) is not None:
+            result[name] = same
+            same.table.renew()
     known.update(result)
     return result
 
@@ -172,6 +179,7 @@ def forget(**kwargs: Any) -> None:
     """Look every table up again; for whatever changes tracking in this process, also as a receiver of a signal."""
     global _generation
     _known.clear()
+    schemas.forget()
     views.forget()
     _generation += 1
 

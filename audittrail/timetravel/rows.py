@@ -25,7 +25,7 @@ def rows_as_of(cursor: Any, number: int, moment: Moment) -> str:
 
     Raises `TrackedLaterError` for a moment at which the table was not tracked.
     """
-    return tables.load_number(cursor, number).as_of(moment)
+    return tables.load(cursor, [number])[number].as_of(moment)
 
 
 def deleted_rows(cursor: Any, number: int, moment: Moment) -> str:
@@ -42,7 +42,7 @@ def last_rows(cursor: Any, number: int, moment: Moment) -> str:
 
 
 def _scope(cursor: Any, number: int, moment: Moment, scope: str) -> str:
-    tail = tables.load_number(cursor, number).closing[1]
+    tail = tables.load(cursor, [number])[number].closing[1]
     cursor.execute(
         "SELECT audittrail.past_query(t, %s) FROM audittrail.tracked_table t WHERE t.id = %s",
         [scope, number],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -89,23 +90,12 @@ class PastTable:
         self.looked_up[0] = monotonic()
 
 
-def load(cursor: Any, names: frozenset[str]) -> dict[str, PastTable]:
-    """Return the tables of the given names that are or were tracked.
-
-    Of several tables of one name the one on the search path counts, otherwise the last that was tracked.
-    """
+def load(cursor: Any, numbers: list[int]) -> dict[int, PastTable]:
+    """Return the tables of some numbers in the registry."""
     cursor.execute(
-        f"SELECT DISTINCT ON (t.table_name) {_COLUMNS} FROM audittrail.tracked_table t WHERE t.table_name = ANY (%s)"
-        " ORDER BY t.table_name, audittrail.tied_relation(t) = to_regclass(quote_ident(t.table_name))::oid DESC NULLS LAST, t.id DESC",
-        [sorted(names)],
+        f"SELECT t.id, {_COLUMNS} FROM audittrail.tracked_table t WHERE t.id = ANY (%s)", [numbers]
     )
-    return {row[0]: _past_table(row) for row in cursor.fetchall()}
-
-
-def load_number(cursor: Any, number: int) -> PastTable:
-    """Return the table of a number in the registry."""
-    cursor.execute(f"SELECT {_COLUMNS} FROM audittrail.tracked_table t WHERE t.id = %s", [number])
-    return _past_table(cursor.fetchone())
+    return {number: _past_table(row) for number, *row in cursor.fetchall()}
 
 
 _COLUMNS: Final = (
@@ -116,7 +106,7 @@ _COLUMNS: Final = (
 )
 
 
-def _past_table(row: tuple[Any, ...]) -> PastTable:
+def _past_table(row: Sequence[Any]) -> PastTable:
     name, since, since_at, until, until_at, query, through, tail, *rest, later, later_subplan = row
     conditions = (PastQuery(later), PastQuery(later_subplan))
     head = (name, since, since_at, until, until_at, PastQuery(query), (through, tail))

@@ -17,7 +17,11 @@ COUNTS = (1, FEW_TABLES + 1)
 def known(connection: Any, names: Iterable[str]) -> dict[str, PastTable]:
     """Return what time travel knows of tables now."""
     with connection.cursor() as cursor:
-        return tables.load(cursor, frozenset(names))
+        cursor.execute(
+            "SELECT id FROM audittrail.tracked_table WHERE table_name = ANY (%s)", [[*names]]
+        )
+        found = tables.load(cursor, [number for (number,) in cursor.fetchall()])
+    return {table.name: table for table in found.values()}
 
 
 def as_of(connection: Any, past: PastTable, tick: int, columns: str, count: int = 1) -> list[Any]:

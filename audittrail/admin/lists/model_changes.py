@@ -22,8 +22,7 @@ from audittrail.admin.display.operations import Badge
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import attributes
-from audittrail.capture import tracking
-from audittrail.diff.statements import fetch
+from audittrail.diff.statements import fetch, history_table
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, version_model, version_name
 
@@ -182,7 +181,7 @@ def _count(
     arms = [
         sql.SQL(_COUNT).format(
             position=sql.Literal(position),
-            history=_history(visible.model),
+            history=history_table(version_model(visible.model)),
             ranges=condition,
             numbers=_array(numbers),
             limit=sql.Literal(COUNTED + 1),
@@ -201,7 +200,7 @@ def _count_some(
     arms = [
         sql.SQL(_COUNT_SOME).format(
             position=sql.Literal(position),
-            history=_history(shown[position].model),
+            history=history_table(version_model(shown[position].model)),
             numbers=_array([revision.pk for revision in revisions]),
             ends=_array([revision.committed or revision.pk for revision in revisions]),
             limit=sql.Literal(MANY),
@@ -221,10 +220,6 @@ def _rows_seen(
     rows = found.values("revision_id", "operation", *names)[:MANY]
     seen = reader.seen(visible, rows, lambda row, name: row[version_name(name)])
     return [(row["revision_id"], row["operation"]) for row in seen]
-
-
-def _history(model: type[models.Model]) -> Any:
-    return sql.Identifier("audittrail", tracking.history_name(model._meta.db_table))
 
 
 def _array(numbers: Sequence[int]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import connections, models
 from django.db.models.fields.reverse_related import ForeignObjectRel, ManyToManyRel
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, OWN, RELATED, Source
 from audittrail.admin.permissions.fields import hidden_fields, related_names
-from audittrail.capture import lookups, tracking
+from audittrail.capture import lookups, schemas, tracking
 from audittrail.diff.parts import concrete
 from audittrail.exceptions import ConfigurationError
 from audittrail.revisions.versions import (
@@ -204,4 +204,4 @@ def _within_reach(database: str, found: Iterable[Source]) -> list[Source]:
 def _lookup(source: Source) -> tuple[str, tuple[str, ...]]:
     meta = version_model(source.model)._meta
     columns = tuple(str(meta.get_field(name).column) for name in source.condition)
-    return tracking.history_name(source.model._meta.db_table), columns
+    return schemas.history_of(connections[source.database], source.model._meta.db_table), columns

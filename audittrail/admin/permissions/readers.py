@@ -19,7 +19,7 @@ from audittrail.admin.permissions.models import (
     visible_models,
 )
 from audittrail.admin.permissions.rows import attributes, is_guarded, may_see_rows
-from audittrail.capture import install, tracking
+from audittrail.capture import install, schemas, tracking
 from audittrail.revisions.models import revision_model
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel import machine
@@ -61,7 +61,7 @@ class Reader:
         return {
             model: visible
             for model, visible in visible_models(self.site, self.request).items()
-            if tracking.history_name(model._meta.db_table) in self._present
+            if self._history_of(model) in self._present
         }
 
     @cached_property
@@ -72,6 +72,8 @@ class Reader:
             is_superuser(self.request)
             and all(model in everything for model in tracking.tracked_models())
             and not any(self.is_guarded(visible) for visible in everything.values())
+            # Other tenants have revisions in the same table.
+            and schemas.tenant_of(connections[self.database]) is None
         )
 
     def is_guarded(self, visible: VisibleModel) -> bool:
@@ -105,8 +107,11 @@ class Reader:
 
     def are_small(self, models: Iterable[type[models.Model]]) -> bool:
         """Return whether the history of some models is so little that it can be read as a whole."""
-        names = {tracking.history_name(model._meta.db_table) for model in models}
+        names = {self._history_of(model) for model in models}
         return sum(self._present.get(name, 0) for name in names) <= SMALL
+
+    def _history_of(self, model: type[models.Model]) -> str:
+        return schemas.history_of(connections[self.database], model._meta.db_table)
 
     @property
     def has_many_revisions(self) -> bool:
@@ -117,7 +122,7 @@ class Reader:
     def _present(self) -> dict[str, int]:
         """The history tables that are there and may be read, with their sizes in bytes."""
         connection = connections[self.database]
-        names = [tracking.history_name(model._meta.db_table) for model in tracking.tracked_models()]
+        names = [self._history_of(model) for model in tracking.tracked_models()]
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT c.relname, pg_relation_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -133,7 +138,7 @@ def databases() -> list[str]:
     found = [
         alias
         for alias in connections
-        if router.allow_migrate(alias, "audittrail") and install.is_supported(connections[alias])
+        if schemas.holds_history(alias) and install.is_supported(connections[alias])
     ]
     return sorted(found, key=lambda alias: alias != DEFAULT_DB_ALIAS)
 

@@ -20,6 +20,30 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE audittrail.shortened(table_name, 37) || '_' || left(md5(table_name), 8) || '_history' END
 $$;
 
+-- The name of the history table of a table of which others of the same name are tracked in other schemas: it begins with its own.
+CREATE OR REPLACE FUNCTION audittrail.qualified_history_name(schema_name text, table_name text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT audittrail.history_name(schema_name || '.' || table_name)
+$$;
+
+-- The name of the history table of a table for which a name is wanted: that name, unless a table of another schema that is called the
+-- same is tracked. "tracked" is its row in the registry, or an empty one: the name that it has stays.
+CREATE OR REPLACE FUNCTION audittrail.history_name_of(live oid, tracked audittrail.tracked_table, wanted text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN tracked.history_name = q.name THEN q.name
+                WHEN tracked.id IS NULL AND EXISTS (
+                     SELECT FROM audittrail.tracked_table o
+                       JOIN pg_namespace on_ ON on_.nspname = o.schema_name
+                       JOIN pg_class oc ON oc.relnamespace = on_.oid AND oc.relname = o.table_name
+                      WHERE o.table_name = c.relname AND o.schema_name <> n.nspname AND o.until_version IS NULL
+                        AND o.history_name IN (wanted, audittrail.qualified_history_name(o.schema_name, o.table_name))) THEN q.name
+                ELSE wanted END
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     CROSS JOIN LATERAL audittrail.qualified_history_name(n.nspname, c.relname) q (name)
+     WHERE c.oid = live
+$$;
+
 -- Create an empty history table, and return the columns of the live one as the registry has them.
 CREATE OR REPLACE FUNCTION audittrail.create_history(history_name text, live regclass, excluded_columns text[]) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -83,6 +107,27 @@ BEGIN
         END IF;
     END LOOP;
     UPDATE audittrail.tracked_table SET history_name = new_name WHERE id = tracked_id;
+END
+$$;
+
+-- Give the history table of a name, if it belongs to a table of another schema, the name that tells both apart. Who knows it by the
+-- old name then gets an error, and not the rows of the other.
+CREATE OR REPLACE FUNCTION audittrail.tell_apart(live oid, name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    other audittrail.tracked_table;
+BEGIN
+    SELECT t.* INTO other
+      FROM audittrail.tracked_table t
+      JOIN pg_class c ON c.oid = t.relation
+      JOIN pg_class l ON l.oid = live AND l.relname = c.relname AND l.relnamespace <> c.relnamespace
+     WHERE t.history_name = name AND t.until_version IS NULL;
+    IF other.id IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', other.relation::regclass);
+        PERFORM audittrail.rename_history(other.id, audittrail.qualified_history_name(other.schema_name, other.table_name));
+        SELECT * INTO other FROM audittrail.tracked_table WHERE id = other.id;
+        PERFORM audittrail.create_functions(other);
+    END IF;
 END
 $$;
 

@@ -99,7 +99,8 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is too long for the name of a history table', quote_ident(wanted_history)
             USING ERRCODE = 'name_too_long', HINT = 'Give a name of at most 54 bytes, or none.';
     END IF;
-    history := coalesce(wanted_history, tracked.history_name, audittrail.history_name(class.relname));
+    wanted_history := coalesce(wanted_history, tracked.history_name, audittrail.history_name(class.relname));
+    history := audittrail.history_name_of(live, tracked, wanted_history);
     IF tracked.id IS NOT NULL AND (audittrail.tracking_state(live, excluded_columns, ignored_columns, history)).state = 'unchanged' THEN
         RETURN 'unchanged';
     END IF;
@@ -113,6 +114,9 @@ BEGIN
 
     -- No statement on its way may meet a history table that its capture function knows otherwise.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+    IF history <> wanted_history THEN
+        PERFORM audittrail.tell_apart(live, wanted_history);
+    END IF;
     IF tracked.id IS NULL THEN
         tracked.id := audittrail.register(live, excluded_columns, history);
     ELSE
@@ -152,6 +156,10 @@ BEGIN
         ELSE
             PERFORM audittrail.untrack(tracked.id);
         END IF;
+    END IF;
+    IF tracked.schema_name <> (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live) THEN
+        PERFORM audittrail.make_room(history);  -- it belonged to a table of another schema, which is another table
+        tracked := NULL;
     END IF;
     IF tracked.id IS NULL THEN
         IF to_regclass(format('audittrail.%I', history)) IS NOT NULL THEN
@@ -196,7 +204,7 @@ BEGIN
     detail := '';
     IF state = 'changed' THEN
         detail := concat_ws(', ',
-            CASE WHEN tracked.history_name <> wanted_history THEN 'history table renamed' END,
+            CASE WHEN tracked.history_name <> audittrail.history_name_of(live, tracked, wanted_history) THEN 'history table renamed' END,
             CASE WHEN tracked.relation <> live OR tracked.fingerprint <> audittrail.fingerprint(live, tracked.history_name)
                       OR tracked.schema_name <> (SELECT nspname FROM pg_namespace WHERE oid = class.relnamespace) OR tracked.table_name <> class.relname
                  THEN 'columns, key, name, or columns of the history table' END,

@@ -19,16 +19,40 @@ LANGUAGE sql STABLE AS $$
                                                audittrail.named_relation(tracked), audittrail.generating(tracked.relation)))
 $$;
 
+-- The tracked table that a name means, quoted as in SQL and with its schema or without: the one that the session finds. It is known
+-- by its name if it has another oid since a dump was restored, and as the last of its schemas on the search_path if it was dropped.
+CREATE OR REPLACE FUNCTION audittrail.tracked_as(name text) RETURNS audittrail.tracked_table
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    parts   text[] := pg_catalog.parse_ident(name);
+    live    oid := pg_catalog.to_regclass(name);
+    path    name[] := pg_catalog.current_schemas(true);
+    tracked audittrail.tracked_table;
+BEGIN
+    IF pg_catalog.cardinality(parts) = 2 THEN
+        path := ARRAY[parts[1]]::name[];
+    ELSIF live IS NOT NULL THEN
+        path := ARRAY(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live);
+    END IF;
+    SELECT t.* INTO tracked
+      FROM audittrail.tracked_table t
+     WHERE t.table_name = parts[pg_catalog.cardinality(parts)] AND (t.relation = live OR t.schema_name::name = ANY (path))
+     ORDER BY (audittrail.tied_relation(t) = live) DESC NULLS LAST, pg_catalog.array_position(path, t.schema_name::name), t.id DESC LIMIT 1;
+    RETURN tracked;
+END
+$$;
+
 -- Whether a tracked table still is as an application read it, closed at least as far, and not pruned through the tick that is
--- to be read; fails if not, with an SQLSTATE of its own. An old snapshot, or a replica that lags behind, may see it closed less
--- far than the application has seen it elsewhere.
+-- to be read, and is what the session means by a name, if one is given; fails if not, with an SQLSTATE of its own. An old snapshot,
+-- or a replica that lags behind, may see it closed less far than the application has seen it elsewhere.
 -- Not really immutable: declared so, it is asked when the statement is planned, and costs nothing afterwards. What it
 -- stands beside names the history table, so PostgreSQL plans the statement again when that table changes.
-CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint, tick bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint, tick bigint, name text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id = tracked_id AND t.closed_through >= through AND t.tail_from >= tail
-                      AND t.kept_from <= tick AND audittrail.reading(t) = read) THEN
+                      AND t.kept_from <= tick AND audittrail.reading(t) = read
+                      AND (name IS NULL OR t.relation = pg_catalog.to_regclass(name)::oid OR (audittrail.tracked_as(name)).id = tracked_id)) THEN
         RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
             USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
     END IF;
