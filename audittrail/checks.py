@@ -181,7 +181,7 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
             checks.Warning(
                 f"Database {alias!r}: {found}.",
                 hint="Find out who did that. manage.py audittrail sync --reinstall puts functions and triggers right.",
-                id="audittrail.W015",
+                id="audittrail.W017",
             )
             for found in servercode.deviations(connection)
             if not found.is_tracking
