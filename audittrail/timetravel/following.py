@@ -148,9 +148,11 @@ class _ManagerOfObject:
 
 
 def _attributes_follow(model: Any) -> None:
-    for name, value in list(vars(model).items()):
-        if isinstance(value, BaseManager):
-            setattr(model, name, _ManagerOfObject(value))
+    # Abstract models have some as well, and are no models of the project themselves.
+    for owner in model.__mro__:
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, BaseManager):
+                setattr(owner, name, _ManagerOfObject(value))
 
 
 # Content types and permissions
