@@ -105,6 +105,25 @@ def test_a_key_that_is_left_and_taken_by_two_commands_of_a_statement(made: Made)
         )
 
 
+def test_a_key_that_is_taken_again_by_the_first_statement_of_a_transaction(made: Made) -> None:
+    witness = made(
+        """
+        CREATE TABLE owner (id int PRIMARY KEY);
+        CREATE TABLE part (id int, state int DEFAULT 0, owner int REFERENCES owner ON DELETE CASCADE, n int,
+                           PRIMARY KEY (id, state)) PARTITION BY LIST (state);
+        CREATE TABLE part_0 PARTITION OF part FOR VALUES IN (0);
+        INSERT INTO part (id, n) VALUES (2, 5), (3, 6);
+        """
+    )
+    with witness.watching(exact=False) as watch, transaction.atomic():
+        sql(
+            "WITH c AS (INSERT INTO part (id, n) VALUES (1, 8), (2, 0) ON CONFLICT (id, state)"
+            " DO UPDATE SET n = part.n + EXCLUDED.n RETURNING 1)"
+            " UPDATE part SET id = id + 10 WHERE EXISTS (SELECT FROM c)"
+        )
+    assert watch.recorded.values("part", "n", 2, 0) == [("D", "5"), ("I", "0")]
+
+
 @pytest.mark.parametrize("deferred", ["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"])
 def test_rows_that_share_a_deferrable_key_for_a_while(made: Made, deferred: str) -> None:
     witness = made(

@@ -197,6 +197,7 @@ IF tangle = 1 THEN
 END IF;$template$ END, $template$
 ignored := set_config('enable_seqscan', seqscan, true);
 IF tangle = 2 THEN
+    continues := audittrail.continues_statement();  -- for what is captured next
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);

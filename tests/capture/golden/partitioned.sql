@@ -37,6 +37,7 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -166,6 +167,7 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -364,6 +366,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -529,6 +532,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -722,6 +726,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -865,6 +870,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);

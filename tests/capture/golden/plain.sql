@@ -44,6 +44,7 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -234,6 +235,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -431,6 +433,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);

@@ -46,6 +46,7 @@ BEGIN
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -248,6 +249,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
@@ -454,6 +456,7 @@ BEGIN
         END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
+            continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
