@@ -66,7 +66,10 @@ def play(connect: Callable[[], Any], seed: int, statements: int) -> int:
         run(writer, "SELECT 1")
         if dice.randint(0, 2) == 0:
             run(
-                other, change(dice, number) if dice.randint(0, 1) else "UPDATE parent SET n = n + 1"
+                other,
+                change(dice, number + statements)
+                if dice.randint(0, 1)
+                else "UPDATE parent SET n = n + 1",
             )
         if dice.randint(0, 1):
             run(writer, f"SET CONSTRAINTS ALL {dice.choice(['DEFERRED', 'IMMEDIATE'])}")
