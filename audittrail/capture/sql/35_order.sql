@@ -2,10 +2,10 @@
 --
 -- A statement is captured when it ends. One that runs inside another (in a row trigger, in a function) ends first, and so is
 -- captured first, though the outer statement had changed its rows before. What several commands of one statement do (WITH, MERGE,
--- referential actions) is captured command by command, though it came about in another order. So each capture that is not alone
--- looks whether its rows were, before it, what their last versions say, and are now what it has made of them. If they
--- were not, others are yet to be captured: what they have left behind is recorded with it. If they are not, others have been
--- captured before: then the changes at hand are woven into the versions that are there.
+-- referential actions) is captured command by command, though it came about in another order. So a capture that may not be the
+-- only one of its statement compares twice. If the old images of its rows are not what their last versions say, changes that came
+-- before it are yet to be captured: what they made of the rows is recorded with it. If its new images are not what the table holds,
+-- changes that came after it have been captured already: then the changes at hand are woven into the versions that are there.
 
 -- Whether something was captured before in the client's statement that is going on; notes that something is. The setting
 -- audittrail.statement holds the time of that statement.
@@ -31,8 +31,9 @@ $$;
 -- in their order: the version that is there, or the change whose new image (or old one) is the image of a new version; 0 stands for the row
 -- in the table. Step 0, if "replaceable", says that the first state was not what it was taken for, but what change 1 began with.
 --
--- It is the cheapest of all chains that hold versions and changes in their order, each beginning with what the one before it has left, and
--- end with what is in the table. A version may be what a change made: one that was recorded because another change followed.
+-- Versions and changes can be put into one chain in many ways that keep the order of each. Every place costs where a link does not begin
+-- with what the link before it has left, or where the chain does not end with what is in the table; the cheapest chain is returned. A version
+-- and a change may be one link: the version was recorded, as what the change had made, when a change that came after it was captured.
 CREATE OR REPLACE FUNCTION audittrail.weave(first int, replaceable boolean, states int[], images int[], born boolean[], old_states int[], new_states int[], present int[])
 RETURNS TABLE (step int, source "char", number int, operation "char")
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$

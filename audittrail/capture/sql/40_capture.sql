@@ -92,7 +92,7 @@ BEGIN
 END
 $$;
 
--- How a capture function writes the versions of an UPDATE: one row apart from several.
+-- The part of a capture function that writes the versions of an UPDATE, with a faster statement where only one row has changed.
 CREATE OR REPLACE FUNCTION audittrail.capture_update(tracked audittrail.tracked_table, parts jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -128,8 +128,9 @@ $template$, parts || jsonb_build_object('several', audittrail.capture_statement(
 END
 $$;
 
--- How it finds out whether changes are yet to be captured that came about before the ones at hand, or have been captured that
--- came after them, and sees to it: see 35_order.sql. Then it returns, or goes on to capture them as usual.
+-- The part of a capture function that puts versions in order, see 35_order.sql: it finds out whether changes from before the ones at
+-- hand are not captured yet, and records them first, or whether changes from after them are captured already. In that case it weaves
+-- the changes at hand into their versions and returns; in any other the function goes on to capture them as usual.
 CREATE OR REPLACE FUNCTION audittrail.disentangle(tracked audittrail.tracked_table, parts jsonb, event text, new_rows text DEFAULT 'new_rows', old_rows text DEFAULT 'old_rows') RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -262,7 +263,7 @@ CREATE OR REPLACE FUNCTION audittrail.begin_by_row(stack text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     running   text := coalesce(current_setting('audittrail.by_row', true), '');
-    -- What is neither the client's statement nor told by the stack may be anything.
+    -- A statement that runs in a function, and that the stack does not show, may be a MERGE.
     statement text := lower(CASE WHEN stack = '' THEN current_query() WHEN starts_with(stack, 'SQL statement "') THEN stack ELSE 'merge' END);
     ignored   text;
 BEGIN
@@ -354,7 +355,8 @@ BEGIN
 END
 $template$, parts || jsonb_build_object(
         'history_name', quote_literal(tracked.history_name), 'fingerprint', quote_literal(tracked.fingerprint),
-        -- Only of an ordinary table the triggers are all on the table itself. After a restore from a dump it is not the registry's.
+        -- Whether the triggers are on the table of the registry: after a restore from a dump they are on one with another oid. Of a
+        -- partitioned table, or one that others inherit from, they are on those others too, and the question is not asked.
         'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation),
         'history_relation', coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0),
         'by_row', CASE WHEN is_partitioned THEN audittrail.capture_by_row(tracked, parts, event) END,

@@ -60,7 +60,8 @@ $$;
 
 SELECT audittrail.create_guard('audittrail.revision'), audittrail.create_guard('audittrail.long_revision');
 
--- What is erased from revision is not listed as long any more. In a trigger, because it costs nothing but what it does.
+-- What is deleted from revision goes from long_revision too. A trigger does it: so no function that deletes has to think of it, and
+-- nothing but a deletion pays for it.
 CREATE OR REPLACE FUNCTION audittrail.forget_long() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -33,7 +33,7 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(
-        -- By what depends on the function, which has an index; pg_trigger has none for it.
+        -- Looked up in pg_depend, which has an index by which the triggers of a function are found; pg_trigger has none.
         (SELECT g.tgrelid
            FROM pg_depend d
            JOIN pg_trigger g ON g.oid = d.objid AND g.tgname = 'audittrail_insert'

@@ -11,7 +11,8 @@ BEGIN
                   WHERE i.indrelid = history AND a.attname = name LOOP
         EXECUTE format('DROP INDEX %s', index::regclass);
     END LOOP;
-    -- Not by a cast, which may be a function of the user's. A composite value is "null" also if its fields are.
+    -- By format() and not by a cast to text, which may be a function of the user's. By num_nulls() and not by IS NULL, which is also
+    -- true of a composite value whose fields are all null.
     EXECUTE format('ALTER TABLE %1$s ALTER COLUMN %2$I TYPE text COLLATE pg_catalog."default" USING CASE WHEN num_nulls(%2$I) = 0 THEN format(''%%s'', %2$I) END',
                    history, name);
 END

@@ -57,8 +57,9 @@ BEGIN
         ELSIF NOT coalesce(audittrail.has_column(history, known ->> 'history'), false) THEN
             -- New, dropped from the history table by hand, or no longer excluded: then there is no value for the past, whatever the table was added with.
             PERFORM audittrail.add_column(history, name, live.type, live.collation_name, CASE WHEN known IS NULL THEN live.missing_value END);
-            -- A column that was added without a value has one only where a statement has written it since; that
-            -- statement records it, unless it is not captured yet, which is why this looks at defaults in a trigger.
+            -- A column that was added without a value has one only where a statement has written it since. Outside of triggers
+            -- such rows are looked for. In a trigger the statement that is being captured may have written it, and records it
+            -- itself: so only a column that computes a value, as by a default, counts as filled there.
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
                 EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
             ELSE
@@ -118,7 +119,7 @@ BEGIN
         IF pg_trigger_depth() = 0 THEN
             PERFORM audittrail.record_differences(tracked);
         ELSE
-            -- The statement at hand is recorded first: its rows would pass for differences.
+            -- The statement at hand is recorded first (see complete_follow()): otherwise its rows would pass for differences.
             name := set_config('audittrail.reworked', tracked_id::text, true);
         END IF;
     END IF;
@@ -150,7 +151,8 @@ BEGIN
            OR event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation)) THEN
         RETURN array_to_string(statements || audittrail.capture_statement(tracked, parts, event, true, coalesce(truncated, 'new_rows')), E'\n');
     END IF;
-    -- As in a capture function that finds its changes entangled with others: it goes without asking.
+    -- The changes are woven into the versions of this transaction, as a capture function does that finds them entangled with others.
+    -- Here it is always done: a change of the table is rare, and asking first would be another statement.
     RETURN array_to_string(statements || audittrail.compose_lines(concat($template$
 SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 'new_rows' WHEN 'DELETE' THEN 'old_rows' ELSE $template$new_rows n
   FULL JOIN old_rows o ON {o.key = n.key}

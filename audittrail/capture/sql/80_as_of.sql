@@ -29,8 +29,9 @@ BEGIN
 END
 $$;
 
--- The condition that the revision of a version was not open at the moment. Almost none was, which PostgreSQL expects of
--- IS NOT NULL; of revision_id <> ALL (...) it expects the contrary if there are few revisions, and then joins in the wrong order.
+-- The condition that the revision of a version was not open at the moment, as almost all were not. So it is written with IS NOT NULL, of
+-- which PostgreSQL expects that almost all rows pass. Of revision_id <> ALL (...) it expects that few do if there are few revisions, and
+-- then joins in the wrong order.
 CREATE OR REPLACE FUNCTION audittrail.was_committed(alias text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)

@@ -27,8 +27,8 @@ END
 $$;
 
 -- The last tick of which it is certain that every transaction with a tick up to it has ended; noted in the registry.
--- A transaction is given its number before its first tick: so whoever has a tick up to "now_tick" had begun to write
--- before this transaction did, if that was read before this transaction did. While such ones run, the mark waits for them.
+-- A transaction gets its number before its first tick. The clock stood at "now_tick" when this transaction had no number yet: so every
+-- transaction with a tick up to that has a lower number than this one. While such ones run, the mark waits for them.
 CREATE OR REPLACE FUNCTION audittrail.move_mark(tracked audittrail.tracked_table, now_tick bigint) RETURNS audittrail.tracked_table
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -46,9 +46,9 @@ BEGIN
 END
 $$;
 
--- The template of the query for the versions of some rows with the ticks that belong into their superseded: "rows" is the template of
--- a query for keys and, as "audittrail_first", the version before whose predecessor nothing has to be looked at. Only revisions
--- committed up to {through} count. A version whose revision has been erased is as old as itself.
+-- The template of the query for the versions of some rows with the ticks that belong into their superseded. "rows" is the template of
+-- a query for the keys of the rows and, as "audittrail_first", a version of each: that one, the one before it and all later ones are
+-- given. Only revisions committed up to {through} count. For a version whose revision has been erased, its own tick counts as the commit.
 CREATE OR REPLACE FUNCTION audittrail.chain_template(rows text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT $template$
@@ -130,7 +130,8 @@ SELECT coalesce(sum(audittrail_versions), 0) FROM closers
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('lowest', lowest, 'closed_through', tracked.closed_through, 'through', through)) INTO looked;
         ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true);
     END IF;
-    -- Versions of revisions that were open at "through" and belong to none that is taken into account.
+    -- The tail begins with the first revision that was open at "through": its versions are not taken into account yet. While
+    -- transactions from before the mark may be running, which may have versions as old, the tail stays where it was.
     tail := greatest(tracked.tail_from, least(audittrail.first_open(through), through + 1,
                                               CASE WHEN tracked.mark_xid IS NULL THEN tracked.mark_tick + 1 ELSE 0 END));
     UPDATE audittrail.tracked_table t

@@ -3,7 +3,7 @@
 --
 -- A version goes if a later one of its row was committed by the cutoff, or if it is itself a deletion committed by then. Two
 -- kinds stay all the same: those of the revision at the cutoff, so that it can be told what that one changed, and the last so
--- many of each row, if that is wanted. Rows whose key nothing tells (see 35_order.sql) keep all of their versions.
+-- many of each row, if that is wanted. A table without a primary key keeps all of its versions.
 --
 -- Moments before the cutoff are refused first (begin_pruning), then versions are deleted (prune_batch), then the revisions
 -- that have none left (prune_revisions). Each can be stopped and called again at any time.
@@ -70,7 +70,7 @@ END
 $$;
 
 -- The condition that revision r may go once it has no versions: it is neither what tracking began with nor the record of a
--- correction or a rollback. That of the cutoff stays, so that it can be read as of it.
+-- correction or a rollback. The revision at the cutoff stays, so that the database can be read as it left it.
 CREATE OR REPLACE FUNCTION audittrail.may_go(cutoff bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('(r.committed < %s AND NOT r.context ? ''corrected'' AND r.context #>> ''{restored,kind}'' IS DISTINCT FROM ''rollback'''

@@ -3,11 +3,12 @@
 -- "columns" are names of the table's columns; one that was dropped, or is excluded from history by now, has the name that its
 -- column of the history table has. "replacements" are their new values as text, in the same order. "keys" are the rows: an
 -- array for each column of the primary key, of as many values as there are rows; NULL means all rows. As in psql:
---   SELECT * FROM audittrail.redact_versions('shop_customer', '{email,phone}', '{NULL,NULL}', '{{17,18}}');
+--   SELECT r.* FROM audittrail.tracked_table t, audittrail.redact_versions(t.id, '{email,phone}', '{NULL,NULL}', '{{17,18}}') r
+--    WHERE t.table_name = 'shop_customer';
 --
 -- Copies go too: columns that made room when the column got another type (see retired_name()), and generated columns that are
 -- computed from it. The last version of a row agrees with the live one, so that must have been overwritten before
--- (overwrite_live), and disagreeing() tells where it was not.
+-- (overwrite_live), and live_holders(), with "disagreeing", tells where it was not.
 
 -- What is done to the columns of a history table: its column, that of the live table if versions are compared by it, the new
 -- value as SQL to assign and to compare with, and whether it is computed from others.
@@ -43,7 +44,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                       AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid OR p.classid = 'pg_class'::regclass AND p.objid = a.attrelid AND p.objsubid = a.attnum))
 $$;
 
--- The registry row of a table by its name, with the table that it is by now. Fails with words if columns can't be redacted.
+-- The registry row of a table, with the oid that the table has by now. Fails, and says why, if the columns can't be redacted.
 CREATE OR REPLACE FUNCTION audittrail.redactable(tracked_id int, columns text[], keys text[]) RETURNS audittrail.tracked_table
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -73,7 +74,7 @@ END
 $$;
 
 -- What the templates of a redaction are filled with, beside parts_of():
---   redacted, replacements                        columns of history by which versions are told that hold something else, and their new values
+--   redacted, replacements                        columns of history that are compared with their new values, and those values
 --   assigned                                      assignments of all columns
 --   live_redacted, live_stored, live_replacements the same where the live table has the column: there, in history, and the new value
 --   given, given_values, given_names              the keys in the parameter $1, named as history has them

@@ -100,13 +100,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                      FROM audittrail.ledger_columns(history, l.form, alias) s WHERE s.number = (f.value ->> 'from')::int) END)
           FROM (SELECT * FROM audittrail.ledger_layout n WHERE n.table_id = ledger_agrees.number ORDER BY n.number DESC LIMIT 1) l
           CROSS JOIN LATERAL jsonb_each(l.fills::jsonb) f
-          -- By the number, in the type that it came with.
+          -- The column has its number still; what it holds is compared in the type that it had when it came.
           JOIN LATERAL audittrail.ledger_columns(history, jsonb_build_object('columns', jsonb_build_array(jsonb_build_array(f.key::int, '', f.value ->> 'type')))::text, alias) c ON true
          WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(ledger_agrees.form::jsonb -> 'columns') o WHERE (o ->> 0)::int = f.key::int)) w
 $$;
 
 -- What the versions of a table that are entered hold in a column that has come since: {is: text}, or {from: number} of the column
--- that it took the place of, converted. Where neither is so of all of them, ledger_converted() finds out.
+-- that it took the place of, converted. Where neither is so of all of them, enter_converted() notes those that differ.
 CREATE OR REPLACE FUNCTION audittrail.ledger_fill(of_table int, history regclass, former text, column_number int) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
 SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' AS $$

@@ -127,8 +127,8 @@ BEGIN
 END
 $$;
 
--- Enter the revisions that were committed within the next so many ticks, through one of which it is certain that nothing can appear
--- before it any more. Returns their leaves in order, by position; "committed" in audittrail.ledger tells how far it has come.
+-- Enter the revisions that were committed within the next so many ticks, but none after "settled", the tick before which nothing can
+-- appear any more. Returns their leaves in order, by position; "committed" in audittrail.ledger tells how far it has come.
 CREATE OR REPLACE FUNCTION audittrail.enter_revisions(settled bigint, ticks bigint) RETURNS TABLE ("position" bigint, hash bytea)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -151,7 +151,7 @@ BEGIN
         RETURN;
     END IF;
     upto := coalesce(upto, settled);
-    -- Revisions commit in the order of "committed"; those that took more ticks are listed.
+    -- A revision that is committed after a tick began at most short_revision() ticks before it, or is listed in long_revision.
     SELECT count(*), min(r.id) INTO entered, lowest FROM audittrail.revision r
      WHERE r.committed > head.committed AND r.committed <= upto AND (r.id > head.committed - audittrail.short_revision() AND r.id < upto
            OR r.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> head.committed));

@@ -62,7 +62,7 @@ BEGIN
             PERFORM FROM old_rows o WHERE o.version <= through;
         END IF;
         IF NOT FOUND THEN
-            RETURN NULL;  -- of what a transaction does to its own versions nobody has entered anything
+            RETURN NULL;  -- all of it is later than what has been entered, as a transaction's own versions are
         END IF;
     END IF;
     PERFORM FROM audittrail.ledger FOR SHARE;

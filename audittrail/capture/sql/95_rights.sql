@@ -5,7 +5,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;
 
 DO $$
 BEGIN
-    -- Volatile, but reading too: they wait for what is being committed.
+    -- These are volatile, though they only read: they wait for what is being committed.
     EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', string_agg(oid::regprocedure::text, ', ')) FROM pg_proc
               WHERE pronamespace = 'audittrail'::regnamespace
                 AND (provolatile <> 'v' OR proname IN ('as_of', 'unseen_commits', 'wait_for_commits', 'wait_for_time', 'next_xid', 'has_replayed')));
