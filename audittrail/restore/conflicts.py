@@ -68,8 +68,9 @@ def _changed_since(staging: Staging, table: Table) -> Iterator[Finder]:
         same=same(key, "h", "s", table.key),
         stage=staging.name(table),
     )
-    text = f"{table} {{key}} was changed again by a later revision: {{detail}}"
-    yield Finder("changed since", table, (), text, places)
+    yield Finder(
+        "changed since", table, (), " was changed again by a later revision: ", places, after=""
+    )
 
 
 def _missing_values(staging: Staging, table: Table) -> Iterator[Finder]:
@@ -82,7 +83,7 @@ def _missing_values(staging: Staging, table: Table) -> Iterator[Finder]:
                 name=found.name,
             )
             why = "history has no value for it" if found.stored else "it is excluded from history"
-            text = f"{table} {{key}}: {found.name} must have a value, and {why}"
+            text = f": {found.name} must have a value, and {why}"
             yield Finder("missing value", table, (found.name,), text, places)
 
 
@@ -95,7 +96,7 @@ def _checks(staging: Staging, table: Table, bound: Constraints) -> Iterator[Find
                 written=WRITTEN,
                 condition=raw(check.condition),
             )
-            text = f"{table} {{key}} would violate the check constraint {check.name!r}"
+            text = f" would violate the check constraint {check.name!r}"
             yield Finder("check", table, (), text, places)
 
 
@@ -129,8 +130,10 @@ def _missing_reference(staging: Staging, table: Table, key: ForeignKey) -> Finde
         brought=brought,
     )
     to = staging.tables.get(key.target)
-    text = f"{table} {{key}} refers to {to or 'a row'} {{detail}} by {', '.join(key.columns)}, which is not there any more"
-    return Finder("missing reference", table, key.columns, text, places, to.model if to else None)
+    text = f" refers to {to or 'a row'} "
+    after = f" by {', '.join(key.columns)}, which is not there any more"
+    other = to.model if to else None
+    return Finder("missing reference", table, key.columns, text, places, other, after)
 
 
 def target_name(staging: Staging, key: ForeignKey) -> Any:
@@ -160,7 +163,9 @@ def _protected(staging: Staging, table: Table, key: ForeignKey) -> Finder:
         spared=spared,
     )
     by = staging.tables.get(key.relation)
-    text = f"{table} {{key}} would be deleted, but rows of {by or key.table} refer to it by {', '.join(key.columns)}"
+    text = (
+        f" would be deleted, but rows of {by or key.table} refer to it by {', '.join(key.columns)}"
+    )
     return Finder("protected", table, key.target_columns, text, places, by.model if by else None)
 
 
@@ -183,7 +188,7 @@ def _listed(staging: Staging, finder: Finder) -> list[Conflict]:
             table.model,
             tuple(key),
             tuple(fields or finder.columns),
-            finder.text.replace("{key}", ", ".join(key)).replace("{detail}", detail),
+            finder.message(", ".join(key), detail),
             other=finder.other,
             detail=detail,
         )

@@ -19,15 +19,19 @@ WRITTEN: Final = raw("audittrail_action IN ('I', 'U')")
 
 @dataclass(frozen=True)
 class Finder:
-    """One thing to ask of the staged rows of a table: `places` is the query.
-
-    It also gives a `detail`; `{key}` and `{detail}` stand for the row and that in `text`.
-    """
+    """One thing to ask of the staged rows of a table: `places` is the query, which also gives a `detail`."""
 
     kind: str
     table: Table
     columns: tuple[str, ...]
+    #: What is said of a row, behind the table and its key; with `after`, its detail comes between the two.
     text: str
     places: Any
     #: The model of the rows on the other side, if it is about others.
     other: type[models.Model] | None = None
+    after: str | None = None
+
+    def message(self, key: str, detail: str) -> str:
+        """Return what is said of a row. Nothing is looked for in names and values: they may hold any sign."""
+        told = "" if self.after is None else f"{detail}{self.after}"
+        return f"{self.table} {key}{self.text}{told}"

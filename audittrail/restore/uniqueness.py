@@ -28,7 +28,7 @@ def unique(staging: Staging, table: Table, index: Unique) -> Iterator[Finder]:
             same=same(table.key, "l", "s"),
             gone=same(table.key, "d", "l"),
         )
-        yield Finder("unique", table, index.columns, f"{table} {{key}}: the key is in use", places)
+        yield Finder("unique", table, index.columns, ": the key is in use", places)
         return
     mine = composed(
         "(SELECT ctid AS place, {key}, {values} FROM {stage} WHERE {written}{predicate})",
@@ -55,8 +55,9 @@ def unique(staging: Staging, table: Table, index: Unique) -> Iterator[Finder]:
         stage=stage,
         same=same(table.key, "d", "l"),
     )
-    text = f"{table} {{key}}: another row has its {names} by now ({{detail}}; {index.name})"
-    yield Finder("unique", table, index.columns, text, places)
+    text = f": another row has its {names} by now ("
+    after = f"; {index.name})"
+    yield Finder("unique", table, index.columns, text, places, after=after)
     filled = raw("true")
     if index.nulls_distinct:
         filled = joined(
@@ -69,8 +70,8 @@ def unique(staging: Staging, table: Table, index: Unique) -> Iterator[Finder]:
         mine=mine,
         filled=filled,
     )
-    text = f"{table} {{key}}: another row that comes back has the same {names} ({{detail}}; {index.name})"
-    yield Finder("unique", table, index.columns, text, places)
+    text = f": another row that comes back has the same {names} ("
+    yield Finder("unique", table, index.columns, text, places, after=after)
 
 
 def names_of(index: Unique | Exclusion) -> list[str]:
@@ -123,7 +124,7 @@ def exclusion(staging: Staging, table: Table, exclusion: Exclusion) -> Iterator[
         ),
         " AND ",
     )
-    text = f"{table} {{key}} would clash with another row ({exclusion.name})"
+    text = f" would clash with another row ({exclusion.name})"
     places = composed(
         "SELECT s.place, '' AS detail FROM {mine} s WHERE EXISTS (SELECT FROM {theirs} l WHERE {excluded}"
         " AND NOT EXISTS (SELECT FROM {stage} d WHERE {same}))",
@@ -140,5 +141,5 @@ def exclusion(staging: Staging, table: Table, exclusion: Exclusion) -> Iterator[
             mine=mine,
             excluded=excluded,
         )
-        text = f"{table} {{key}} would clash with another row that comes back ({exclusion.name})"
+        text = f" would clash with another row that comes back ({exclusion.name})"
         yield Finder("exclusion", table, (), text, places)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
 from audittrail.capture import tracking
 from audittrail.exceptions import StalePlanError
 from audittrail.models import Revision
 from tests.builders.sending import newest
-from tests.testapp.models import Customer, Order, OrderLine, Product, Tag
+from tests.testapp.models import Country, Customer, Order, OrderLine, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +100,20 @@ def test_conflicts_never_tell_values_of_masked_columns(monkeypatch: pytest.Monke
     plan = Tag.history.deleted().undelete(dry_run=True)
     assert "secret-name" not in repr(plan)
     assert plan.conflicts[0].kind == "unique"
+
+
+def test_what_a_conflict_says_holds_any_sign() -> None:
+    Country.objects.create(code="SE", name="{detail}")
+    with connection.cursor() as cursor:
+        cursor.execute('ALTER TABLE testapp_country ADD CONSTRAINT "{key} {detail}" UNIQUE (name)')
+    try:
+        first = newest()
+        Country.objects.update(name="Sweden")
+        Country.objects.create(code="SZ", name="{detail}")
+        plan = Country.history(revision=first).filter(code="SE").restore(dry_run=True)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute('ALTER TABLE testapp_country DROP CONSTRAINT "{key} {detail}"')
+    assert [conflict.message for conflict in plan.conflicts] == [
+        "testapp.Country SE: another row has its name by now ({detail}; {key} {detail})"
+    ]
