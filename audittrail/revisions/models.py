@@ -25,9 +25,6 @@ from audittrail.revisions.wording import spelled
 #: by time, if their times are not further apart than this.
 CLOCK_SLACK = timedelta(seconds=1)
 
-#: So many ticks at most lie between the number of a revision and its commit, unless it is listed in `audittrail.long_revision`.
-SHORT = 64
-
 
 class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
     """Give None for a user who has been deleted: their key stays in the revision, and blocks nothing."""
@@ -80,9 +77,9 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
             return None
         # One that took long has a smaller number, and may have been committed later.
         near = RawSQL(
-            "SELECT id FROM audittrail.revision WHERE id >= %s"
+            "SELECT id FROM audittrail.revision WHERE id >= %s - audittrail.short_revision()"
             " UNION ALL SELECT id FROM audittrail.long_revision WHERE int8range(id, committed) @> %s::bigint",
-            [latest.pk - SHORT, latest.committed],
+            [latest.pk, latest.committed],
         )
         return self.committed().filter(pk__in=near).order_by("-committed").first()
 
