@@ -100,7 +100,7 @@ class DatabaseComparison:
         """
         if concrete(model) not in self.compared:
             raise NotTrackedError(
-                f"{model._meta.label} is not tracked in database {self.span.using!r} at tick {self.span.end}, so it can't be compared."
+                f"{model._meta.label} is not tracked in database {self.span.using!r}, or was not at the second moment, so it can't be compared."
             )
         comparison = self._comparison(model, chosen_fields(model, fields))
         return iter(()) if comparison is None else comparison.all()

@@ -103,7 +103,7 @@ def between(
         start = moment.resolve(from_revision, using).tick
         if end is not None and start > end.tick:
             raise MomentError(
-                f"{_name(from_revision)} comes after {_name(to_revision)} (ticks {start} and {end.tick}), so there is nothing from the one to "
+                f"{_name(from_revision)} comes after {_name(to_revision)} in commit order, so there is nothing from the one to "
                 "the other. Give the earlier one first."
             )
     else:

@@ -12,6 +12,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import schemas
 from audittrail.exceptions import TrackedLaterError
+from audittrail.revisions.wording import spelled
 from audittrail.timetravel import tables
 
 
@@ -50,17 +51,18 @@ class TrackedTable:
         """Raise `TrackedLaterError` for a tick at which the table was not tracked, or before which it has been pruned."""
         if self.since < self.kept_from and tick < self.kept_from:
             raise TrackedLaterError(
-                f"The history of table {self.table!r} is kept only since {self.kept_since:%Y-%m-%d %H:%M:%S %Z} (tick {self.kept_from}): "
-                f"what was before, at tick {tick}, was pruned on {self.pruned_at:%Y-%m-%d %H:%M:%S %Z}."
+                f"The history of table {self.table!r} is kept only since {spelled(self.kept_since)}: "
+                f"what was before was pruned on {spelled(self.pruned_at)}. Compare from a later revision on."
             )
         if tick < self.since:
             raise TrackedLaterError(
-                f"Table {self.table!r} is tracked only since {self.since_at:%Y-%m-%d %H:%M:%S %Z} (tick {self.since}); what it held "
-                f"before, at tick {tick}, is not known. Compare from a later revision on."
+                f"Table {self.table!r} is tracked only since {spelled(self.since_at)}; what it held before "
+                "is not known. Compare from a later revision on."
             )
-        if self.until is not None and self.until_at is not None and tick > self.until:
+        if self.until is not None and tick > self.until:
             raise TrackedLaterError(
-                f"Table {self.table!r} is not tracked any more since {self.until_at:%Y-%m-%d %H:%M:%S %Z}, which was before tick {tick}."
+                f"Table {self.table!r} is not tracked any more since {spelled(self.until_at)}; what it held later is not known. "
+                "Compare up to an earlier revision."
             )
 
     def change(self, source: str) -> Any:

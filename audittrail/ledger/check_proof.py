@@ -41,7 +41,7 @@ def root_of_inclusion(leaf: bytes, position: int, size: int, path: list[bytes]) 
     root, at, last = leaf, position, size - 1
     for sibling in path:
         if last == 0:
-            raise NotProvenError("The path is too long.")
+            raise NotProvenError("The proof has more hashes than its place in the tree takes.")
         if at & 1 or at == last:
             root = node_hash(sibling, root)
             while not at & 1 and at:
@@ -50,7 +50,7 @@ def root_of_inclusion(leaf: bytes, position: int, size: int, path: list[bytes]) 
             root = node_hash(root, sibling)
         at, last = at >> 1, last >> 1
     if last != 0:
-        raise NotProvenError("The path is too short.")
+        raise NotProvenError("The proof has fewer hashes than its place in the tree takes.")
     return root
 
 
@@ -65,20 +65,20 @@ def roots_of_consistency(
         raise NotProvenError(f"A tree of {size} leaves does not extend one of {old_size}.")
     if old_size in (0, size):
         if path:
-            raise NotProvenError("The path is too long.")
+            raise NotProvenError("The proof has more hashes than its place in the tree takes.")
         return old_root, old_root
     nodes = list(path)
     if old_size & (old_size - 1) == 0:
         nodes.insert(0, old_root)
     if not nodes:
-        raise NotProvenError("The path is too short.")
+        raise NotProvenError("The proof has fewer hashes than its place in the tree takes.")
     at, last = old_size - 1, size - 1
     while at & 1:
         at, last = at >> 1, last >> 1
     first = second = nodes[0]
     for node in nodes[1:]:
         if last == 0:
-            raise NotProvenError("The path is too long.")
+            raise NotProvenError("The proof has more hashes than its place in the tree takes.")
         if at & 1 or at == last:
             first, second = node_hash(node, first), node_hash(node, second)
             while not at & 1 and at:
@@ -87,7 +87,7 @@ def roots_of_consistency(
             second = node_hash(second, node)
         at, last = at >> 1, last >> 1
     if last != 0:
-        raise NotProvenError("The path is too short.")
+        raise NotProvenError("The proof has fewer hashes than its place in the tree takes.")
     return first, second
 
 
@@ -133,14 +133,16 @@ def check_lines(leaf: str, lines: list[str]) -> None:
         sha256("".join(f"{line}\n" for line in chunk).encode()).digest() for chunk in chunks
     )
     if said != f"lines {len(lines)} {sha256(digests).hexdigest()}":
-        raise NotProvenError("The lines are not those of the leaf.")
+        raise NotProvenError("The lines of the proof are not the ones that its leaf is of.")
 
 
 def check_content(digest: str, content: dict[str, Any]) -> str:
     """Return the text that a digest is of; raises `NotProvenError` if it is of another."""
     text = str(content["text"])
     if sha256(bytes.fromhex(content["salt"]) + text.encode()).hexdigest() != digest:
-        raise NotProvenError(f"The digest {digest} is not of {text!r}.")
+        raise NotProvenError(
+            f"The text {text!r} with its salt does not have the digest {digest} that the leaf gives for it."
+        )
     return text
 
 

@@ -36,7 +36,7 @@ BEGIN
     END IF;
     IF parsed ? 'audittrail_read_only' THEN
         RAISE EXCEPTION 'audittrail: the past can''t be changed, and this statement reads the past'
-            USING ERRCODE = 'read_only_sql_transaction', HINT = 'Change the present.';
+            USING ERRCODE = 'read_only_sql_transaction', HINT = 'Change the data outside of history.travelling(), on the connection that reads the present.';
     END IF;
     RETURN parsed;
 END

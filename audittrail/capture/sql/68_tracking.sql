@@ -109,7 +109,7 @@ BEGIN
     IF unknown IS NOT NULL THEN
         -- Not an error: a migration may be about to add it, and then it has to be known beforehand.
         RAISE WARNING 'audittrail: % has no column % yet', live, array_to_string(unknown, ', ')
-            USING HINT = 'If that is not to come, name columns of the table in exclude and ignore.';
+            USING HINT = 'If no migration is about to add it, correct the names in exclude and ignore.';
     END IF;
 
     -- No statement on its way may meet a history table that its capture function knows otherwise.

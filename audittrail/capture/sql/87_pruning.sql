@@ -135,7 +135,8 @@ DECLARE
     recorded bigint;
 BEGIN
     IF since IS NULL THEN
-        RAISE EXCEPTION 'audittrail: no revision % was committed at tick %', cutoff_revision, cutoff USING ERRCODE = 'invalid_parameter_value';
+        RAISE EXCEPTION 'audittrail: no revision % was committed at tick %', cutoff_revision, cutoff
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give "id" and "committed" of one row of audittrail.revision.';
     END IF;
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE t.id = ANY (tracked_ids) AND t.kept_from < cutoff ORDER BY t.id FOR UPDATE LOOP
         CONTINUE WHEN audittrail.unprunable(tracked) IS NOT NULL;

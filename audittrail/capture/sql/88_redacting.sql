@@ -54,7 +54,8 @@ BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id;
     tracked.relation := audittrail.tied_relation(tracked);
     IF keys IS NOT NULL AND (tracked.key = '{}' OR array_length(keys, 1) <> cardinality(tracked.key)) THEN
-        RAISE EXCEPTION 'audittrail: rows of % are told apart by (%), and % given', quote_ident(tracked.table_name), array_to_string(tracked.key, ', '), array_length(keys, 1)
+        RAISE EXCEPTION 'audittrail: rows of % are told apart by (%), and keys of % columns are given',
+                        quote_ident(tracked.table_name), array_to_string(tracked.key, ', '), array_length(keys, 1)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an array of values for each column of the primary key, or NULL for all rows.';
     END IF;
     FOREACH name IN ARRAY columns LOOP
