@@ -40,7 +40,7 @@ def release(connection: BaseDatabaseWrapper, kind: str, names: str) -> None:
     schemas = None
     if kind == "schema":
         listed = re.sub(r"\bcascade\s*$", "", names, flags=re.IGNORECASE)
-        # As `regnamespace` writes them.
+        # With quotes where a name needs them, as in the statement: `regnamespace` writes them so as well.
         schemas = [name.strip() for name in listed.split(",")]
     with connection.cursor() as cursor:
         cursor.execute(

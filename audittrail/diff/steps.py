@@ -110,7 +110,7 @@ class ObjectHistory:
         """
         queries = [self._of_part(part) for part in parts_of(self.model)]
         queries += [self._of_relation(relation) for relation in self._relations]
-        # Django puts parameters into what it becomes a part of.
+        # The text becomes a part of a statement with parameters, in which a percent sign is written twice.
         text = as_text(self.using, sql.SQL(" UNION ").join(queries)).replace("%", "%%")
         found: Any = revision_model().objects.using(self.using).committed()
         return found.filter(pk__in=RawSQL(text, ()))  # type: ignore[no-any-return]
@@ -187,7 +187,7 @@ class ObjectHistory:
         memberships, events = story.at_start(), story.events()
         position = 0
         for revision in revisions:
-            # What comes before is of revisions that were not asked for.
+            # Events before the revision bring the relations up to it; they are of revisions that were not asked for.
             while position < len(events) and events[position].committed < revision.committed:
                 memberships.apply(events[position])
                 position += 1

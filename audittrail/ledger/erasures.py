@@ -56,7 +56,7 @@ def _problem(
 ) -> str | None:
     """Return why it can't be that the revision erased so many versions of a table; `late` of them after it was entered."""
     if not known:
-        return f"marked as erased on purpose by revision {revision}, which never was"
+        return f"marked as erased on purpose by revision {revision}, which does not exist"
     if context is None:
         return None  # it was erased itself
     restored = context.get("restored")
@@ -66,7 +66,7 @@ def _problem(
         return f"marked as erased on purpose by revision {revision}, which says nothing of it"
     pruned = context.get("pruned")
     if late and not pruned:
-        return f"marked as erased on purpose by revision {revision}, after that was entered"
+        return f"marked as erased on purpose by revision {revision}, although that had been entered before"
     if pruned and table and table.id and count > sum((pruned.get("versions") or {}).values()):
         return (
             f"marked as erased on purpose by revision {revision}, which says that it erased fewer"

@@ -78,7 +78,7 @@ class _Follower:
         """Yield which revisions differ, from the first difference on: after it, positions need not be the same."""
         theirs = dict(self.theirs[min(self.at, len(self.theirs)) - len(self.ours) :])
         ours = {members[-1]: node for members, node in self.ours}
-        # What only has another position now is beyond the digest's size here, or was beyond it there.
+        # A revision that only has another position now, beyond the digest's size here or there, was neither removed nor inserted.
         removed = theirs.keys() - ours.keys() - _entered(cursor, theirs.keys() - ours.keys())
         inserted = ours.keys() - theirs.keys()
         if removed:

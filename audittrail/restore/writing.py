@@ -166,7 +166,7 @@ def _advance(cursor: Any, sequence: str, highest: int | None) -> None:
             relation=raw(sequence),
         )
     elif may_use:
-        # Who may only use it takes the values up to there.
+        # A role that may use the sequence, but not set it, takes its values up to the highest.
         cursor.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence])
         (last,) = cursor.fetchone()
         missing = highest - (before if last is None else last)

@@ -15,7 +15,7 @@ from audittrail.exceptions import EditingError
 from audittrail.revisions import replacements
 from audittrail.revisions.context import context
 from audittrail.revisions.editing import require_reason
-from audittrail.revisions.replacements import Part
+from audittrail.revisions.replacements import TableReplacements
 from audittrail.revisions.targets import Target, target_of
 from audittrail.revisions.wording import counted
 
@@ -120,9 +120,9 @@ def redact(
             matched = meant.keys is None or len(meant.keys) > 0
             tables = [_redact_revisions(meant, fields, value, dry_run)]
         else:
-            parts = replacements.parts_of(meant, fields, value)
-            matched = any(_holds_versions(meant, part) for part in parts)
-            tables = _preview(meant, parts) if dry_run else _carry_out(meant, parts, live)
+            by_table = replacements.by_table(meant, fields, value)
+            matched = any(_holds_versions(meant, one) for one in by_table)
+            tables = _preview(meant, by_table) if dry_run else _carry_out(meant, by_table, live)
     return Redaction(meant.using, tuple(tables), dry_run, matched)
 
 
@@ -137,16 +137,16 @@ def _saying_what_is_wrong() -> Iterator[None]:
         raise EditingError(f"Nothing was redacted: {text}") from error
 
 
-def _holds_versions(meant: Target, part: Part) -> bool:
-    (number, _columns, _values, *rows), keys = part.arguments(meant)
+def _holds_versions(meant: Target, one: TableReplacements) -> bool:
+    (number, _columns, _values, *rows), keys = one.arguments(meant)
     (found,) = _call(meant, f"audittrail.holds_versions(%s, {keys})", [number, *rows])
     return bool(found)
 
 
-def _preview(meant: Target, parts: list[Part]) -> list[RedactedTable]:
+def _preview(meant: Target, by_table: list[TableReplacements]) -> list[RedactedTable]:
     tables = []
-    for part in parts:
-        arguments, keys = part.arguments(meant)
+    for one in by_table:
+        arguments, keys = one.arguments(meant)
         rows, versions, samples = _call(
             meant,
             f"rows, versions, samples FROM audittrail.preview_redaction(%s, %s, %s, {keys}, {SAMPLES})",
@@ -156,10 +156,10 @@ def _preview(meant: Target, parts: list[Part]) -> list[RedactedTable]:
             meant, f"rows FROM audittrail.live_holders(%s, %s, %s, {keys}, false)", arguments
         )
         shown = (
-            Sample(tuple(s["key"]), s["revision"], s["operation"], _shown(s["values"], part.masked))
+            Sample(tuple(s["key"]), s["revision"], s["operation"], _shown(s["values"], one.masked))
             for s in (json.loads(samples) if isinstance(samples, str) else samples)
         )
-        tables.append(RedactedTable(part.table, part.names, rows, versions, holding, tuple(shown)))
+        tables.append(RedactedTable(one.table, one.names, rows, versions, holding, tuple(shown)))
     return tables
 
 
@@ -172,21 +172,21 @@ def _shown(values: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def _carry_out(meant: Target, parts: list[Part], live: bool) -> list[RedactedTable]:
+def _carry_out(meant: Target, by_table: list[TableReplacements], live: bool) -> list[RedactedTable]:
     overwritten = {}
-    for part in parts if live else ():
-        arguments, keys = part.arguments(meant)
-        (overwritten[part.table],) = _call(
+    for one in by_table if live else ():
+        arguments, keys = one.arguments(meant)
+        (overwritten[one.table],) = _call(
             meant, f"audittrail.overwrite_live(%s, %s, %s, {keys})", arguments
         )
     tables = []
-    for part in parts:
-        arguments, keys = part.arguments(meant)
+    for one in by_table:
+        arguments, keys = one.arguments(meant)
         rows, versions = _call(
             meant, f"rows, versions FROM audittrail.redact_versions(%s, %s, %s, {keys})", arguments
         )
         tables.append(
-            RedactedTable(part.table, part.names, rows, versions, overwritten.get(part.table, 0))
+            RedactedTable(one.table, one.names, rows, versions, overwritten.get(one.table, 0))
         )
         # Live rows are looked at after the versions have been replaced. Rows that agree with their last version are passed over, so
         # whoever writes meanwhile is neither waited for nor taken for somebody who keeps the old values.
@@ -197,8 +197,8 @@ def _carry_out(meant: Target, parts: list[Part], live: bool) -> list[RedactedTab
         )
         if holding:
             raise EditingError(
-                f"{counted(holding, 'live row')} of {part.table!r} still {'holds' if holding == 1 else 'hold'} something else in "
-                f"{', '.join(part.names)}, such as {example}, and the last version of a row must agree with the live row. Change the live "
+                f"{counted(holding, 'live row')} of {one.table!r} still {'holds' if holding == 1 else 'hold'} something else in "
+                f"{', '.join(one.names)}, such as {example}, and the last version of a row must agree with the live row. Change the live "
                 "rows first, or pass live=True to overwrite them in the same transaction. Nothing was redacted."
             )
     return tables

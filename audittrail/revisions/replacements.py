@@ -31,7 +31,7 @@ Fields = Sequence[str] | Mapping[str, Any] | str
 
 
 @dataclass(frozen=True)
-class Part:
+class TableReplacements:
     """The columns of one table that are redacted, with their replacements as text; `model` is None for a table without one."""
 
     history: HistoryOf
@@ -77,7 +77,7 @@ class Part:
         return given, f"ARRAY[{', '.join(['%s::text[]'] * width)}]"
 
 
-def parts_of(target: Target, fields: Fields, value: Any) -> list[Part]:
+def by_table(target: Target, fields: Fields, value: Any) -> list[TableReplacements]:
     """Return what is to be redacted in each table that the fields belong to.
 
     Raises `EditingError` for a field that can't be redacted, `NotTrackedError` for a table without history.
@@ -95,7 +95,7 @@ def parts_of(target: Target, fields: Fields, value: Any) -> list[Part]:
     for owner, column, replacement in wanted:
         _require_same_key(model, owner)
         found.setdefault(owner, {})[column] = replacement
-    return [_part(target, owner, columns) for owner, columns in found.items()]
+    return [_of_table(target, owner, columns) for owner, columns in found.items()]
 
 
 def _pairs(fields: Fields, value: Any) -> Mapping[str, Any]:
@@ -145,7 +145,7 @@ def _require_same_key(model: Any, owner: Any) -> None:
         )
 
 
-def _part(target: Target, owner: Any, wanted: dict[str, Any]) -> Part:
+def _of_table(target: Target, owner: Any, wanted: dict[str, Any]) -> TableReplacements:
     history = history_of(target.using, owner, owner._meta.db_table if owner else target.table)
     keys = {stored_column(name) for name in history.key}
     columns: dict[str, str | None] = {}
@@ -176,7 +176,7 @@ def _part(target: Target, owner: Any, wanted: dict[str, Any]) -> Part:
                 f"The history of {history.table!r} holds no {name!r}; it has {known}."
             )
         columns[name] = _text(target, field, value)
-    return Part(history, owner, columns)
+    return TableReplacements(history, owner, columns)
 
 
 def _text(target: Target, field: Any, value: Any) -> str | None:

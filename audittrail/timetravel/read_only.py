@@ -39,7 +39,7 @@ def install() -> None:
     model: Any = models.Model
     if hasattr(model.save_base, "__wrapped__"):
         return
-    # A form that is valid has been made to be saved; what is unique is asked of the class.
+    # Checks of uniqueness are refused as well: they come before saving, and ask the present rows of the class.
     for name in (
         "save_base",
         "_perform_unique_checks",
@@ -55,7 +55,7 @@ def install() -> None:
         setattr(queryset, name, _with_present_objects(getattr(queryset, name)))
     file: Any = FieldFile
     for name in ("save", "delete"):
-        # The file would be written or gone before the object is asked.
+        # Refused here: the file would be written or deleted before the object's own save() refuses.
         setattr(file, name, _of_a_present_object(getattr(file, name)))
 
 

@@ -539,7 +539,7 @@ TAMPERINGS = (
             "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = 999999 WHERE version = {version} AND key = '(1)'",
         ),
         (
-            r"^shop: 1 versions were marked as erased on purpose by revision 999999, which never was",
+            r"^shop: 1 versions were marked as erased on purpose by revision 999999, which does not exist",
         ),
     ),
     Tampering(

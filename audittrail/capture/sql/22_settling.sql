@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION audittrail.next_xid() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     horizon xid8 := pg_snapshot_xmax(pg_current_snapshot());
-    below   bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);  -- no later one was to come at some time
+    below   bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);  -- what age() has taken for the next number
     step    bigint := 1;
 BEGIN
     LOOP
