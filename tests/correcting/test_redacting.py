@@ -411,9 +411,7 @@ def test_bad_input_is_refused(target: Any, fields: Any, options: Any, message: s
 
 
 def test_pks_beside_objects_are_refused(ada: Customer) -> None:
-    with pytest.raises(
-        EditingError, match=r"pks is given beside Customer .*give it with a model"
-    ):
+    with pytest.raises(EditingError, match=r"pks is given beside Customer .*give it with a model"):
         history.redact(ada, ["email"], pks=[1], reason=REASON)
     with pytest.raises(
         EditingError, match=r"not all of one model .*testapp\.Customer in 'default'"
