@@ -16,9 +16,6 @@ from audittrail.capture import tracking
 #: What `search_path` is where nobody has set it.
 _ORDINARY: Final = ('"$user", public', "")
 
-#: How a model's `db_table` names a schema, since Django puts quotes around the whole.
-_HAS_SCHEMA: Final = '"."'
-
 #: The history tables of the models' tables, for a database and a `place`.
 _histories: dict[tuple[str, str, str], dict[str, str]] = {}
 
@@ -55,7 +52,7 @@ def named(connection: BaseDatabaseWrapper, table: str) -> str:
     tenant = tenant_of(connection)
     return (
         quoted
-        if tenant is None or _HAS_SCHEMA in quoted
+        if tenant is None or tracking.SCHEMA_TRICK in quoted
         else f"{connection.ops.quote_name(tenant)}.{quoted}"
     )
 
@@ -63,7 +60,7 @@ def named(connection: BaseDatabaseWrapper, table: str) -> str:
 def wanted_history(connection: BaseDatabaseWrapper, table: str) -> str:
     """Return the name that the history table of a table is to have: with the schema of the tenant, if there is one."""
     tenant = tenant_of(connection)
-    if tenant is None or tenant == "public" or _HAS_SCHEMA in table:
+    if tenant is None or tenant == "public" or tracking.SCHEMA_TRICK in table:
         return tracking.history_name(table)
     return tracking.history_name(f"{tenant}.{table}")
 

@@ -14,6 +14,9 @@ from django.db.backends.utils import strip_quotes
 from audittrail import conf
 from audittrail.exceptions import ConfigurationError
 
+#: How a model's `db_table` names a schema, since Django puts quotes around the whole.
+SCHEMA_TRICK = '"."'
+
 #: A history table's name leaves room for the suffixes of its functions within PostgreSQL's 63 bytes.
 HISTORY_NAME_BYTES = 54
 
@@ -244,7 +247,7 @@ def history_name(table: str) -> str:
 
     A name that would be too long is shortened and made unique by a digest.
     """
-    name = strip_quotes(table).replace('"."', "_").replace('""', '"')
+    name = strip_quotes(table).replace(SCHEMA_TRICK, "_").replace('""', '"')
     full = f"{name}_history"
     if len(full.encode()) <= HISTORY_NAME_BYTES:
         return full

@@ -9,9 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import schemas
+from audittrail.capture import schemas, tracking
 from audittrail.revisions.versions import Version, version_name
-from audittrail.timetravel.scope import SCHEMA_TRICK
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ def table_names(model: type[models.Model]) -> list[str]:
     name = model._meta.db_table
     if name.startswith('"') and name.endswith('"'):
         name = name[1:-1]
-    return [part.replace('""', '"') for part in name.split(SCHEMA_TRICK)]
+    return [part.replace('""', '"') for part in name.split(tracking.SCHEMA_TRICK)]
 
 
 def live_rows(model: type[Version], name: str, since: int) -> Fragment:

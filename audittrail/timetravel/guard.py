@@ -130,7 +130,9 @@ def _tables() -> dict[str, bool]:
 def _table_of(model: type[models.Model]) -> list[tuple[str, bool]]:
     if model._meta.proxy or model._meta.swapped or machine.stays(model):
         return []
-    name = strip_quotes(model._meta.db_table).rpartition('"."')[2].replace('""', '"')
+    name = (
+        strip_quotes(model._meta.db_table).rpartition(tracking.SCHEMA_TRICK)[2].replace('""', '"')
+    )
     return [(cut(name), tracking.is_tracked(model))]
 
 

@@ -19,9 +19,6 @@ CHANGED: Final = "changed"
 DELETED: Final = "deleted"
 LAST: Final = "last"
 
-#: How a model's `db_table` names a schema, since Django puts quotes around the whole.
-SCHEMA_TRICK: Final = '"."'
-
 _NAME = re.compile(r"audittrail_(?:(changed)_(\d+)|(deleted|last))_(.+)", re.DOTALL)
 
 
@@ -41,7 +38,7 @@ class Scope:
         number = f"{self.revision}_" if self.kind == CHANGED else ""
         if name.startswith('"') and name.endswith('"'):
             name = name[1:-1]  # quoted by hand
-        return f"audittrail_{self.kind}_{number}{name.replace(SCHEMA_TRICK, '.')}"
+        return f"audittrail_{self.kind}_{number}{name.replace(tracking.SCHEMA_TRICK, '.')}"
 
 
 def parse(name: str) -> tuple[Scope, str] | None:
