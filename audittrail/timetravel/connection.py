@@ -134,7 +134,7 @@ class PastConnectionMixin:
         if kind is None:
             query = known.table.as_of(self.moment, count)
         else:
-            known.table.require_own_name()
+            known.table.require(self.moment)
             query = known.query_of(kind, self.live, self.moment.tick)
         quoted = '"' + name.replace('"', '""') + '"'
         return f"{quoted} AS NOT MATERIALIZED (SELECT * FROM ({query}) rows WHERE {known.check(self.moment.tick)})"

@@ -45,12 +45,25 @@ class PastTable:
     looked_up: list[float] = field(default_factory=lambda: [monotonic()], compare=False)
 
     def as_of(self, moment: Moment, tables: int = 1) -> str:
-        """Return the query for the rows as of a moment, for a statement that reads so many tables.
+        """Return the query for the rows as of a moment, for a statement that reads so many tables; raises what `require` does."""
+        self.require(moment)
+        tick, tail = moment.tick, self.closing[1]
+        later = ""
+        if tick > self.closing[0]:
+            condition = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
+            later = condition.filled(tick=tick, tail=tail)
+        return self.query.filled(tick=tick, later=later)
 
-        Raises `TrackedLaterError` for a moment at which the table was not tracked, or before which it has been pruned, and
-        `TimeTravelError` if another table has its name by now.
+    def require(self, moment: Moment) -> None:
+        """Raise `TrackedLaterError` for a moment at which the table was not tracked, or before which it has been pruned.
+
+        Raises `TimeTravelError` if another table has its name by now: history is that of the one that had it when it was tracked.
         """
-        self.require_own_name()
+        if self.replaced:
+            raise TimeTravelError(
+                f"Table {self.name!r} is another one than the table of that name whose history is kept, which has been renamed or "
+                "dropped. Run manage.py audittrail sync: history then goes on with the table that has the name now."
+            )
         if moment.tick < self.kept_from and self.kept_from > self.since:
             raise TrackedLaterError(
                 f"The history of table {self.name!r} is kept only since {spelled(self.kept_since)}: what it held before, as of {moment}, "
@@ -63,20 +76,6 @@ class PastTable:
         if self.until is not None and self.until_at is not None and moment.tick > self.until:
             raise TrackedLaterError(
                 f"Table {self.name!r} is not tracked any more since {spelled(self.until_at)}; what it held later, as of {moment}, is not known."
-            )
-        tick, tail = moment.tick, self.closing[1]
-        later = ""
-        if tick > self.closing[0]:
-            condition = self.not_followed if tables <= FEW_TABLES else self.not_followed_subplan
-            later = condition.filled(tick=tick, tail=tail)
-        return self.query.filled(tick=tick, later=later)
-
-    def require_own_name(self) -> None:
-        """Raise `TimeTravelError` if another table has the name by now: history is that of the one that had it when it was tracked."""
-        if self.replaced:
-            raise TimeTravelError(
-                f"Table {self.name!r} is another one than the table of that name whose history is kept, which has been renamed or "
-                "dropped. Run manage.py audittrail sync: history then goes on with the table that has the name now."
             )
 
     def may_be_behind(self, tick: int) -> bool:
