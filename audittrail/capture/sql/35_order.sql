@@ -55,7 +55,6 @@ DECLARE
     state      int;
     v          int;
     c          int;
-    changing   boolean := false;
     last_image int;
     last_source "char";
 BEGIN
