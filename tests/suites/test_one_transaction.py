@@ -130,7 +130,7 @@ def test_assert_history_says_what_it_found() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_history(tag, "I", "U")
     text = str(caught.value)
-    assert "History of <Tag: red> is I, expected I, U" in text
+    assert f"History of Tag {tag.pk} is I, expected I, U" in text
     assert f"testapp.Tag {tag.pk} @" in text
     with pytest.raises(AssertionError, match="is I, expected empty"):
         assert_history(tag)
