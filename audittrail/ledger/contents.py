@@ -32,6 +32,8 @@ class Table:
     history: str
     #: The names that the history table has had, and the forms and facts that were noted last.
     names: frozenset[str]
+    #: The names that the table has had.
+    called: frozenset[str] = frozenset()
     form: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -62,6 +64,7 @@ def tables(cursor: Any) -> list[Table]:
                 name or facts.get("table", str(number)),
                 history or facts.get("history", ""),
                 frozenset({*names, history or ""}),
+                frozenset({name or "", *(f["table"] for _, f in noted if "table" in f)}),
                 form,
                 facts,
             )
@@ -89,6 +92,7 @@ def differences(cursor: Any, table: Table, committed: int, ticks: int) -> Iterat
 
 
 def _version(table: Table, kind: str, version: int, key: str, revision: int | None) -> Finding:
+    kind = {"unlike": "changed"}.get(kind, kind)
     if table.id == 0:
         text = f"Revision {version} {_DONE[kind]}"
         return Finding(f"revision {kind}", text, version, "revision", str(version))
@@ -111,6 +115,22 @@ def _dropped_columns(cursor: Any, table: Table) -> Iterator[Finding]:
         if number not in present:
             text = f"{table.name}: column {name} was dropped from audittrail.{table.history}"
             yield Finding("column", text, None, table.name)
+
+
+def irregularities(cursor: Any, tables: list[Table]) -> Iterator[Finding]:
+    """Yield what stands in the ledger as nothing enters it."""
+    names = {table.id: table.name for table in tables}
+    cursor.execute(
+        "SELECT table_id, version, problem FROM audittrail.ledger_irregularities() ORDER BY 1, 2, 3"
+    )
+    for number, version, problem in cursor.fetchall():
+        name = names.get(number, str(number))
+        if number == 0:
+            text = f"Revision {version} {problem}"
+            yield Finding("ledger", text, version, "revision", str(version))
+        else:
+            what = name if version is None else f"{name}: version {version}"
+            yield Finding("ledger", f"{what} {problem}", None, name)
 
 
 def contradictions(cursor: Any, tables: list[Table]) -> Iterator[Finding]:

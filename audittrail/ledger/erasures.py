@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from audittrail.ledger.contents import Table
 from audittrail.ledger.findings import Erasure, Finding
 
 _ERASED = """
-SELECT e.erased_by, e.table_id, count(*),
-       count(*) FILTER (WHERE EXISTS (SELECT FROM audittrail.ledger_entry c WHERE c.version = e.version AND c.table_id = e.table_id AND c.made_by = e.erased_by)),
-       count(*) FILTER (WHERE coalesce(e.erased_in > r.position, r.position IS NOT NULL)), bool_or(r.version IS NOT NULL OR n.id IS NOT NULL),
+WITH claims AS (
+    SELECT e.erased_by AS revision, e.table_id, e.version, e.erased_in AS said_in, true AS erased,
+           EXISTS (SELECT FROM audittrail.ledger_entry c WHERE c.version = e.version AND c.table_id = e.table_id AND c.made_by = e.erased_by) AS changed
+      FROM audittrail.ledger_entry e WHERE e.erased_by IS NOT NULL
+    UNION ALL
+    SELECT c.made_by, c.table_id, c.version, c.position, false, false FROM audittrail.ledger_entry c WHERE c.kind = 'C'
+)
+SELECT c.revision, c.table_id, count(*) FILTER (WHERE c.erased), count(*) FILTER (WHERE c.changed), count(*) FILTER (WHERE NOT c.erased),
+       count(*) FILTER (WHERE coalesce(c.said_in > r.position, r.position IS NOT NULL)), bool_or(r.version IS NOT NULL OR n.id IS NOT NULL),
+       bool_and(c.version = c.revision AND c.table_id = 0),
        n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
-  FROM audittrail.ledger_entry e
-  LEFT JOIN audittrail.ledger_entry r ON r.version = e.erased_by AND r.kind = 'R'
-  LEFT JOIN audittrail.revision n ON n.id = e.erased_by
- WHERE e.erased_by IS NOT NULL
- GROUP BY e.erased_by, e.table_id, n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
- ORDER BY e.erased_by, e.table_id
+  FROM claims c
+  LEFT JOIN audittrail.ledger_entry r ON r.version = c.revision AND r.kind = 'R'
+  LEFT JOIN audittrail.revision n ON n.id = c.revision
+ GROUP BY c.revision, c.table_id, n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
+ ORDER BY c.revision, c.table_id
 """
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What is said of one revision and one table: how many versions it erased, made, and of them after it was entered itself."""
+
+    revision: int
+    erased: int
+    made: int
+    late: int
+    #: Whether the revision is there, or was entered.
+    known: bool
+    #: Whether all of it is of the revision's own row, to which a pruning adds with each batch.
+    own: bool
 
 
 def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Erasure]]:
@@ -31,44 +52,66 @@ def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Era
     findings, told = [], []
     cursor.execute(_ERASED)
     for row in cursor.fetchall():
-        revision, number, count, changed, late, known, at, author, role, reason, context = row
+        (
+            revision,
+            number,
+            erased,
+            changed,
+            made,
+            late,
+            known,
+            own,
+            at,
+            author,
+            role,
+            reason,
+            context,
+        ) = row
         table = names.get(number)
         name = str(number) if table is None else table.name
         if revision:
             says = None if context is None else json.loads(context)
-            problem = _problem(revision, table, count, late, known, says)
+            problem = _problem(_Claim(revision, erased, made, late, known, own), table, says)
             if problem:
-                findings.append(
-                    Finding("erased", f"{name}: {count} versions were {problem}", revision, name)
-                )
+                text = f"{name}: {erased or made} versions were {problem}"
+                findings.append(Finding("erased", text, revision, name))
                 continue
+        if not erased or own:
+            continue
         if at is None:
             said = "which was erased itself since"
         else:
             by = f"user {author}" if author else f"role {role}"
             said = f"{at:%Y-%m-%d %H:%M:%S %Z}, {by}" + (f": {reason}" if reason else "")
-        told.append(Erasure(revision, name, count, changed, said))
+        told.append(Erasure(revision, name, erased, changed, said))
     return findings, told
 
 
-def _problem(
-    revision: int, table: Table | None, count: int, late: int, known: bool, context: Any
-) -> str | None:
-    """Return why it can't be that the revision erased so many versions of a table; `late` of them after it was entered."""
-    if not known:
-        return f"marked as erased on purpose by revision {revision}, which does not exist"
+def _problem(claim: _Claim, table: Table | None, context: Any) -> str | None:
+    """Return why it can't be that a revision erased or changed what is said of it."""
+    marked = f"marked as erased on purpose by revision {claim.revision}"
+    if not claim.known:
+        return f"{marked}, which does not exist"
     if context is None:
-        return None  # it was erased itself
+        # It was erased itself, by a revision that is looked at as well.
+        return f"{marked}, after that was entered" if claim.late else None
+    pruned = context.get("pruned")
+    if claim.own and pruned:
+        return None
     restored = context.get("restored")
     rolled_back = isinstance(restored, dict) and restored.get("kind") == "rollback"
     corrected = context.get("corrected") or []
     if not rolled_back and not (table and table.names & set(corrected)):
-        return f"marked as erased on purpose by revision {revision}, which says nothing of it"
-    pruned = context.get("pruned")
-    if late and not pruned:
-        return f"marked as erased on purpose by revision {revision}, although that had been entered before"
-    if pruned and table and table.id and count > sum((pruned.get("versions") or {}).values()):
-        return (
-            f"marked as erased on purpose by revision {revision}, which says that it erased fewer"
+        return f"{marked}, which says nothing of it"
+    if claim.late and not pruned:
+        return f"{marked}, after that was entered"
+    if pruned and table:
+        counted = (pruned.get("versions") or {}).items()
+        said = (
+            sum(count for name, count in counted if name in table.called)
+            if table.id
+            else pruned.get("revisions") or 0
         )
+        if claim.erased > said or claim.made:
+            return f"{marked}, which says that it erased fewer"
     return None

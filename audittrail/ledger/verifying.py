@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from audittrail.ledger.recomputing import Recomputed, recompute
 
 #: Ticks of which versions are compared at once.
 TICKS: Final = 50_000
+
+#: By how much a machine's clock may be set back without being noticed.
+TOLERANCE: Final = timedelta(minutes=1)
 
 
 def verify(
@@ -44,12 +48,19 @@ def verify(
     with transaction.atomic(using=using), connection.cursor() as cursor:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # Not even an operator is looked for where somebody may have put others.
+        cursor.execute("SELECT pg_catalog.current_setting('search_path')")
+        (search_path,) = cursor.fetchone()
+        cursor.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         reached = head(connection)
         assert reached is not None
         result.size = reached.size
         tables = contents.tables(cursor)
         result.findings += _guarded(
             using, "The registry", lambda: contents.contradictions(cursor, tables)
+        )
+        result.findings += _guarded(
+            using, "The ledger", lambda: contents.irregularities(cursor, tables)
         )
         for done, table in enumerate(tables):
             report(table.name, done / len(tables))
@@ -63,6 +74,7 @@ def verify(
         )
         result.findings += recomputed.findings
         _compare(result, reached.id.__str__(), recomputed, against)
+        result.findings += _dated_back(cursor, against)
         cursor.execute(
             "SELECT r.id, r.committed_at, (SELECT count(*) FROM audittrail.revision n WHERE n.committed > %s)"
             " FROM audittrail.ledger_entry e LEFT JOIN audittrail.revision r ON r.id = e.version"
@@ -73,6 +85,7 @@ def verify(
         result.through, result.through_at, later = row
         covered = max((digest.size for digest in against), default=0)
         result.beyond = max(reached.size - covered, 0) + later
+        cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [search_path])
     if result.is_clean and against:
         _note_verified(using, against)
     return result
@@ -109,6 +122,21 @@ def _compare(
         result.digests.append(
             _compared(digest, agrees=agrees and digest.statement["database"] == database)
         )
+
+
+def _dated_back(cursor: Any, against: Sequence[Digest]) -> Iterator[Finding]:
+    """Yield the revisions that came after a digest and say that they were committed well before the last one in it."""
+    latest = max(against, key=lambda digest: digest.size, default=None)
+    through = None if latest is None else latest.statement.get("through")
+    if not through or not through.get("committed_at"):
+        return
+    cursor.execute(
+        "SELECT id, committed_at FROM audittrail.revision WHERE committed > %s AND committed_at < %s::timestamptz - %s ORDER BY committed",
+        [through["committed"], through["committed_at"], TOLERANCE],
+    )
+    for number, moment in cursor.fetchall():
+        text = f"Revision {number} came after {latest}, and says that it was committed before that, {moment:%Y-%m-%d %H:%M:%S %Z}"
+        yield Finding("revision dated back", text, number, "revision", str(number))
 
 
 def _gone(digest: Digest, problem: str) -> Finding:

@@ -32,6 +32,15 @@ def quietly(*statements: str) -> tuple[str, ...]:
     return (*OFF, *statements, *ON)
 
 
+ERASED_BY_ITSELF = (
+    "DELETE FROM audittrail.shop_history WHERE revision_id = {revision}",
+    "DELETE FROM audittrail.revision WHERE id = {revision}",
+    (
+        "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {revision} WHERE position ="
+        " (SELECT position FROM audittrail.ledger_entry WHERE version = {revision} AND kind = 'R')"
+    ),
+)
+
 CHANGED = (r"revision {revision} is not what it was",)
 
 TAMPERINGS = (
@@ -51,6 +60,14 @@ TAMPERINGS = (
             "UPDATE audittrail.shop_history SET total = total + 1 WHERE version = {version}",
         ),
         (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+        CHANGED,
+    ),
+    Tampering(
+        "a value of an enum with a name like that of regclass",
+        quietly(
+            "UPDATE audittrail.shop_history SET region = 'south' WHERE version = {version} AND id = 1"
+        ),
+        (r"^shop: version {version} of row \(1\)",),
         CHANGED,
     ),
     Tampering(
@@ -548,5 +565,158 @@ TAMPERINGS = (
             "UPDATE audittrail.ledger_tile SET hashes = set_byte(hashes, 0, (get_byte(hashes, 0) + 1) % 256)",
         ),
         (r"^What the ledger says of revision \d+ is not what it said",),
+    ),
+    Tampering(
+        "an entry that nobody compares any more",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.ledger_entry SET key = NULL WHERE version = {version} AND key = '(1)'",
+        ),
+        (r"^shop: version {version} is marked as erased, by nobody",),
+    ),
+    Tampering(
+        "a revision marked as erased by itself",
+        quietly(*ERASED_BY_ITSELF),
+        (
+            r"^revision: 1 versions were marked as erased on purpose by revision {revision}, after that was entered",
+            r"^shop: 2 versions were marked as erased on purpose by revision {revision}, after that was entered",
+        ),
+    ),
+    Tampering(
+        "a version marked as changed with its column's type",
+        quietly(
+            "UPDATE audittrail.shop_history SET total = 1000000 WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = 0 WHERE version = {version} AND key = '(1)'",
+            (
+                "INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)"
+                " SELECT {version}, id, 1, 'C', '(1)', 0 FROM audittrail.tracked_table WHERE table_name = 'shop'"
+            ),
+        ),
+        (
+            r"^shop: version {version} is marked as changed with its column's type, which did not change then",
+        ),
+    ),
+    Tampering(
+        "a version inserted that is marked as changed on purpose",
+        quietly(
+            "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({version}, {revision}, 'I', 55, 'Bribe')",
+            (
+                "INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)"
+                " SELECT {version}, id, 1, 'C', '(55)', {correction} FROM audittrail.tracked_table WHERE table_name = 'shop'"
+            ),
+        ),
+        (r"^shop: version {version} is entered as changed more often than it was",),
+    ),
+    Tampering(
+        "a version inserted with an entry of no leaf",
+        quietly(
+            "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({version}, {revision}, 'I', 55, 'Bribe')",
+            "SELECT audittrail.forge_entry('shop', {version}, 1000000)",
+        ),
+        (r"^shop: version {version} has no place in the tree",),
+    ),
+    Tampering(
+        "a layout of no leaf",
+        (
+            "INSERT INTO audittrail.ledger_layout SELECT table_id, 99, 1000000, form, facts, fills FROM audittrail.ledger_layout WHERE table_id > 0 AND number = 1",
+        ),
+        (r"^shop has a layout that has no place in the tree",),
+    ),
+    Tampering(
+        "a revision inserted that was never committed",
+        quietly(
+            "INSERT INTO audittrail.revision (id, committed_by, reason) VALUES ({gap}, 1, 'Forged')",
+            "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({gap}, {gap}, 'I', 56, 'Bribe')",
+        ),
+        (r"^Revision {gap} was never committed",),
+    ),
+    Tampering(
+        "a revision inserted, and the ledger said not to have come so far",
+        quietly(
+            "INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason) SELECT {gap}, {gap}, committed_at, 1, 'Forged'"
+            " FROM audittrail.revision WHERE id = {other}",
+            "UPDATE audittrail.ledger SET committed = {gap} - 1",
+        ),
+        (
+            r"^Revision {last} is entered, and the ledger says that it has come through tick \d+ only",
+        ),
+    ),
+    Tampering(
+        "a correction that is dated back",
+        (
+            "BEGIN; SET LOCAL audittrail.editing = 'on'; UPDATE audittrail.shop_history SET total = 5 WHERE version = {version} AND id = 1; COMMIT",
+            *quietly(
+                "UPDATE audittrail.revision SET committed_at = '2020-01-01' WHERE id = (SELECT max(id) FROM audittrail.revision)"
+            ),
+        ),
+        (
+            r"^Revision \d+ came after the digest of .*, and says that it was committed before that, 2020-01-01",
+        ),
+    ),
+    Tampering(
+        "operators that compare nothing, for every session",
+        (
+            *quietly(*ERASED_BY_ITSELF),
+            "CREATE SCHEMA evil",
+            "CREATE FUNCTION evil.never(bigint, bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT false'",
+            "CREATE OPERATOR evil.> (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = evil.never)",
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, public', current_database()); END $$",
+        ),
+        (
+            r"^revision: 1 versions were marked as erased on purpose by revision {revision}, after that was entered",
+        ),
+    ),
+    Tampering(
+        "a clock of which each session takes a thousand ticks ahead",
+        ("ALTER SEQUENCE audittrail.clock CACHE 1000",),
+        (r"^Table audittrail.clock is not as it was installed: counting",),
+    ),
+    Tampering(
+        "a capture function that does nothing, of a table that seems out of step",
+        (
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+                " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
+            ),
+            "UPDATE audittrail.tracked_table SET fingerprint = 'x', functions = audittrail.functions_digest(history_name)",
+        ),
+        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
+    ),
+)
+
+#: The same, with a digest and more revisions afterwards: what is entered then must not cover up what was done before.
+TAMPERINGS_BEFORE_ENTERING = (
+    Tampering(
+        "a version inserted with an entry of a later leaf",
+        (
+            *quietly(
+                "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) VALUES ({version}, {revision}, 'I', 55, 'Bribe')",
+                "SELECT audittrail.forge_entry('shop', {version}, (SELECT size FROM audittrail.ledger))",
+            ),
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(55\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a value, and a column added",
+        (
+            *quietly(
+                "UPDATE audittrail.shop_history SET total = 1000000 WHERE version = {version} AND id = 1"
+            ),
+            "ALTER TABLE shop ADD COLUMN more int DEFAULT 3",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a value, and the type of another column",
+        (
+            *quietly(
+                "UPDATE audittrail.shop_history SET total = 1000000 WHERE version = {version} AND id = 1"
+            ),
+            "ALTER TABLE shop ALTER COLUMN city TYPE text",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
     ),
 )

@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 from audittrail.ledger.digests import Digest
 from tests.databases import OwnServer
 from tests.ledger.scene import Scene, told
-from tests.ledger.tamperings import TAMPERINGS, Tampering
+from tests.ledger.tamperings import TAMPERINGS, TAMPERINGS_BEFORE_ENTERING, Tampering
 
 NUMBERS = count()
 
@@ -89,6 +89,16 @@ BEGIN
     SELECT * INTO l FROM audittrail.ledger_layout WHERE table_id = of_table AND number = 1;
     EXECUTE format('UPDATE audittrail.ledger_entry e SET digest = %s FROM %s h WHERE h.version = e.version AND e.table_id = %s AND e.version = %s AND e.salt IS NOT NULL',
         audittrail.ledger_digest(of_table, 1, audittrail.ledger_content(s, l.form, 'h'), 'h', 'e.salt'), audittrail.ledger_rows(of_table), of_table, of_version);
+END $$;
+CREATE FUNCTION audittrail.forge_entry(of_table text, of_version bigint, at_position bigint) RETURNS void LANGUAGE plpgsql
+SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 SET intervalstyle = 'postgres' SET search_path = pg_catalog, pg_temp AS $$
+DECLARE n int := (SELECT id FROM audittrail.tracked_table WHERE table_name = of_table); f text; s regclass := audittrail.ledger_source(n);
+BEGIN
+    f := (SELECT form FROM audittrail.ledger_layout WHERE table_id = n AND number = 1);
+    EXECUTE format('INSERT INTO audittrail.ledger_entry (version, position, table_id, layout, kind, salt, digest, key) SELECT h.version, %s, %s, 1, ''V'', h.salt, %s, %s'
+        ' FROM (SELECT h.*, gen_random_uuid() AS salt FROM %s h WHERE h.version = %s AND %s NOT IN (SELECT key FROM audittrail.ledger_entry WHERE table_id = %s AND version = %s)) h',
+        at_position, n, audittrail.ledger_digest(n, 1, audittrail.ledger_content(s, f, 'h'), 'h', 'h.salt'), audittrail.ledger_key(s, f, 'h'), s, of_version,
+        audittrail.ledger_key(s, f, 'h'), n, of_version);
 END $$
 """
 
@@ -98,8 +108,23 @@ def test_what_was_tampered_with_is_named(victim: Victim, tampering: Tampering) -
     with victim.copied() as scene:
         scene.run(FORGE)
         scene.run(*filled(tampering.statements, victim))
-        scene.run("DROP FUNCTION IF EXISTS audittrail.forge")
+        scene.run("DROP FUNCTION IF EXISTS audittrail.forge, audittrail.forge_entry")
         assert_told(scene, victim.digest, filled(tampering.told, victim))
+
+
+@pytest.mark.parametrize(
+    "tampering", TAMPERINGS_BEFORE_ENTERING, ids=lambda tampering: tampering.name
+)
+def test_what_is_entered_later_does_not_cover_it_up(
+    victim: Victim, tampering: Tampering, tmp_path: Path
+) -> None:
+    with victim.copied() as scene:
+        scene.run(FORGE)
+        scene.run(*filled(tampering.statements, victim))
+        scene.run("DROP FUNCTION audittrail.forge, audittrail.forge_entry")
+        later = scene.digest(tmp_path / "later.json")
+        for digest in (victim.digest, later):
+            assert_told(scene, digest, filled(tampering.told, victim))
 
 
 @pytest.mark.parametrize(

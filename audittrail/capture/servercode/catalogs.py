@@ -75,6 +75,7 @@ _TABLES: Final = f"""
 SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence, c.relrowsecurity OR c.relforcerowsecurity AS "row security",
        c.relowner = n.nspowner AS owner, ARRAY(SELECT r.rulename::text FROM pg_rewrite r WHERE r.ev_class = c.oid) AS rules,
        EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inheritance,
+       (SELECT concat_ws(' ', s.seqtypid::regtype, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle) FROM pg_sequence s WHERE s.seqrelid = c.oid) AS counting,
        ARRAY(SELECT {_OWNERS.format(owner="c.relowner")} || ' ' || a.privilege_type
                FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
               WHERE a.grantee <> c.relowner AND a.privilege_type <> 'SELECT' ORDER BY 1) AS "who may write",
@@ -83,7 +84,7 @@ SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text 
                FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 """
 
 _TRIGGERS: Final = """

@@ -11,7 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
         'columns', coalesce((SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
                       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-                     WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped AND t.typname !~ '^_?reg[a-z]+$'
+                     WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped AND NOT (t.typnamespace = 'pg_catalog'::regnamespace AND t.typname ~ '^_?reg[a-z]+$')
                        AND NOT (history <> 'audittrail.revision'::regclass AND a.attname IN ('version', 'revision_id', 'superseded', 'operation'))), '[]'),
         'key', coalesce((SELECT jsonb_agg(a.attnum ORDER BY k.position)
                       FROM unnest(key) WITH ORDINALITY k (name, position) JOIN pg_attribute a ON a.attrelid = history AND a.attname = audittrail.stored_name(k.name)
@@ -58,6 +58,16 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN pg_attribute a ON a.attrelid = history AND a.attnum = f.number AND NOT a.attisdropped
       CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS present) t
      ORDER BY f.number
+$$;
+
+-- Whether a column got another type between two forms by a conversion that depends on settings: of dates and times, or of money.
+CREATE OR REPLACE FUNCTION audittrail.ledger_depends_on_settings(former text, present text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM jsonb_array_elements(former::jsonb -> 'columns') f JOIN jsonb_array_elements(present::jsonb -> 'columns') p ON p ->> 0 = f ->> 0
+          CROSS JOIN LATERAL unnest(ARRAY[to_regtype(f ->> 2), to_regtype(p ->> 2)]) n (type)
+          JOIN pg_type t ON t.oid = n.type LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+         WHERE f ->> 2 <> p ->> 2 AND (coalesce(e.typcategory, t.typcategory) = 'D' OR coalesce(e.oid, t.oid) = 'money'::regtype))
 $$;
 
 -- The text of what a version held.

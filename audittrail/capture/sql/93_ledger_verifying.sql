@@ -1,8 +1,8 @@
 -- The ledger, last part: what history holds against what was entered. Whoever does not trust the server's functions compares them
 -- with the released ones first, as "manage.py audittrail ledger verify" does.
 
--- The versions of a table, of some range, that are not as they were entered: 'changed', 'removed', 'inserted', or 'unreadable' where a
--- value can't be what it was. Versions of revisions that are not entered yet don't count.
+-- The versions of a table, of some range, that are not as they were entered: 'changed', 'removed', 'inserted', 'unlike' where only a column
+-- that came or got another type since is not what it must be, or 'unreadable' where a value can't be what it was. Versions of revisions that are not entered yet don't count.
 CREATE OR REPLACE FUNCTION audittrail.ledger_differences(of_table int, first_version bigint, last_version bigint)
 RETURNS TABLE (kind text, version bigint, key text, revision bigint, "position" bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
@@ -51,17 +51,22 @@ BEGIN
             ' entries AS (SELECT e.*, CASE %3$s END AS name, row_number() OVER (PARTITION BY e.version, CASE %3$s END, e.key) AS place FROM audittrail.ledger_entry e'
             ' WHERE e.version BETWEEN $1 AND $2 AND e.table_id = %4$s AND e.key IS NOT NULL),'
             ' joined AS MATERIALIZED (SELECT e.version IS NOT NULL AS entered, h.audittrail_row, coalesce(e.version, h.version) AS version, coalesce(e.key, h.audittrail_key) AS key,'
-            ' h.revision_id, h.operation, e.position, CASE WHEN e.version IS NULL OR h.version IS NULL OR e.position IS NULL THEN true'
-            ' WHEN (CASE %5$s END) IS DISTINCT FROM e.digest THEN false ELSE CASE %6$s END END AS intact'
+            ' h.revision_id, h.operation, e.position, CASE WHEN e.version IS NULL OR h.version IS NULL OR e.position IS NULL THEN NULL'
+            ' WHEN (CASE %5$s END) IS DISTINCT FROM e.digest OR e.kind = ''V'' AND NOT EXISTS (SELECT FROM audittrail.ledger_entry r WHERE r.version = h.revision_id'
+            ' AND r.kind = ''R'' AND r.position = e.position)%9$s THEN ''changed'' WHEN (CASE %6$s END) IS NOT TRUE THEN ''unlike'' END AS problem'
             ' FROM entries e FULL JOIN named h ON h.version = e.version AND h.audittrail_name = e.name AND h.audittrail_key = e.key AND h.audittrail_place = e.place)'
             ' SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.position)) FROM ('
-            ' SELECT CASE WHEN j.audittrail_row IS NULL THEN ''removed'' ELSE ''changed'' END AS kind, j.* FROM joined j WHERE j.entered AND (j.audittrail_row IS NULL OR j.intact IS NOT TRUE)'
+            ' SELECT CASE WHEN j.audittrail_row IS NULL THEN ''removed'' ELSE j.problem END AS kind, j.* FROM joined j WHERE j.entered AND (j.audittrail_row IS NULL OR j.problem IS NOT NULL)'
             ' UNION ALL'
             ' SELECT DISTINCT ON (j.audittrail_row) ''inserted'', j.* FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id WHERE NOT j.entered'
             ' AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)'
             ' AND (r.id IS NULL OR r.committed <= %7$s)%8$s) d',
             audittrail.ledger_rows(of_table), named, forms, of_table, digests, agrees, head.committed,
-            CASE WHEN facts ->> 'baseline_complete' = 'false' THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END)
+            CASE WHEN facts ->> 'baseline_complete' = 'false' THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END,
+            -- A version is in the leaf of its revision, but for a baseline that was completed later.
+            format(' AND NOT (h.operation = ''B'' AND EXISTS (SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1'
+                   ' WHERE l.table_id = %s AND l.position = e.position AND f.facts::jsonb ->> ''baseline_complete'' = ''false'''
+                   ' AND f.facts::jsonb ->> ''since_version'' = e.version::text))', of_table))
            INTO found USING first_version, last_version;
     EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function OR undefined_object THEN
         -- Some value can't have been of its column's former type. Which one is found by halves.
@@ -123,6 +128,40 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT r.id, r.committed FROM audittrail.revision r WHERE r.committed - r.id > audittrail.short_revision()) r
       FULL JOIN (SELECT * FROM audittrail.long_revision l WHERE l.id > 0) l ON l.id = r.id AND l.committed = r.committed
      WHERE l.id IS NULL OR r.id IS NULL
+$$;
+
+-- What stands in the ledger as nothing enters it. No digest shows that: leaves are of what has its place in the tree, and marks have none
+-- until the revision that made them is entered.
+CREATE OR REPLACE FUNCTION audittrail.ledger_irregularities() RETURNS TABLE (table_id int, version bigint, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.table_id, e.version, 'is marked as erased, by nobody' FROM audittrail.ledger_entry e WHERE (e.key IS NULL) <> (e.erased_by IS NOT NULL)
+    UNION ALL
+    SELECT e.table_id, e.version, 'has no place in the tree' FROM audittrail.ledger_entry e, audittrail.ledger h
+     WHERE CASE e.kind WHEN 'C' THEN e.made_by IS NULL OR e.position IS NULL AND e.erased_by IS NOT NULL
+                       WHEN 'R' THEN e.position IS NULL OR e.table_id <> 0 ELSE e.position IS NULL OR e.table_id = 0 OR e.kind <> 'V' END
+        OR e.position NOT BETWEEN 0 AND h.size - 1 OR e.erased_in NOT BETWEEN e.position + 1 AND h.size - 1
+    UNION ALL
+    SELECT l.table_id, NULL, 'has a layout that has no place in the tree' FROM audittrail.ledger_layout l, audittrail.ledger h WHERE l.position NOT BETWEEN 0 AND h.size - 1
+    UNION ALL
+    SELECT c.table_id, c.version, 'is entered as changed more often than it was'
+      FROM (SELECT e.table_id, e.version, count(*) AS times FROM audittrail.ledger_entry e WHERE e.kind = 'C' GROUP BY e.table_id, e.version) c
+     WHERE c.times > (SELECT count(*) FROM audittrail.ledger_entry e WHERE e.version = c.version AND e.table_id = c.table_id AND e.erased_by IS NOT NULL)
+    UNION ALL
+    SELECT e.table_id, e.version, 'is marked as changed with its column''s type, which did not change then' FROM audittrail.ledger_entry e
+     WHERE (e.erased_by = 0 OR e.made_by = 0) AND NOT EXISTS (
+           SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1
+            WHERE l.table_id = e.table_id AND l.position = CASE WHEN e.erased_by = 0 THEN e.erased_in ELSE e.position END AND l.form <> f.form)
+    UNION ALL
+    SELECT 0, o.version, 'is entered out of the order of commits'
+      FROM (SELECT r.version, n.committed, max(n.committed) OVER (ORDER BY r.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+              FROM audittrail.ledger_entry r JOIN audittrail.revision n ON n.id = r.version WHERE r.kind = 'R') o
+     WHERE o.committed <= o.before
+    UNION ALL
+    SELECT 0, r.version, format('is entered, and the ledger says that it has come through tick %s only', h.committed)
+      FROM audittrail.ledger h CROSS JOIN audittrail.ledger_entry r LEFT JOIN audittrail.revision n ON n.id = r.version
+     WHERE r.kind = 'R' AND coalesce(n.committed, r.version + 1) > h.committed
+    UNION ALL
+    SELECT 0, r.id, 'was never committed' FROM audittrail.revision r WHERE r.committed IS NULL AND r.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()
 $$;
 
 -- The texts of what a leaf has entered of a table, with their salts: what a proof shows. What was erased has none.
