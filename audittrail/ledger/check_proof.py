@@ -239,7 +239,7 @@ def main(arguments: list[str]) -> int:
     except (NotProvenError, OSError) as error:
         print(f"NOT PROVEN: {error}")
         return 1
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         print(f"NOT PROVEN: a file is not as it has to be ({error!r}).")
         return 1
     print("\n".join(told))

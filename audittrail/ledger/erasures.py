@@ -19,7 +19,8 @@ WITH claims AS (
 )
 SELECT c.revision, c.table_id, count(*) FILTER (WHERE c.erased), count(*) FILTER (WHERE c.changed), count(*) FILTER (WHERE NOT c.erased),
        count(*) FILTER (WHERE coalesce(c.said_in > r.position, r.position IS NOT NULL)), bool_or(r.version IS NOT NULL OR n.id IS NOT NULL),
-       bool_and(c.version = c.revision AND c.table_id = 0),
+       count(*) FILTER (WHERE c.erased AND c.version = c.revision AND c.table_id = 0),
+       count(*) FILTER (WHERE NOT c.erased AND c.version = c.revision AND c.table_id = 0),
        n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
   FROM claims c
   LEFT JOIN audittrail.ledger_entry r ON r.version = c.revision AND r.kind = 'R'
@@ -39,8 +40,9 @@ class _Claim:
     late: int
     #: Whether the revision is there, or was entered.
     known: bool
-    #: Whether all of it is of the revision's own row, to which a pruning adds with each batch.
-    own: bool
+    #: How many of them are of the revision's own row, to which a pruning adds with each batch.
+    own_erased: int
+    own_made: int
 
 
 def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Erasure]]:
@@ -51,39 +53,44 @@ def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Era
     names = {table.id: table for table in tables}
     findings, told = [], []
     cursor.execute(_ERASED)
-    for row in cursor.fetchall():
-        (
-            revision,
-            number,
-            erased,
-            changed,
-            made,
-            late,
-            known,
-            own,
-            at,
-            author,
-            role,
-            reason,
-            context,
-        ) = row
+    for (
+        revision,
+        number,
+        erased,
+        changed,
+        *counts,
+        at,
+        author,
+        role,
+        reason,
+        context,
+    ) in cursor.fetchall():
+        claim = _Claim(revision, erased, *counts)
         table = names.get(number)
         name = str(number) if table is None else table.name
         if revision:
             says = None if context is None else json.loads(context)
-            problem = _problem(_Claim(revision, erased, made, late, known, own), table, says)
+            problem = _problem(claim, table, says)
             if problem:
-                text = f"{name}: {erased or made} versions were {problem}"
+                text = f"{name}: {erased or claim.made} versions were {problem}"
                 findings.append(Finding("erased", text, revision, name))
                 continue
-        if not erased or own:
+        if erased == claim.own_erased:
             continue
         if at is None:
             said = "which was erased itself since"
         else:
             by = f"user {author}" if author else f"role {role}"
             said = f"{at:%Y-%m-%d %H:%M:%S %Z}, {by}" + (f": {reason}" if reason else "")
-        told.append(Erasure(revision, name, erased, changed, said))
+        told.append(
+            Erasure(
+                revision,
+                name,
+                erased - claim.own_erased,
+                changed - min(changed, claim.own_erased),
+                said,
+            )
+        )
     return findings, told
 
 
@@ -96,7 +103,7 @@ def _problem(claim: _Claim, table: Table | None, context: Any) -> str | None:
         # It was erased itself, by a revision that is looked at as well.
         return f"{marked}, after that was entered" if claim.late else None
     pruned = context.get("pruned")
-    if claim.own and pruned:
+    if pruned and claim.erased == claim.own_erased and claim.made == claim.own_made:
         return None
     restored = context.get("restored")
     rolled_back = isinstance(restored, dict) and restored.get("kind") == "rollback"
@@ -112,6 +119,6 @@ def _problem(claim: _Claim, table: Table | None, context: Any) -> str | None:
             if table.id
             else pruned.get("revisions") or 0
         )
-        if claim.erased > said or claim.made:
+        if claim.erased - claim.own_erased > said or claim.made > claim.own_made:
             return f"{marked}, which says that it erased fewer"
     return None

@@ -199,3 +199,13 @@ def test_files_that_are_no_digests(place: Place) -> None:
     assert "is of another ledger" in place.ledger("prove", "1", "--against", place.path("odd.json"))
     found = place.ledger("prove", "1", "--against", place.path("one.json"))
     assert "Revision 1 is not in the digest of" in found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "[" * 5000, "{", '{"format": "audittrail proof 1"}']
+)
+def test_a_file_that_is_no_proof_is_told_as_such(place: Place, text: str) -> None:
+    file = place.directory / "none.json"
+    file.write_text(text)
+    code, told = place.check(str(file))
+    assert (code, told[:12], told.count("\n")) == (1, "NOT PROVEN: ", 1)

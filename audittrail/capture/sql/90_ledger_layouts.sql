@@ -127,13 +127,17 @@ DECLARE
     least   text;
     most    text;
     same    boolean;
+    prefix  text;
 BEGIN
     SELECT attname AS name, format_type(atttypid, atttypmod) AS type INTO added FROM pg_attribute WHERE attrelid = history AND attnum = column_number;
     EXECUTE format('SELECT min(t COLLATE "C"), max(t COLLATE "C") FROM (SELECT ROW(h.%I)::text AS t %s) held', added.name, entered) INTO least, most;
-    IF least IS NOT DISTINCT FROM most THEN
+    -- What was converted is of people, and stays in no layout, even where all have the same; what came with a column is its default.
+    prefix := audittrail.shortened(added.name, 50) || '_until_';
+    IF least IS NOT DISTINCT FROM most AND (coalesce(least, '()') = '()' OR NOT EXISTS (
+           SELECT FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, prefix))) THEN
         RETURN jsonb_build_object('type', added.type, 'is', coalesce(least, '()'));
     END IF;
-    FOR source IN SELECT * FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, audittrail.shortened(added.name, 50) || '_until_') ORDER BY c.number DESC LOOP
+    FOR source IN SELECT * FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, prefix) ORDER BY c.number DESC LOOP
         BEGIN
             EXECUTE format('SELECT bool_and(ROW(%s::%s)::text = ROW(h.%I)::text) %s', source.expression, added.type, added.name, entered) INTO same;
             IF same THEN

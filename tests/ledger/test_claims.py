@@ -1,0 +1,88 @@
+"""What is marked as erased on purpose is what a revision says, no more; and layouts hold nothing of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from audittrail.capture import pruning as batches
+from audittrail.ledger import entering
+from audittrail.models import Revision
+from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.pruning import prune
+from tests.ledger.scene import ALIAS, Scene, told
+
+
+@pytest.fixture
+def scene(fresh_database: Callable[[], Any], django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
+    with fresh_database() as database, django_db_blocker.unblock():
+        scene = Scene(database.server, database.name)
+        scene.begin()
+        yield scene
+
+
+@pytest.fixture(autouse=True)
+def no_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "READERS_GET", 0.0)
+
+
+def newest() -> BaseRevision:
+    return Revision.objects.using(ALIAS).latest("committed")
+
+
+def test_a_pruning_that_is_entered_between_its_batches_raises_no_alarm(
+    scene: Scene, tmp_path: Path
+) -> None:
+    before = scene.digest(tmp_path / "before.json")
+    with scene.attached():
+        done = prune(newest(), using=ALIAS, batch_size=3, report=lambda progress: _enter())
+    assert done.revisions > 0
+    after = scene.digest(tmp_path / "after.json")
+    report = scene.verify(before, after)
+    assert told(report) == []
+    erased = {erasure.table: erasure.erased for erasure in report.erasures}
+    versions = {table.table: table.versions for table in done.tables if table.versions}
+    assert erased == {**versions, "revision": done.revisions}
+
+
+def _enter() -> None:
+    entering.enter(ALIAS)
+
+
+def test_a_pruning_covers_no_more_of_a_table_than_it_counted(scene: Scene, tmp_path: Path) -> None:
+    scene.enter()
+    with scene.attached():
+        prune(newest(), using=ALIAS)
+    digest = scene.digest(tmp_path / "digest.json")
+    pruning = scene.value("SELECT id FROM audittrail.revision WHERE context ? 'pruned'")
+    scene.run(
+        "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",
+        "DELETE FROM audittrail.shop_history",
+        "ALTER TABLE audittrail.shop_history ENABLE TRIGGER USER",
+        f"UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {pruning} WHERE key IS NOT NULL"
+        " AND table_id = (SELECT id FROM audittrail.tracked_table WHERE table_name = 'shop')",
+    )
+    problem = f"marked as erased on purpose by revision {pruning}, which says that it erased fewer"
+    assert any(problem in text for text in told(scene.verify(digest)))
+
+
+def test_no_value_of_a_row_stays_in_the_layout_of_a_table(scene: Scene) -> None:
+    scene.run(
+        "CREATE TABLE person (id int PRIMARY KEY, born text)",
+        "SELECT audittrail.track('person')",
+        "INSERT INTO person VALUES (1, '1977-03-04, Linz')",
+    )
+    scene.enter()
+    scene.run(
+        "ALTER TABLE person ALTER COLUMN born TYPE varchar(10) USING left(born, 10)",
+        "SELECT audittrail.track('person')",
+        "UPDATE person SET born = '2000-01-01'",
+    )
+    scene.enter()
+    layouts = scene.run("SELECT fills FROM audittrail.ledger_layout WHERE fills <> '{}'")
+    assert layouts and not any("1977" in fills for (fills,) in layouts)
+    assert told(scene.verify()) == []
