@@ -671,17 +671,6 @@ TAMPERINGS = (
         ("ALTER SEQUENCE audittrail.clock CACHE 1000",),
         (r"^Table audittrail.clock is not as it was installed: counting",),
     ),
-    Tampering(
-        "a capture function that does nothing, of a table that seems out of step",
-        (
-            (
-                "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-                " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
-            ),
-            "UPDATE audittrail.tracked_table SET fingerprint = 'x', functions = audittrail.functions_digest(history_name)",
-        ),
-        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
-    ),
 )
 
 #: The same, with a digest and more revisions afterwards: what is entered then must not cover up what was done before.

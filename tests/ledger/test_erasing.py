@@ -162,7 +162,8 @@ def test_a_change_of_the_schema_leaves_what_was_entered_as_it_is(
     assert erasures(scene, digest) == []
     # What older versions hold in it is covered all the same.
     column = scene.value(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'audittrail.shop_history'::regclass AND attnum > 0 ORDER BY attnum DESC LIMIT 1"
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'audittrail.shop_history'::regclass AND attnum > 0"
+        " AND attname <> 'region' ORDER BY attnum DESC LIMIT 1"
     )
     scene.run(
         "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",

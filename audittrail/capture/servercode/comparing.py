@@ -66,7 +66,7 @@ def _functions(
             is_tracking = name not in expected.functions
             yield Deviation(f"Function {SCHEMA}.{name}", "is missing", (), is_tracking)
             continue
-        # A table that was renamed has functions that are to be made anew, which `status` says.
+        # A table that is out of step has functions that are to be made anew, which `status` says.
         different = tuple(
             part for part in entry if entry[part] is not None and entry[part] != present[part]
         )
@@ -143,8 +143,7 @@ _EVENTS: Final = ("insert", "update", "delete", "truncate")
 
 _GENERATED: Final = """
 SELECT t.history_name, lower(e.event),
-       CASE WHEN t.relation = audittrail.tied_relation(t) AND (c.relname, c.relnamespace::regnamespace::name) = (t.table_name, t.schema_name)
-              AND to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL
+       CASE WHEN c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
             THEN audittrail.capture_function(t, e.event) END
   FROM audittrail.tracked_table t CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event) LEFT JOIN pg_class c ON c.oid = t.relation
  WHERE t.until_version IS NULL
