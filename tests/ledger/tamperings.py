@@ -262,6 +262,7 @@ TAMPERINGS = (
         "the clock set back, and more written",
         (
             "SELECT setval('audittrail.clock', {gap} - 1)",
+            "SET audittrail.clock = 'checked'",
             'SET audittrail.context = \'{{"reason": "Dated back"}}\'',
             "INSERT INTO shop (id, name) VALUES (57, 'Late')",
         ),
