@@ -71,7 +71,7 @@ def test_a_user_must_be_one_of_this_site(key: object) -> None:
 
 
 def test_an_object_of_another_model_is_no_user() -> None:
-    with pytest.raises(ContextError, match=r"must be an object of auth\.User, not <Group"):
+    with pytest.raises(ContextError, match=r"must be an object of auth\.User, not Group 1"):
         entered(user=Group(pk=1))
     with pytest.raises(ContextError, match=r"must be an object of auth\.User"):
         entered(user=lambda: Group(pk=1))

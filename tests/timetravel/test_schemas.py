@@ -121,7 +121,7 @@ def test_no_transaction_reads_another_schema(before: Any) -> None:
 
 @isolate_apps("tests.testapp")
 def test_versions_are_those_of_the_schema(before: Any) -> None:
-    class Place(models.Model):
+    class PlaceOfSchema(models.Model):
         id = models.BigIntegerField(primary_key=True)
         name = models.TextField()
 
@@ -132,8 +132,8 @@ def test_versions_are_those_of_the_schema(before: Any) -> None:
         def __str__(self) -> str:
             return self.name
 
-    history.register(Place)
-    versions = history.of(Place).versions
+    history.register(PlaceOfSchema)
+    versions = history.of(PlaceOfSchema).versions
     for schema in (*SCHEMAS, *SCHEMAS):
         with searching(schema):
             if tells_its_path():

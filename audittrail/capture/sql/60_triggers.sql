@@ -43,9 +43,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
             AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
           ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
           LIMIT 1),
-        -- Restored without its triggers, it is known by its name.
-        CASE WHEN tracked.until_version IS NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation)
-             THEN audittrail.named_relation(tracked) END,
         tracked.relation)
 $$;
 
