@@ -14,10 +14,25 @@ ISOLATION = ["REPEATABLE READ", "SERIALIZABLE"]
 CHANGES = {
     "a column is added": "ALTER TABLE workshop_item ADD note text",
     "a column is added with a default": "ALTER TABLE workshop_item ADD note text DEFAULT 'n'",
+    "one that was added is dropped again, and another added": "ALTER TABLE workshop_item ADD lost text; ALTER TABLE workshop_item DROP lost, ADD note text",
     "a column is renamed": "ALTER TABLE workshop_item RENAME name TO note",
     "a column is dropped": "ALTER TABLE workshop_item ADD note text, DROP name",
     "a column is retyped": "ALTER TABLE workshop_item ALTER name TYPE varchar(20); ALTER TABLE workshop_item RENAME name TO note",
     "the table is renamed": "ALTER TABLE workshop_item RENAME name TO note; ALTER TABLE workshop_item RENAME TO workshop_thing",
+}
+
+#: What replaces rows of the catalogs that say of a table what it looks like, and changes nothing of that.
+HARMLESS = {
+    "the table is truncated": "TRUNCATE workshop_item",
+    "a right is granted": "GRANT SELECT ON workshop_item TO PUBLIC",
+    "the table is stored anew": "CLUSTER workshop_item USING workshop_item_name",
+    "an index is built anew": "REINDEX TABLE workshop_item",
+    "an index is dropped": "DROP INDEX workshop_item_name",
+    "storage parameters are set": "ALTER TABLE workshop_item SET (fillfactor = 90)",
+    "history is pruned": (
+        "SELECT audittrail.begin_pruning((SELECT array_agg(id) FROM audittrail.tracked_table), r.committed, r.id, '{}')"
+        " FROM audittrail.revision r WHERE r.committed IS NOT NULL ORDER BY r.committed DESC LIMIT 1"
+    ),
 }
 
 
@@ -97,3 +112,35 @@ def test_other_snapshots_are_not_refused(shop: Workshop, item: int, isolation: s
         f"BEGIN ISOLATION LEVEL {isolation}; UPDATE workshop_item SET own = 'three'; COMMIT"
     )
     assert shop.history("item", "own")[-1] == ("U", "three")
+
+
+@pytest.mark.parametrize("isolation", ISOLATION)
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_leaves_a_table_as_it_is_refuses_nobody(
+    shop: Workshop, item: int, isolation: str, change: str
+) -> None:
+    shop.sql("CREATE INDEX workshop_item_name ON workshop_item (name)")
+    cursor = began(shop, isolation)
+    shop.sql(HARMLESS[change])
+    cursor.execute("INSERT INTO workshop_item (id, name) VALUES (99, 'new'); COMMIT")
+    assert shop.history("item", "id", "name")[-1] == ("I", 99, "new")
+
+
+@pytest.mark.parametrize("isolation", ISOLATION)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE workshop_item RENAME TO workshop_thing",
+        "CREATE SCHEMA elsewhere; ALTER TABLE workshop_item SET SCHEMA elsewhere",
+    ],
+)
+def test_a_snapshot_older_than_a_name(
+    shop: Workshop, item: int, isolation: str, change: str
+) -> None:
+    cursor = began(shop, isolation)
+    shop.sql(change)
+    table = "workshop_thing" if "thing" in change else "elsewhere.workshop_item"
+    with pytest.raises(Exception, match="after this transaction took its snapshot"):
+        cursor.execute(f"UPDATE {table} SET name = 'new'")
+    cursor.execute("ROLLBACK")
+    shop.sync()

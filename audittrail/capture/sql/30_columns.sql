@@ -75,7 +75,9 @@ $$;
 
 -- Refuse to tell what a table looks like to a transaction that keeps a snapshot from before it was changed, or tracked: it
 -- sees the catalogs as they were, while its statements work with the table as it is. A row of the catalogs that another
--- transaction has replaced since carries the number of that transaction.
+-- transaction has replaced since carries the number of that transaction. That of the table itself says little: TRUNCATE, GRANT and
+-- a trigger that is enabled replace it too. PostgreSQL describes objects as they are now, so it is asked for one column more,
+-- be it dropped again, and for the name.
 CREATE OR REPLACE FUNCTION audittrail.refuse_old_snapshot(live oid, history oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -83,9 +85,17 @@ DECLARE
     replaced boolean;
 BEGIN
     SELECT EXISTS (
-        SELECT FROM (SELECT c.xmax::text::bigint AS xid FROM pg_class c WHERE c.oid IN (live, history)
-                     UNION ALL SELECT a.xmax::text::bigint FROM pg_attribute a WHERE a.attrelid IN (live, history) AND a.attnum > 0
-                     UNION ALL SELECT i.xmax::text::bigint FROM pg_index i WHERE i.indrelid IN (live, history)) r
+        SELECT FROM pg_class c
+          JOIN pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) o
+         WHERE c.oid IN (live, history)
+           AND ((o.schema, o.name) IS DISTINCT FROM (quote_ident(n.nspname), quote_ident(c.relname))
+                OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL))
+        OR EXISTS (
+        SELECT FROM (SELECT a.xmax::text::bigint AS xid FROM pg_attribute a WHERE a.attrelid IN (live, history) AND a.attnum > 0
+                     -- Of the indexes only the primary key counts, or what may have become it.
+                     UNION ALL SELECT i.xmax::text::bigint FROM pg_index i
+                                WHERE i.indrelid = live AND (i.indisprimary OR audittrail.key_columns(live) = '{}')) r
          -- The number with the epoch that it is from: none is older or newer by half of all there are.
          CROSS JOIN LATERAL (SELECT r.xid + ((next - r.xid + 2147483648) >> 32 << 32) AS full_xid) f
          WHERE r.xid <> 0 AND pg_xact_status(f.full_xid::text::xid8) = 'committed')
