@@ -340,6 +340,9 @@ def large():
     sql("SELECT audittrail.track('large', baseline_limit => 0)")
     yield sql("SELECT id FROM audittrail.tracked_table WHERE table_name = 'large'")[0][0]
     sql("DROP TABLE IF EXISTS large")
+    sql(
+        "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'large' AND until_version IS NULL"
+    )
     sql("DELETE FROM audittrail.tracked_table WHERE table_name = 'large'")
     sql("DROP TABLE audittrail.large_history")
 

@@ -8,7 +8,9 @@ from django.db import DatabaseError, connection, transaction
 from django.test import TestCase
 
 from audittrail import history
+from audittrail.capture import servercode
 from audittrail.exceptions import NotTrackedError
+from audittrail.ledger import entering
 from audittrail.models import Revision
 from audittrail.testing import (
     assert_history,
@@ -227,3 +229,31 @@ def test_a_reset_leaves_history_guarded() -> None:
             transaction.atomic(),
         ):
             tag.history.versions.update(name="blue")
+
+
+def test_after_a_reset_the_server_code_is_what_is_installed() -> None:
+    """The capture functions say since when a table is tracked, and the triggers of the ledger go with it."""
+    assert servercode.deviations(connection) == []
+    Tag.objects.create(name="red")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audittrail.begin_ledger(), audittrail.note_layout(id, 0)"
+            " FROM audittrail.tracked_table WHERE table_name = 'testapp_tag'"
+        )
+    assert servercode.deviations(connection) == []
+    reset_history()
+    assert servercode.deviations(connection) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_reset_history_and_ledger_begin_anew() -> None:
+    for name in ("red", "blue"):
+        tag = Tag.objects.create(name=name)
+        entering.begin()
+        entering.enter()
+        assert servercode.deviations(connection) == []
+        reset_history()
+        assert entering.head(connection) is None
+        assert servercode.deviations(connection) == []
+        tag.delete()
+        assert_history(Tag, "B", "D")

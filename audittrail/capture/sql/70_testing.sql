@@ -1,6 +1,7 @@
 -- For test databases, whose history is worth nothing when a test has ended.
 
--- Empty every history table that has rows, and revision; what the tracked tables hold now is their new baseline.
+-- Empty every history table that has rows, and revision; what the tracked tables hold now is their new baseline. The ledger, if it
+-- is begun, is begun no more.
 CREATE OR REPLACE FUNCTION audittrail.reset_history() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -9,6 +10,7 @@ DECLARE
     written_ids int[];
     ignored text;
     filled  boolean;
+    begun   boolean := EXISTS (SELECT FROM audittrail.ledger);
 BEGIN
     IF NOT EXISTS (SELECT FROM audittrail.revision) THEN
         RETURN;
@@ -21,6 +23,12 @@ BEGIN
     DELETE FROM audittrail.ledger_tile;
     DELETE FROM audittrail.digest;
     DELETE FROM audittrail.revision;
+    IF begun THEN
+        -- A table with events that are still to come can't lose a trigger; those of revisions that are gone do nothing.
+        SET CONSTRAINTS audittrail.revision_stamp IMMEDIATE;
+        SET CONSTRAINTS audittrail.revision_stamp DEFERRED;
+        PERFORM audittrail.drop_ledger_triggers();
+    END IF;
     UPDATE audittrail.tracked_table SET kept_from = 0, kept_since = NULL, pruned_at = NULL WHERE kept_from > 0;
     -- One query finds the few history tables that have rows: a test suite has hundreds of them, and resets hundreds of times.
     -- Without a version, a table has no rows either, or a baseline that has not begun.
@@ -37,6 +45,7 @@ BEGIN
             UPDATE audittrail.tracked_table t
                SET since_revision = current_setting('audittrail.revision')::bigint WHERE t.id = tracked.id RETURNING * INTO tracked;
             PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
+            PERFORM audittrail.complete_baseline(tracked.id);  -- the capture functions say since when the table is tracked
         END IF;
     END LOOP;
     ignored := set_config('audittrail.unguarded', '', true);

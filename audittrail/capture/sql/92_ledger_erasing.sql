@@ -132,3 +132,17 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Take them away again, with the ledger of a test database.
+CREATE OR REPLACE FUNCTION audittrail.drop_ledger_triggers() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
+         WHERE t.tgfoid IN ('audittrail.erase_from_ledger'::regproc, 'audittrail.change_in_ledger'::regproc) LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$$;

@@ -11,7 +11,7 @@ from django.db import connection
 from audittrail import history
 from tests.admin.previews import form
 from tests.admin.reading import text_of
-from tests.builders.sending import newest
+from tests.builders.sending import newest, sql
 from tests.testapp.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,18 +120,17 @@ def test_what_the_database_refuses_is_said_without_values(as_superuser, pages) -
 def test_a_state_before_tracking_is_not_known(as_superuser, pages) -> None:
     order = Order.objects.create(customer=Customer.objects.create(name="Cyd"), reference="A1")
     url = f"/admin/testapp/order/{order.pk}/history/{newest().pk}/restore/"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('audittrail.settling', 'on', false)")
-        cursor.execute(
-            "UPDATE audittrail.tracked_table SET since_version = nextval('audittrail.clock'), since_revision = NULL"
-            " WHERE table_name = 'testapp_order' RETURNING since_version"
-        )
+    registered = "FROM audittrail.tracked_table WHERE table_name = 'testapp_order'"
+    ((number, version, revision),) = sql(f"SELECT id, since_version, since_revision {registered}")
+    begin = (
+        "UPDATE audittrail.tracked_table SET since_version = %s, since_revision = %s WHERE id = %s"
+    )
+    sql("SET audittrail.settling = 'on'")
     try:
+        sql(begin, newest().committed + 1, None, number)
         response = as_superuser.get(url)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE audittrail.tracked_table SET since_version = 0 WHERE table_name = 'testapp_order'"
-            )
+        sql(begin, version, revision, number)
+        sql("RESET audittrail.settling")
     assert response.status_code == 409
     assert "Something of it was not tracked then" in text_of(response)
