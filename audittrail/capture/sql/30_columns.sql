@@ -75,9 +75,10 @@ $$;
 
 -- Refuse to tell what a table looks like to a transaction that keeps a snapshot from before it was changed, or tracked: it
 -- sees the catalogs as they were, while its statements work with the table as it is. A row of the catalogs that another
--- transaction has replaced since carries the number of that transaction. That of the table itself says little: TRUNCATE, GRANT and
--- a trigger that is enabled replace it too. PostgreSQL describes objects as they are now, so it is asked for one column more,
--- be it dropped again, and for the name.
+-- transaction has replaced since carries the number of that transaction. That of the table itself says little: a right that is
+-- granted replaces it too. PostgreSQL describes objects as they are now, so it is asked for one column more, be it dropped again,
+-- for the name, and for the file. A TRUNCATE gives the table another one: no snapshot keeps the rows that were in it, but that of
+-- this transaction goes on to show their last versions, and not that they are gone.
 CREATE OR REPLACE FUNCTION audittrail.refuse_old_snapshot(live oid, history oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -90,7 +91,8 @@ BEGIN
          CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) o
          WHERE c.oid IN (live, history)
            AND ((o.schema, o.name) IS DISTINCT FROM (quote_ident(n.nspname), quote_ident(c.relname))
-                OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL))
+                OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL
+                OR c.oid = live AND pg_relation_filenode(c.oid) <> c.relfilenode))
         OR EXISTS (
         SELECT FROM (SELECT a.xmax::text::bigint AS xid FROM pg_attribute a WHERE a.attrelid IN (live, history) AND a.attnum > 0
                      -- Of the indexes only the primary key counts, or what may have become it.
