@@ -142,9 +142,9 @@ class Reader:
                 if tick > self.start:
                     self.answers.append((tick, self.as_of(tick)))
             except Exception as error:
-                # A table that is being truncated, a prepared transaction.
+                # A table that is being truncated, also by writers that lock tables in another order; a prepared transaction.
                 record.execute(self.connection, "ROLLBACK")
-                if code(error) not in ("55P03", "55006"):
+                if code(error) not in ("55P03", "55006", "40P01"):
                     raise
             if ending:
                 return
