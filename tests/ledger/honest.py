@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing as closing_connection
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +66,9 @@ RETYPES = {
 #: Histories a session plays: PostgreSQL looks at all plans that a session keeps whenever a table changes, and their functions are many.
 SESSION = 20
 
+#: Histories that are played in one database: its catalogs grow with each, and with them the time that the next one takes.
+DATABASE = 100
+
 SETTINGS = (
     "SET TimeZone = 'Asia/Kolkata'",
     "SET DateStyle = 'SQL, DMY'",
@@ -88,7 +93,7 @@ class Honest:
     script: list[str] = field(default_factory=list)
     digests: list[Any] = field(default_factory=list)
     number: int = 0
-    played: dict[str, int] = field(default_factory=dict)
+    played: Counter[str] = field(default_factory=Counter)
 
     def execute(self, statement: str) -> list[Any]:
         """Run SQL; return its rows. An error of the statement is part of the history."""
@@ -158,7 +163,7 @@ class Honest:
         weights = [weight for weight, _ in actions]
         (chosen,) = self.dice.choices([action for _, action in actions], weights)
         name = chosen.__name__
-        self.played[name] = self.played.get(name, 0) + 1
+        self.played[name] += 1
         chosen()
 
     def set(self) -> None:
@@ -463,6 +468,21 @@ def attached(server: OwnServer, database: str, alias: str = ALIAS) -> Iterator[N
         yield
 
 
+@contextmanager
+def copied(server: OwnServer, template: str, directory: Path) -> Iterator[Honest]:
+    """Copy a database in which nothing has been tracked yet, to play histories in, and drop the copy."""
+    name = f"{template}_copy"
+    with closing_connection(server.connect("postgres", autocommit=True)) as connection:
+        connection.cursor().execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with attached(server, name):
+        honest = Honest(server, name, server.connect(name, autocommit=True), directory)
+        try:
+            yield honest
+        finally:
+            honest.connection.close()
+
+
 def main() -> int:
     """Play as many histories as are wanted; return 1 if one raised an alarm."""
     parser = argparse.ArgumentParser(prog="python -m tests.ledger.honest", description=__doc__)
@@ -470,7 +490,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first history")
     parser.add_argument("--steps", type=int, default=14)
     parser.add_argument("--restore-every", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="begin no database after so long"
+    )
     parser.add_argument("--postgres", default=DEFAULT_VERSION)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
@@ -486,28 +508,29 @@ def main() -> int:
 
         with attached(server, "honest"):
             call_command("migrate", "audittrail", database=ALIAS, verbosity=0)
-            connection = server.connect("honest", autocommit=True)
-            honest = Honest(server, "honest", connection, Path(directory))
-            started, played = time.monotonic(), 0
-            for seed in range(options.seed, options.seed + options.histories):
-                if time.monotonic() - started > options.seconds:
-                    break
-                if played % SESSION == 0:
-                    honest.connection.close()
-                    honest.connection = server.connect("honest", autocommit=True)
-                try:
-                    honest.play(seed, options.steps)
-                    if seed % options.restore_every == 0:
-                        honest.verify_restored()
-                except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
-                    print(f"seed {seed}: {type(error).__name__}\n{error}")
-                    print("\n".join(honest.script))
-                    return 1
-                played += 1
-                if played % 100 == 0:
-                    print(f"{played} histories, {time.monotonic() - started:.0f} s", flush=True)
-            print(f"{played} honest histories without an alarm: {honest.played}")
-            honest.connection.close()
+        seeds = range(options.seed, options.seed + options.histories)
+        started, drawn = time.monotonic(), Counter[str]()
+        played = 0
+        for at in range(0, len(seeds), DATABASE):
+            if time.monotonic() - started > options.seconds:
+                break
+            with copied(server, "honest", Path(directory)) as honest:
+                for seed in seeds[at : at + DATABASE]:
+                    if seed % SESSION == 0:
+                        honest.connection.close()
+                        honest.connection = server.connect(honest.database, autocommit=True)
+                    try:
+                        honest.play(seed, options.steps)
+                        if seed % options.restore_every == 0:
+                            honest.verify_restored()
+                    except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
+                        print(f"seed {seed}: {type(error).__name__}\n{error}")
+                        print("\n".join(honest.script))
+                        return 1
+                    played += 1
+                drawn.update(honest.played)
+            print(f"{played} histories, {time.monotonic() - started:.0f} s", flush=True)
+        print(f"{played} honest histories without an alarm: {dict(drawn)}")
     return 0
 
 
