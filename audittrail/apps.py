@@ -70,7 +70,7 @@ def _after_migrate(
     key_type = get_user_model()._meta.pk.rel_db_type(connection)
     install.install_tables(connection, key_type or "bigint")
 
-    def report(change: sync.Change) -> None:
+    def report(change: sync.TrackingChange) -> None:
         if verbosity >= 2 or (verbosity == 1 and change.action == "skipped"):
             line = f"  audittrail: {change.table} {change.action}"
             print(f"{line} ({change.detail})" if change.detail else line, file=stdout)

@@ -1,7 +1,7 @@
 """Hold each statement of a test run against PostgreSQL's own grammar: what time travel takes for its tables, and what they are.
 
 Whatever time travel analyses is held in every run. `--hold-statements` holds all that Django's cursors send as well, turned to the
-past or not; it prints how many there were. A difference fails the test that sent the statement.
+past or not; it prints how many different ones there were (in each worker, where several run tests). A difference fails the test that sent the statement.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from tests.timetravel import oracle
 #: The statements that were looked at, and whether they were sent without parameters.
 _looked_at: set[tuple[str, bool]] = set()
 _judged = 0
+#: The same numbers of each worker of pytest-xdist that has ended: SELECTs that were held, and statements.
+_of_workers: list[tuple[int, int]] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,10 +37,23 @@ def pytest_configure(config: pytest.Config) -> None:
         connection_created.connect(_watch, dispatch_uid="tests.statements")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # A worker of pytest-xdist prints nothing: its numbers go to the process that started it.
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["held_statements"] = (_judged, len(_looked_at))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    _of_workers.append(getattr(node, "workeroutput", {}).get("held_statements", (0, 0)))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.getoption("hold_statements"):
+        numbers = _of_workers or [(_judged, len(_looked_at))]
+        judged, sent = (sum(each) for each in zip(*numbers, strict=True))
         terminalreporter.write_line(
-            f"{_judged} SELECTs of {len(_looked_at)} statements were held against the grammar"
+            f"{judged} SELECTs of {sent} statements were held against PostgreSQL's grammar"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import Recorded, registry
+from audittrail.capture.sync import RegistryEntry, registry
 
 #: Milliseconds that a batch waits for a writer: it gives way long before PostgreSQL would look for a deadlock.
 PATIENCE = 100
@@ -15,7 +15,7 @@ ATTEMPTS = 50
 
 
 @dataclass(frozen=True)
-class Progress:
+class BackfillProgress:
     """How far the backfill of a table has come: rows looked at, and an estimate of all of them."""
 
     table: str
@@ -29,7 +29,7 @@ def backfill(
     *,
     batch_size: int = 5000,
     tables: frozenset[str] = frozenset(),
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[BackfillProgress], None] = lambda progress: None,
 ) -> None:
     """Copy what is missing of each baseline, in batches that are transactions of their own.
 
@@ -42,14 +42,14 @@ def backfill(
         if tables and recorded.table not in tables:
             continue
         rows, estimate = 0, _estimate(using, recorded)
-        report(Progress(recorded.table, 0, estimate, complete=False))
+        report(BackfillProgress(recorded.table, 0, estimate, complete=False))
         while looked := _batch(using, recorded, batch_size):
             rows += looked
-            report(Progress(recorded.table, rows, estimate, complete=False))
-        report(Progress(recorded.table, rows, estimate, complete=True))
+            report(BackfillProgress(recorded.table, rows, estimate, complete=False))
+        report(BackfillProgress(recorded.table, rows, estimate, complete=True))
 
 
-def incomplete(using: str) -> list[Recorded]:
+def incomplete(using: str) -> list[RegistryEntry]:
     """Return the tracked tables whose baseline is not complete."""
     return [
         recorded
@@ -58,7 +58,7 @@ def incomplete(using: str) -> list[Recorded]:
     ]
 
 
-def _batch(using: str, recorded: Recorded, batch_size: int) -> int:
+def _batch(using: str, recorded: RegistryEntry, batch_size: int) -> int:
     def work(cursor: Any) -> int:
         cursor.execute("SELECT audittrail.backfill_batch(%s, %s)", [recorded.id, batch_size])
         return int(cursor.fetchone()[0])
@@ -73,7 +73,7 @@ def _batch(using: str, recorded: Recorded, batch_size: int) -> int:
     )
 
 
-def _estimate(using: str, recorded: Recorded) -> int:
+def _estimate(using: str, recorded: RegistryEntry) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_class c WHERE c.relkind <> 'p'"

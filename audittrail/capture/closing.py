@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import Recorded, registry
+from audittrail.capture.sync import RegistryEntry, registry
 
 #: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
 PATIENCE = 100
@@ -25,7 +25,7 @@ LAST_WAIT = 2.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class ClosingProgress:
     """How far the closing of a table has come: versions looked at, and an estimate of all that are new."""
 
     table: str
@@ -48,7 +48,7 @@ def close(
     batch_size: int = 10_000,
     tables: frozenset[str] = frozenset(),
     through: int | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[ClosingProgress], None] = lambda progress: None,
 ) -> None:
     """Close the versions of tables as far as the database is settled, in batches that are transactions of their own.
 
@@ -84,10 +84,10 @@ def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset(
 
 def _close(
     using: str,
-    recorded: Recorded,
+    recorded: RegistryEntry,
     batch_size: int,
     limit: int | None,
-    report: Callable[[Progress], None],
+    report: Callable[[ClosingProgress], None],
 ) -> None:
     step = _step(using, recorded, 0)
     if step is None:
@@ -96,7 +96,7 @@ def _close(
     target = step.settled if limit is None else min(limit, step.settled)
     estimate = _estimate(using, recorded, step)
     while step.through < target:
-        report(Progress(recorded.table, versions, estimate, complete=False))
+        report(ClosingProgress(recorded.table, versions, estimate, complete=False))
         step = _step(using, recorded, ticks) or step
         versions += step.looked
         if step.looked < batch_size // 2:
@@ -108,10 +108,10 @@ def _close(
         time.sleep(0.01)
         step = _step(using, recorded, 0) or step
     if versions:
-        report(Progress(recorded.table, versions, estimate, complete=True))
+        report(ClosingProgress(recorded.table, versions, estimate, complete=True))
 
 
-def _estimate(using: str, recorded: Recorded, step: _Step) -> int:
+def _estimate(using: str, recorded: RegistryEntry, step: _Step) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT coalesce((SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(format('audittrail.%%I', %s::text))), 0)",
@@ -121,7 +121,7 @@ def _estimate(using: str, recorded: Recorded, step: _Step) -> int:
     return rows * (step.settled - step.through) // max(step.settled, 1)
 
 
-def _step(using: str, recorded: Recorded, ticks: int) -> _Step | None:
+def _step(using: str, recorded: RegistryEntry, ticks: int) -> _Step | None:
     """Close so many more ticks; return None for a table whose rows nothing tells apart."""
 
     def work(cursor: Any) -> _Step | None:

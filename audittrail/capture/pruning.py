@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import connections
 
 from audittrail.capture import closing
-from audittrail.capture.closing import Progress
+from audittrail.capture.closing import ClosingProgress
 from audittrail.capture.locking import patiently
 from audittrail.exceptions import EditingError
 
@@ -36,7 +36,7 @@ class Prunable:
 
 
 @dataclass
-class Run:
+class PruningRun:
     """A pruning under way: `cutoff` and `revision` are the commit tick and the number of the first revision that can still be read.
 
     `about` is what the revision that records it says beside the counts, as JSON.
@@ -48,13 +48,13 @@ class Run:
     keep_last: int
     batch_size: int
     about: str
-    report: Callable[[Progress], None]
+    report: Callable[[ClosingProgress], None]
     #: The revision that records it, once there is one.
     record: int | None = None
 
 
 @dataclass(frozen=True)
-class Counts:
+class PrunedCounts:
     """How many versions went, by the number of the table, and how many revisions."""
 
     versions: dict[int, int]
@@ -80,7 +80,7 @@ def find(using: str, names: frozenset[str]) -> Iterator[Prunable]:
     yield from (table for table in found if not names or table.table in names)
 
 
-def count(run: Run, tables: list[Prunable]) -> Counts:
+def count(run: PruningRun, tables: list[Prunable]) -> PrunedCounts:
     """Return how much would go, without closing versions first."""
     with connections[run.using].cursor() as cursor:
         versions = {}
@@ -94,16 +94,16 @@ def count(run: Run, tables: list[Prunable]) -> Counts:
             "SELECT audittrail.count_prunable_revisions(%s::int[], %s, %s, %s)",
             [[table.id for table in tables], run.cutoff, run.revision, run.keep_last],
         )
-        return Counts(versions, int(cursor.fetchone()[0]))
+        return PrunedCounts(versions, int(cursor.fetchone()[0]))
 
 
-def carry_out(run: Run, tables: list[Prunable]) -> Counts:
+def carry_out(run: PruningRun, tables: list[Prunable]) -> PrunedCounts:
     """Close the tables' versions through the cutoff, refuse the moments before it, and delete what can go.
 
     Raises `LockedError` if others stand in the way of one batch for too long.
     """
     if not tables:
-        return Counts({}, 0)
+        return PrunedCounts({}, 0)
     closing.close(
         run.using,
         batch_size=run.batch_size,
@@ -117,12 +117,16 @@ def carry_out(run: Run, tables: list[Prunable]) -> Counts:
         [[table.id for table in tables], run.cutoff, run.revision, run.about],
     )
     _wait_for_readers(run.using, tables)
-    return Counts({table.id: _prune_table(run, table) for table in tables}, _prune_revisions(run))
+    return PrunedCounts(
+        {table.id: _prune_table(run, table) for table in tables}, _prune_revisions(run)
+    )
 
 
-def _report_closing(run: Run, progress: Progress) -> None:
+def _report_closing(run: PruningRun, progress: ClosingProgress) -> None:
     if not progress.complete:
-        run.report(Progress(f"{progress.table}, closing", progress.rows, progress.estimate, False))
+        run.report(
+            ClosingProgress(f"{progress.table}, closing", progress.rows, progress.estimate, False)
+        )
 
 
 def _wait_for_readers(using: str, tables: list[Prunable]) -> None:
@@ -148,7 +152,7 @@ def _wait_for_readers(using: str, tables: list[Prunable]) -> None:
                 time.sleep(0.01)
 
 
-def _prune_table(run: Run, table: Prunable) -> int:
+def _prune_table(run: PruningRun, table: Prunable) -> int:
     """Delete what can go of a table, followed versions first, then deletions; return how many went."""
     pages, rows = _size(run.using, table)
     step = max(1, round(run.batch_size * pages / max(rows, 1)))
@@ -157,7 +161,7 @@ def _prune_table(run: Run, table: Prunable) -> int:
         for page in range(0, pages, step):
             if page or deletions:
                 done = (page / pages + deletions) / 2
-                run.report(Progress(table.table, round(done * rows), rows, False))
+                run.report(ClosingProgress(table.table, round(done * rows), rows, False))
             found, run.record = _batch(
                 run,
                 "SELECT pruned, record FROM audittrail.prune_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -168,7 +172,7 @@ def _prune_table(run: Run, table: Prunable) -> int:
             )
             pruned += found
     if pruned:
-        run.report(Progress(table.table, pruned, rows, True))
+        run.report(ClosingProgress(table.table, pruned, rows, True))
     return pruned
 
 
@@ -185,7 +189,7 @@ def _size(using: str, table: Prunable) -> tuple[int, int]:
     return int(pages), round(pages * density)
 
 
-def _prune_revisions(run: Run) -> int:
+def _prune_revisions(run: PruningRun) -> int:
     pruned = 0
     reached: int | None = 0
     while reached is not None:
@@ -198,7 +202,7 @@ def _prune_revisions(run: Run) -> int:
     return pruned
 
 
-def _batch(run: Run, statement: str, parameters: list[Any]) -> Any:
+def _batch(run: PruningRun, statement: str, parameters: list[Any]) -> Any:
     """Execute a statement in a transaction of its own and return its row."""
 
     def work(cursor: Any) -> Any:

@@ -22,7 +22,7 @@ LOCK_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Change:
+class TrackingChange:
     """What was done, or is to be done, to one table: 'created', 'changed', 'ended', or 'skipped' with a reason.
 
     `arguments` are those of `audittrail.track()`, but for the last, if the table is to be tracked; `recorded` is what is to end.
@@ -32,11 +32,11 @@ class Change:
     action: str
     detail: str = ""
     arguments: list[Any] | None = field(default=None, repr=False)
-    recorded: "Recorded | None" = field(default=None, repr=False)
+    recorded: "RegistryEntry | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RegistryEntry:
     """A row of the registry: a table that the database tracks, or did."""
 
     id: int
@@ -61,9 +61,9 @@ class Recorded:
 def sync(
     using: str = DEFAULT_DB_ALIAS,
     *,
-    report: Callable[[Change], None] = lambda change: None,
+    report: Callable[[TrackingChange], None] = lambda change: None,
     reinstall: bool = False,
-) -> list[Change]:
+) -> list[TrackingChange]:
     """Bring the tracking of a database in step with settings, registrations and schema.
 
     Takes a database alias, a function that is told each change as it is made, and whether our functions are to be installed again
@@ -78,14 +78,14 @@ def sync(
         raise NotInstalledError(
             f"Database {using!r} does not hold audittrail's tables; run manage.py migrate --database {using}."
         )
-    changes: list[Change] = []
+    changes: list[TrackingChange] = []
 
-    def note(change: Change) -> None:
+    def note(change: TrackingChange) -> None:
         changes.append(change)
         report(change)
 
     if install.install_functions(connection, again=reinstall):
-        note(Change("audittrail", "changed", "functions of this release"))
+        note(TrackingChange("audittrail", "changed", "functions of this release"))
     with connection.cursor() as cursor:
         cursor.execute("SELECT audittrail.release_types()")
     locked: list[LockedError] = []
@@ -105,10 +105,10 @@ def sync(
     return changes
 
 
-def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
+def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
     """Yield what `sync` would do to each table, and to the clock if it is behind, without doing it."""
     if lag := clock_lag(connection):
-        yield Change(CLOCK, "changed", f"the clock of history is {lag} ticks behind")
+        yield TrackingChange(CLOCK, "changed", f"the clock of history is {lag} ticks behind")
     wanted = tracking.tracked_tables(connection.alias)
     names = {table.table for table in wanted}
     unwanted = {model._meta.db_table for model in tracking.candidates()} - names
@@ -123,7 +123,9 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
         states = cursor.fetchall()
     for table, (state, detail) in zip(wanted, states, strict=True):
         if state != "unchanged":
-            yield Change(table.table, state, detail, arguments=_arguments(connection, table))
+            yield TrackingChange(
+                table.table, state, detail, arguments=_arguments(connection, table)
+            )
     # Asked now, since a table that was restored from a dump is known again by its tracking only.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -136,7 +138,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[Change]:
     for recorded in registry(connection) if ended else ():
         if recorded.id in ended:
             detail = "no longer to be tracked" if recorded.exists else "the table was dropped"
-            yield Change(recorded.table, "ended", detail, recorded=recorded)
+            yield TrackingChange(recorded.table, "ended", detail, recorded=recorded)
     yield from _tracked_by_sql(connection, sorted(names | unwanted))
 
 
@@ -151,7 +153,7 @@ def clock_lag(connection: BaseDatabaseWrapper) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Iterator[Change]:
+def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Iterator[TrackingChange]:
     """Yield what is to be done to tracked tables other than the models', which somebody has tracked with `audittrail.track()`."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -170,7 +172,9 @@ def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Itera
             ],
         )
         for table, qualified, excluded, ignored, state, detail in cursor.fetchall():
-            yield Change(table, state, detail, arguments=[qualified, excluded, ignored, None])
+            yield TrackingChange(
+                table, state, detail, arguments=[qualified, excluded, ignored, None]
+            )
 
 
 def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> list[Any]:
@@ -197,10 +201,10 @@ def announce(connection: BaseDatabaseWrapper) -> None:
                 carry_out(connection, change)
 
 
-def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
+def carry_out(connection: BaseDatabaseWrapper, change: TrackingChange) -> TrackingChange:
     """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
 
-    def work(cursor: Any) -> Change:
+    def work(cursor: Any) -> TrackingChange:
         if change.table == CLOCK:
             cursor.execute("SELECT audittrail.advance_clock()")
             return change
@@ -223,7 +227,7 @@ def carry_out(connection: BaseDatabaseWrapper, change: Change) -> Change:
     )
 
 
-def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
+def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
     """Return the tables that the database tracks or did, by name."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -242,11 +246,11 @@ def registry(connection: BaseDatabaseWrapper) -> list[Recorded]:
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],
         )
-        return [Recorded(*row) for row in cursor.fetchall()]
+        return [RegistryEntry(*row) for row in cursor.fetchall()]
 
 
 def uninstall(
-    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[Change], None] = lambda change: None
+    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[TrackingChange], None] = lambda change: None
 ) -> None:
     """Remove audittrail from a database: triggers, functions and history; the user's tables stay as they are.
 
@@ -256,7 +260,9 @@ def uninstall(
     connection = connections[using]
     for recorded in registry(connection):
         if recorded.until_at is None:
-            report(carry_out(connection, Change(recorded.table, "ended", recorded=recorded)))
+            report(
+                carry_out(connection, TrackingChange(recorded.table, "ended", recorded=recorded))
+            )
     with transaction.atomic(using=using), connection.cursor() as cursor:
         cursor.execute("SET LOCAL client_min_messages = warning")
         cursor.execute("DROP SCHEMA audittrail CASCADE")

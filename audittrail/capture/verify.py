@@ -8,11 +8,11 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audittrail import conf
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import LOCK_ATTEMPTS, Recorded, registry
+from audittrail.capture.sync import LOCK_ATTEMPTS, RegistryEntry, registry
 
 
 @dataclass(frozen=True)
-class Finding:
+class Inconsistency:
     """Something that is not as it should be: its kind, how many rows it concerns, and the key of one of them."""
 
     table: str
@@ -47,7 +47,7 @@ class Finding:
 
 def verify(
     using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()
-) -> Iterator[tuple[Recorded, list[Finding]]]:
+) -> Iterator[tuple[RegistryEntry, list[Inconsistency]]]:
     """Yield each tracked table of a database with what was found wrong with its history.
 
     Takes the database and the names of tables (all by default). Each table is read in one snapshot, and nobody is
@@ -58,25 +58,25 @@ def verify(
         if recorded.until_at is not None or (tables and recorded.table not in tables):
             continue
         if not recorded.exists:
-            yield recorded, [Finding(recorded.table, "the table is gone; run sync")]
+            yield recorded, [Inconsistency(recorded.table, "the table is gone; run sync")]
             continue
-        findings = [Finding(recorded.table, fault) for fault in recorded.faults]
+        findings = [Inconsistency(recorded.table, fault) for fault in recorded.faults]
         if recorded.replaced:
             problem = "another table has its name by now, of which nothing is recorded; run sync"
-            findings.append(Finding(recorded.table, problem))
+            findings.append(Inconsistency(recorded.table, problem))
         if not recorded.in_step:
             problem = "its columns or capture functions are out of step; run sync"
-            findings.append(Finding(recorded.table, problem))
+            findings.append(Inconsistency(recorded.table, problem))
         else:
             with transaction.atomic(using=using), connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT kind, rows, example FROM audittrail.verify(%s)", [recorded.id]
                 )
-                findings += [Finding(recorded.table, *row) for row in cursor.fetchall()]
+                findings += [Inconsistency(recorded.table, *row) for row in cursor.fetchall()]
         yield recorded, findings
 
 
-def repair(recorded: Recorded, using: str = DEFAULT_DB_ALIAS) -> int:
+def repair(recorded: RegistryEntry, using: str = DEFAULT_DB_ALIAS) -> int:
     """Record the differences between a table and its history as versions of now, and return how many there were.
 
     Raises `LockedError` if the table stays locked by others.

@@ -11,7 +11,7 @@ from django.db.models.query import QuerySet
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.differences import Differences
-from audittrail.diff.memberships import Story, membership_change, source_of, targets_of
+from audittrail.diff.memberships import MembershipChanges, membership_change, source_of, targets_of
 from audittrail.diff.parts import Relation, concrete, relations_of
 from audittrail.diff.span import Span
 from audittrail.diff.statements import in_chunks
@@ -24,7 +24,7 @@ from audittrail.diff.states import (
     operation_of,
     states_at,
 )
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.revisions.wording import named
 from audittrail.timetravel.moment import Moment, live_alias
 
@@ -62,7 +62,7 @@ class ModelComparison:
         self,
         model: type[models.Model],
         span: Span,
-        tables: dict[type[models.Model], TrackedTable],
+        tables: dict[type[models.Model], TrackingPeriod],
         names: frozenset[str] | None = None,
     ) -> None:
         self.model = model
@@ -162,7 +162,7 @@ class ModelComparison:
             return [None] * len(pairs)
         table = self._tables[relation.through]
         ticks = self.span.start, self.span.end
-        story = Story(relation, list(sources), self.span.using, ticks, table)
+        story = MembershipChanges(relation, list(sources), self.span.using, ticks, table)
         memberships = story.at_start()
         before = [targets_of(relation, old, memberships, self.model) for old, _ in pairs]
         for event in story.events():

@@ -22,13 +22,13 @@ from audittrail.diff.parts import (
 )
 from audittrail.diff.span import Point, Span, between, spanning
 from audittrail.diff.statements import fetch, history_table
-from audittrail.diff.tracked import TrackedTable, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracked_tables
 from audittrail.exceptions import NotTrackedError
 from audittrail.revisions.versions import version_model
 
 
 @dataclass(frozen=True)
-class Counts:
+class ObjectCounts:
     """How many objects of a model differ between two moments."""
 
     inserted: int = 0
@@ -56,13 +56,13 @@ class DatabaseComparison:
         return f"<DatabaseComparison of {self.span.using!r} from tick {self.span.start} to {self.span.end}>"
 
     @cached_property
-    def counts(self) -> dict[type[models.Model], Counts]:
+    def counts(self) -> dict[type[models.Model], ObjectCounts]:
         """How many objects differ, for each model that has any; a query for each model with changes, one to find those."""
         found = {}
         for model in self._touched():
             comparison = self._comparison(model, None)
             numbers = comparison.counts() if comparison else {}
-            counts = Counts(numbers.get("I", 0), numbers.get("U", 0), numbers.get("D", 0))
+            counts = ObjectCounts(numbers.get("I", 0), numbers.get("U", 0), numbers.get("D", 0))
             if counts.total:
                 found[model] = counts
         return found
@@ -106,10 +106,10 @@ class DatabaseComparison:
         return iter(()) if comparison is None else comparison.all()
 
     @cached_property
-    def _tables(self) -> dict[type[models.Model], TrackedTable]:
+    def _tables(self) -> dict[type[models.Model], TrackingPeriod]:
         return tracked_tables(tracking.tracked_models(), self.span.using)
 
-    def _own_tables(self, model: type[models.Model]) -> list[TrackedTable]:
+    def _own_tables(self, model: type[models.Model]) -> list[TrackingPeriod]:
         return [self._tables[part.model] for part in parts_of(model)]
 
     def _comparison(
@@ -158,5 +158,5 @@ def _stands_alone(model: type[models.Model]) -> bool:
     return not owner or not tracking.is_tracked(owner)
 
 
-def _is_tracked_at(table: TrackedTable, tick: int) -> bool:
+def _is_tracked_at(table: TrackingPeriod, tick: int) -> bool:
     return table.until is None or tick <= table.until

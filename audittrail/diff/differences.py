@@ -10,7 +10,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.diff.columns import RowColumn
 from audittrail.diff.loading import converted
-from audittrail.diff.parts import Part, Relation, parts_of
+from audittrail.diff.parts import ObjectPart, Relation, parts_of
 from audittrail.diff.span import Span
 from audittrail.diff.statements import (
     Fragment,
@@ -22,7 +22,7 @@ from audittrail.diff.statements import (
     stream,
 )
 from audittrail.diff.states import Key
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.revisions.versions import version_model
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.rows import open_revisions, rows_as_of
@@ -56,7 +56,7 @@ class Differences:
         self,
         model: type[models.Model],
         span: Span,
-        tables: dict[type[models.Model], TrackedTable],
+        tables: dict[type[models.Model], TrackingPeriod],
         relations: Sequence[Relation],
         names: frozenset[str] | None = None,
     ) -> None:
@@ -109,7 +109,7 @@ class Differences:
             " CASE WHEN existed AND present THEN 0 ELSE -1 END AS related FROM {}"
         ).format(self._numbered(), self._changed(self._own, self._compared(self._own)))
 
-    def _of_parent(self, part: Part) -> Fragment:
+    def _of_parent(self, part: ObjectPart) -> Fragment:
         """Return the objects whose inherited row of a part differs. With its row, an object itself comes and goes."""
         assert part.child is not None
         (key,) = _names(1)
@@ -120,7 +120,7 @@ class Differences:
 
     def _of_relation(self, bit: int, relation: Relation) -> Fragment:
         """Return the objects from which other keys are related, or other numbers of them."""
-        through = Part(relation.through)
+        through = ObjectPart(relation.through)
         columns = [relation.column(field).column for field in (relation.source, relation.target)]
         compared = [column for column in through.columns if column.stored in columns]
         related = sql.SQL(
@@ -132,7 +132,7 @@ class Differences:
             self._selected(owner), sql.Literal(bit), related, joins
         )
 
-    def _up(self, part: Part, column: Any, value: Fragment) -> tuple[Fragment, str]:
+    def _up(self, part: ObjectPart, column: Any, value: Fragment) -> tuple[Fragment, str]:
         """Return joins that lead from a value of a part's column to the objects that were there at the end, and their name."""
         joins = []
         number = 0
@@ -148,7 +148,7 @@ class Differences:
             value = sql.Identifier(name, part.model._meta.pk.column)
             part, column, number = part.child, part.link.column, number + 1
 
-    def _at_end(self, part: Part) -> Fragment:
+    def _at_end(self, part: ObjectPart) -> Fragment:
         """Return the query for the rows of a part at the end of the span."""
         with connections[self.span.using].cursor() as cursor:
             query = rows_as_of(cursor, self._tables[part.model].id, self._end)
@@ -162,7 +162,7 @@ class Differences:
             )
         )
 
-    def _compared(self, part: Part) -> list[RowColumn]:
+    def _compared(self, part: ObjectPart) -> list[RowColumn]:
         return [
             column
             for column in part.columns
@@ -170,7 +170,7 @@ class Differences:
         ]
 
     def _changed(
-        self, part: Part, compared: Sequence[RowColumn], extra: Sequence[str] = ()
+        self, part: ObjectPart, compared: Sequence[RowColumn], extra: Sequence[str] = ()
     ) -> Fragment:
         """Return the source "d" with the rows of a part that differ in the columns to compare, or are there at one end only.
 

@@ -26,7 +26,7 @@ from audittrail.diff.statements import (
     stream,
 )
 from audittrail.diff.steps import CHUNK, ObjectHistory
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.exceptions import UnknownFieldError
 from audittrail.revisions.models import BaseRevision, revision_model
 from audittrail.revisions.versions import Operation
@@ -80,7 +80,7 @@ class FieldHistory:
         model: type[models.Model],
         name: str,
         span: Span,
-        tables: dict[type[models.Model], TrackedTable],
+        tables: dict[type[models.Model], TrackingPeriod],
         old: Any = ANYTHING,
         new: Any = ANYTHING,
     ) -> None:

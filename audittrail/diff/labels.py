@@ -11,7 +11,13 @@ from django.db import DEFAULT_DB_ALIAS, models
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.display import display
-from audittrail.diff.references import Reference, Time, names_of, previous_ticks, references_of
+from audittrail.diff.references import (
+    LookupTime,
+    ReferencedObject,
+    names_of,
+    previous_ticks,
+    references_of,
+)
 from audittrail.diff.span import settle
 from audittrail.exceptions import MomentError
 from audittrail.revisions.models import BaseRevision
@@ -73,7 +79,7 @@ def labels(
 
 def _sides(
     changes: list[FieldChange], moment: Point | None, later: Point | None, using: str
-) -> list[tuple[Time, Time]]:
+) -> list[tuple[LookupTime, LookupTime]]:
     """Return the times as of which the values of each change are named: the old one and the new one."""
     if moment is not None:
         before = _time(moment, using)
@@ -91,8 +97,8 @@ def _sides(
     for (number, database), previous in previous_ticks(revisions).items():
         tick = revisions[number, database].committed
         times[number, database] = (
-            Time(Moment(database, previous or tick), tick - 1),
-            Time(Moment(database, tick), tick),
+            LookupTime(Moment(database, previous or tick), tick - 1),
+            LookupTime(Moment(database, tick), tick),
         )
     return [
         times[change.revision.pk, moments.live_alias(change.revision._state.db)]  # type: ignore[union-attr, arg-type]
@@ -100,10 +106,10 @@ def _sides(
     ]
 
 
-def _time(point: Point, using: str) -> Time:
+def _time(point: Point, using: str) -> LookupTime:
     found = point if isinstance(point, Moment) else moments.resolve(point, _database(point, using))
     settle(found)
-    return Time(found, found.tick)
+    return LookupTime(found, found.tick)
 
 
 def _database(point: BaseRevision | datetime, using: str) -> str | None:
@@ -111,13 +117,16 @@ def _database(point: BaseRevision | datetime, using: str) -> str | None:
 
 
 def _labels_of(
-    change: FieldChange, before: Time, after: Time, names: Mapping[Reference, str]
+    change: FieldChange,
+    before: LookupTime,
+    after: LookupTime,
+    names: Mapping[ReferencedObject, str],
 ) -> ChangeLabels:
     if change.masked:
         return ChangeLabels()
     field: Any = change.field
 
-    def named(values: Sequence[Any], time: Time) -> tuple[str, ...]:
+    def named(values: Sequence[Any], time: LookupTime) -> tuple[str, ...]:
         found = []
         for value in values:
             for reference in references_of(field, (value,), time):

@@ -25,7 +25,7 @@ from audittrail.diff.statements import (
     same_key,
 )
 from audittrail.diff.states import ObjectState
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import version_model, version_name
 
@@ -33,7 +33,7 @@ _Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Event:
+class MembershipEvent:
     """What a version did to a row of a many-to-many table, and the tick of its commit.
 
     `now` is the row's source and target, None if it is gone.
@@ -51,7 +51,7 @@ class Memberships:
         self._rows: dict[_Row, tuple[Any, Any]] = {}
         self._targets: defaultdict[Any, Counter[Any]] = defaultdict(Counter)
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: MembershipEvent) -> None:
         """Let something happen to a row."""
         if event.row in self._rows:
             source, target = self._rows.pop(event.row)
@@ -118,7 +118,7 @@ def led_from(relation: Relation, sources: Iterable[Any], using: str) -> Fragment
     )
 
 
-def ever(relation: Relation, sources: Iterable[Any], using: str, table: TrackedTable) -> Fragment:
+def ever(relation: Relation, sources: Iterable[Any], using: str, table: TrackingPeriod) -> Fragment:
     """Return the source "e" with the keys of the rows that ever led from some objects: such a row may lead from another one now."""
     model = version_model(relation.through)
     return sql.SQL(
@@ -131,7 +131,7 @@ def ever(relation: Relation, sources: Iterable[Any], using: str, table: TrackedT
     )
 
 
-class Story:
+class MembershipChanges:
     """The many-to-many rows that lead from some objects: as they were at one tick, and what happened until another.
 
     A table that is tracked only since a time in between is known from then on.
@@ -143,7 +143,7 @@ class Story:
         sources: Sequence[Any],
         using: str,
         ticks: tuple[int, int],
-        table: TrackedTable,
+        table: TrackingPeriod,
     ) -> None:
         model: Any = version_model(relation.through)
         start, end = ticks
@@ -171,21 +171,23 @@ class Story:
             memberships.apply(event)
         return memberships
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[MembershipEvent]:
         """Return what happened after that, in the order of commits, and for each row in the order of its versions."""
         return list(self._events(_EVENTS))
 
-    def _events(self, statement: str) -> Iterator[Event]:
+    def _events(self, statement: str) -> Iterator[MembershipEvent]:
         model = self._fields[0].model
         found = fetch(self._using, sql.SQL(statement).format(**self._parts))
         values = converted(model, self._using, self._fields, [row[2:] for row in found])
         for (committed, operation, *_), (source, target, *row) in zip(found, values, strict=True):
-            yield Event(committed, tuple(row), None if operation in GONE else (source, target))
+            yield MembershipEvent(
+                committed, tuple(row), None if operation in GONE else (source, target)
+            )
 
     def _columns(self, name: str) -> Fragment:
         return sql.SQL(", ").join(sql.Identifier(name, field.column) for field in self._fields)
 
-    def _live(self, model: Any, chosen: Fragment, table: TrackedTable) -> Fragment:
+    def _live(self, model: Any, chosen: Fragment, table: TrackingPeriod) -> Fragment:
         if table.baseline_complete:
             return sql.SQL("")
         return sql.SQL(

@@ -16,12 +16,12 @@ from audittrail.revisions.versions import version_model, version_name
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ObjectPart:
     """A table that holds a part of an object: the model's own, or one that it inherits from."""
 
     model: type[models.Model]
     #: The part whose field `link` holds the key of this one; None for the model's own table.
-    child: Part | None = None
+    child: ObjectPart | None = None
     link: Any = None
 
     @property
@@ -43,7 +43,7 @@ class Relation:
     """
 
     field: Any
-    part: Part
+    part: ObjectPart
     key: models.Field[Any, Any]
     through: type[models.Model]
     source: models.Field[Any, Any]
@@ -74,19 +74,19 @@ def is_parent_link(field: Any) -> bool:
 
 
 @cache
-def _parts(model: Any) -> tuple[Part, ...]:
-    parts = [Part(model)]
+def _parts(model: Any) -> tuple[ObjectPart, ...]:
+    parts = [ObjectPart(model)]
     for part in parts:  # which grows meanwhile
         for parent, link in part.model._meta.parents.items():
             if link is None or link.model is not part.model:
                 continue  # inherited itself, or the parent of a proxy
             parent = concrete(parent)
             if all(parent is not known.model for known in parts):
-                parts.append(Part(parent, part, link))
+                parts.append(ObjectPart(parent, part, link))
     return tuple(parts)
 
 
-def parts_of(model: type[models.Model]) -> tuple[Part, ...]:
+def parts_of(model: type[models.Model]) -> tuple[ObjectPart, ...]:
     """Return the parts that the objects of a model consist of: its own table first, each other one after that which links to it."""
     return _parts(concrete(model))
 
@@ -113,7 +113,7 @@ def relations_of(
     return tuple(relations)
 
 
-def _part_with(model: type[models.Model], key: Any) -> Part | None:
+def _part_with(model: type[models.Model], key: Any) -> ObjectPart | None:
     """Return the part whose own table has a field; None if it isn't stored."""
     for part in parts_of(model):
         if any(column.field is key for column in part.columns):

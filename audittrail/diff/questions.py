@@ -14,7 +14,7 @@ from audittrail.diff.fields import ANYTHING, FieldHistory, ObjectChange, last_ch
 from audittrail.diff.parts import chosen_fields, parts_of, relations_of, tables_of
 from audittrail.diff.span import Point, Span, between, database_of
 from audittrail.diff.steps import ObjectHistory, RevisionChanges
-from audittrail.diff.tracked import TrackedTable, require_tracked
+from audittrail.diff.tracked import TrackingPeriod, require_tracked
 from audittrail.revisions.models import BaseRevision
 
 
@@ -197,7 +197,7 @@ def compare(
 
 def span_of(
     model: type[models.Model],
-    tables: dict[type[models.Model], TrackedTable],
+    tables: dict[type[models.Model], TrackingPeriod],
     from_revision: Point,
     to_revision: Point,
     using: str,

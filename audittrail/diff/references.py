@@ -24,7 +24,7 @@ from audittrail.diff.statements import (
     table_names,
 )
 from audittrail.diff.states import Key, ObjectState, states_at
-from audittrail.diff.tracked import TrackedTable, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracked_tables
 from audittrail.exceptions import AuditTrailError
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel import registry
@@ -35,7 +35,7 @@ CHUNK = 500
 
 
 @dataclass(frozen=True)
-class Time:
+class LookupTime:
     """A tick, and the moment as of which objects of that time read what they are related to."""
 
     moment: Moment
@@ -43,16 +43,16 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferencedObject:
     """What a value leads to: an object of a model, found by one of its fields, at a time."""
 
     model: type[models.Model]
     field: Any
     value: Any
-    time: Time
+    time: LookupTime
 
 
-def references_of(field: Any, values: Any, time: Time) -> list[Reference]:
+def references_of(field: Any, values: Any, time: LookupTime) -> list[ReferencedObject]:
     """Return what the value of a foreign key, or the values of a many-to-many field, lead to; nothing for other fields."""
     if field is None or field.remote_field is None:
         return []
@@ -62,16 +62,16 @@ def references_of(field: Any, values: Any, time: Time) -> list[Reference]:
     elif not isinstance(values, tuple):
         values = (values,)
     return [
-        Reference(field.remote_field.model, field.target_field, value, time)
+        ReferencedObject(field.remote_field.model, field.target_field, value, time)
         for value in values or ()
         if value is not None
     ]
 
 
 def names_of(
-    references: Iterable[Reference],
+    references: Iterable[ReferencedObject],
     may_see: Callable[[type[models.Model]], bool] = lambda model: True,
-) -> dict[Reference, str]:
+) -> dict[ReferencedObject, str]:
     """Return the names of the objects that some references lead to; those are missing that can't be told or must not."""
     objects = objects_of(references, may_see)
     names = {reference: _name(found) for reference, found in objects.items()}
@@ -79,12 +79,12 @@ def names_of(
 
 
 def objects_of(
-    references: Iterable[Reference],
+    references: Iterable[ReferencedObject],
     may_see: Callable[[type[models.Model]], bool] = lambda model: True,
-) -> dict[Reference, models.Model]:
+) -> dict[ReferencedObject, models.Model]:
     """Return the objects that some references lead to, as of their times; those are missing that are not known or must not be seen."""
-    objects: dict[Reference, models.Model] = {}
-    groups: dict[Any, list[Reference]] = defaultdict(list)
+    objects: dict[ReferencedObject, models.Model] = {}
+    groups: dict[Any, list[ReferencedObject]] = defaultdict(list)
     for reference in dict.fromkeys(references):
         groups[reference.model, reference.field, reference.time.moment.using].append(reference)
     seen = {model: may_see(model) for model, _, _ in groups}
@@ -115,8 +115,8 @@ def _is_tracked(model: type[models.Model]) -> bool:
 
 
 def _now(
-    model: type[models.Model], field: Any, using: str, wanted: list[Reference]
-) -> dict[Reference, models.Model]:
+    model: type[models.Model], field: Any, using: str, wanted: list[ReferencedObject]
+) -> dict[ReferencedObject, models.Model]:
     """Return the objects as of now, of a model that is not tracked but may be read."""
     found: Any = model._base_manager.using(using)
     objects = found.filter(**{f"{field.name}__in": {reference.value for reference in wanted}})
@@ -128,9 +128,9 @@ def _then(
     model: type[models.Model],
     field: Any,
     using: str,
-    wanted: list[Reference],
-    tables: dict[type[models.Model], TrackedTable],
-) -> dict[Reference, models.Model]:
+    wanted: list[ReferencedObject],
+    tables: dict[type[models.Model], TrackingPeriod],
+) -> dict[ReferencedObject, models.Model]:
     own = [tables.get(part.model) for part in parts_of(model)]
     if None in own:
         return {}

@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.diff.statements import Fragment, fetch
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.exceptions import MomentError
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import moment, present, settled
@@ -36,7 +36,7 @@ class Span:
         """Whether no revision can be in it."""
         return self.start >= self.end
 
-    def within(self, table: TrackedTable) -> Span:
+    def within(self, table: TrackingPeriod) -> Span:
         """Return the part of the span in which a table was tracked."""
         return (
             self
@@ -44,7 +44,7 @@ class Span:
             else spanning(self.using, table.known_from, self.end)
         )
 
-    def condition(self, source: str, table: TrackedTable) -> Fragment:
+    def condition(self, source: str, table: TrackingPeriod) -> Fragment:
         """Return the condition that a version is of one of the revisions; a table's baseline is of none."""
         lowest = min([*self.open_at_start, self.start + 1])
         values = {
@@ -81,9 +81,9 @@ def open_at(using: str, tick: int) -> list[int]:
 def between(
     from_revision: BaseRevision | datetime | None,
     to_revision: BaseRevision | datetime | None,
-    tables: Iterable[TrackedTable],
+    tables: Iterable[TrackingPeriod],
     using: str,
-    others: Iterable[TrackedTable] = (),
+    others: Iterable[TrackingPeriod] = (),
 ) -> Span:
     """Return the span from one revision or datetime to another.
 

@@ -15,7 +15,7 @@ from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
 from audittrail.diff.images import RowImage, changes_between, is_gone
 from audittrail.diff.loading import Images
-from audittrail.diff.parts import Part, concrete, parts_of
+from audittrail.diff.parts import ObjectPart, concrete, parts_of
 from audittrail.diff.statements import (
     Fragment,
     fetch,
@@ -25,7 +25,7 @@ from audittrail.diff.statements import (
     rows_of_keys,
     same_key,
 )
-from audittrail.diff.tracked import TrackedTable
+from audittrail.diff.tracked import TrackingPeriod
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel.moment import Moment
@@ -99,7 +99,7 @@ def states_at(
     model: type[models.Model],
     using: str,
     wanted: Sequence[tuple[Key, int]],
-    tables: dict[type[models.Model], TrackedTable],
+    tables: dict[type[models.Model], TrackingPeriod],
     *,
     dropped: bool = False,
 ) -> list[ObjectState | None]:
@@ -108,7 +108,7 @@ def states_at(
     Takes pairs of key and tick, what the database knows of the tables of the model's parts, and whether columns that no field has
     any more are wanted. Sends one query for each part.
     """
-    images: dict[Part, list[RowImage | None]] = {}
+    images: dict[ObjectPart, list[RowImage | None]] = {}
     for part in parts_of(model):
         table = tables[part.model]
         if part.child is None:
@@ -143,10 +143,10 @@ _IMAGES: Final = """
 
 
 def images_at(
-    part: Part,
+    part: ObjectPart,
     using: str,
     wanted: Sequence[tuple[Key, int]],
-    table: TrackedTable,
+    table: TrackingPeriod,
     dropped: bool = False,
 ) -> list[RowImage | None]:
     """Return the images of rows of a part at ticks, None for those that were not there.
@@ -175,7 +175,7 @@ def images_at(
     return found
 
 
-def _live(model: Any, images: Images, table: TrackedTable, dropped: bool) -> Fragment:
+def _live(model: Any, images: Images, table: TrackingPeriod, dropped: bool) -> Fragment:
     """Return the arm for rows without a version: while a baseline is incomplete, they are as they were when tracking began."""
     if table.baseline_complete:
         return sql.SQL("")

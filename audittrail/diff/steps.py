@@ -12,9 +12,9 @@ from django.db.models.expressions import RawSQL
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.loading import converted
-from audittrail.diff.memberships import Story, ever, membership_change, targets_of
+from audittrail.diff.memberships import MembershipChanges, ever, membership_change, targets_of
 from audittrail.diff.parts import (
-    Part,
+    ObjectPart,
     Relation,
     chosen_fields,
     parts_of,
@@ -87,7 +87,7 @@ class ObjectHistory:
         self._relations = relations_of(model, self._names)
         self.tables = require_tracked(tables_of(model, self._relations), using)
         self._known_from = max(self.tables[part.model].known_from for part in parts_of(model))
-        self._known: dict[tuple[Part, str], list[Any]] = {}
+        self._known: dict[tuple[ObjectPart, str], list[Any]] = {}
         if not self._is_known():
             raise model.DoesNotExist(  # type: ignore[attr-defined]
                 f"There is no {model._meta.label} with primary key {pk!r}, and there was none: neither the table nor its history has it."
@@ -183,7 +183,7 @@ class ObjectHistory:
             return
         ticks = revisions[0].committed - 1, revisions[-1].committed
         table = self.tables[relation.through]
-        story = Story(relation, sources, self.using, ticks, table)
+        story = MembershipChanges(relation, sources, self.using, ticks, table)
         memberships, events = story.at_start(), story.events()
         position = 0
         for revision in revisions:
@@ -201,7 +201,7 @@ class ObjectHistory:
             if change is not None and revision.committed > table.known_from:
                 yield revision, change
 
-    def _of_part(self, part: Part) -> Fragment:
+    def _of_part(self, part: ObjectPart) -> Fragment:
         keys = self._keys(part)
         model = part.version_model
         return sql.SQL("SELECT h.revision_id FROM {} h WHERE {} AND {}").format(
@@ -223,13 +223,13 @@ class ObjectHistory:
             table.change("h"),
         )
 
-    def _keys(self, part: Part) -> list[Key]:
+    def _keys(self, part: ObjectPart) -> list[Key]:
         """Return the keys that the object's row of a part ever had: the object's own key, as a rule."""
         if part.child is None:
             return [self.key]
         return [(value,) for value in self._values(part.child, part.link)]
 
-    def _values(self, part: Part, field: Any) -> list[Any]:
+    def _values(self, part: ObjectPart, field: Any) -> list[Any]:
         """Return the values that a field of the object's row of a part ever had; the key's are known without a query."""
         keys = self._keys(part)
         if part.model._meta.pk_fields == [field] or not keys:

@@ -17,7 +17,7 @@ from audittrail.timetravel import tables
 
 
 @dataclass(frozen=True)
-class TrackedTable:
+class TrackingPeriod:
     """A tracked table of one database: the ticks between which its history is complete."""
 
     #: Its number in the registry of the database.
@@ -77,7 +77,7 @@ class TrackedTable:
 
 def tracked_tables(
     models_: Iterable[type[models.Model]], using: str
-) -> dict[type[models.Model], TrackedTable]:
+) -> dict[type[models.Model], TrackingPeriod]:
     """Return what a database knows of the tables of some models; those are missing that it never tracked."""
     connection = connections[using]
     names = {schemas.history_of(connection, model._meta.db_table): model for model in models_}
@@ -90,12 +90,12 @@ def tracked_tables(
             " FROM audittrail.tracked_table t WHERE t.history_name = ANY (%s)",
             [list(names)],
         )
-        return {names[history]: TrackedTable(*row) for history, *row in cursor.fetchall()}
+        return {names[history]: TrackingPeriod(*row) for history, *row in cursor.fetchall()}
 
 
 def require_tracked(
     models_: Iterable[type[models.Model]], using: str
-) -> dict[type[models.Model], TrackedTable]:
+) -> dict[type[models.Model], TrackingPeriod]:
     """Return the same; raise `TimeTravelError` for a table that the database never tracked."""
     models_ = list(models_)
     found = tracked_tables(models_, using)

@@ -24,7 +24,7 @@ _DONE: Final = {
 
 
 @dataclass(frozen=True)
-class Table:
+class EnteredTable:
     """A table of which versions are entered, or could be: 0 is that of revisions itself."""
 
     id: int
@@ -38,7 +38,7 @@ class Table:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def tables(cursor: Any) -> list[Table]:
+def tables(cursor: Any) -> list[EnteredTable]:
     """Return the tables of the registry, and those that the ledger knows and the registry does not."""
     cursor.execute(
         "SELECT t.id, t.table_name, t.history_name FROM audittrail.tracked_table t"
@@ -59,7 +59,7 @@ def tables(cursor: Any) -> list[Table]:
         names = {facts["history"] for _, facts in noted if "history" in facts}
         form, facts = noted[-1] if noted else ({}, {})
         found.append(
-            Table(
+            EnteredTable(
                 number,
                 name or facts.get("table", str(number)),
                 history or facts.get("history", ""),
@@ -72,7 +72,7 @@ def tables(cursor: Any) -> list[Table]:
     return found
 
 
-def differences(cursor: Any, table: Table, committed: int, ticks: int) -> Iterator[Finding]:
+def differences(cursor: Any, table: EnteredTable, committed: int, ticks: int) -> Iterator[Finding]:
     """Yield the versions of a table that were changed, removed or inserted, and what else readers would be misled by."""
     bounds = [LOWEST, *range(ticks, max(committed, 0) + ticks, ticks)]
     for first, last in zip(bounds, [*(bound - 1 for bound in bounds[1:]), HIGHEST], strict=True):
@@ -91,7 +91,9 @@ def differences(cursor: Any, table: Table, committed: int, ticks: int) -> Iterat
     yield from _dropped_columns(cursor, table)
 
 
-def _version(table: Table, kind: str, version: int, key: str, revision: int | None) -> Finding:
+def _version(
+    table: EnteredTable, kind: str, version: int, key: str, revision: int | None
+) -> Finding:
     kind = {"unlike": "changed"}.get(kind, kind)
     if table.id == 0:
         text = f"Revision {version} {_DONE[kind]}"
@@ -102,7 +104,7 @@ def _version(table: Table, kind: str, version: int, key: str, revision: int | No
     return Finding(f"version {kind}", text, revision, table.name, key)
 
 
-def _dropped_columns(cursor: Any, table: Table) -> Iterator[Finding]:
+def _dropped_columns(cursor: Any, table: EnteredTable) -> Iterator[Finding]:
     cursor.execute(
         "SELECT attnum FROM pg_attribute WHERE attrelid = audittrail.ledger_source(%s) AND NOT attisdropped",
         [table.id],
@@ -117,7 +119,7 @@ def _dropped_columns(cursor: Any, table: Table) -> Iterator[Finding]:
             yield Finding("column", text, None, table.name)
 
 
-def irregularities(cursor: Any, tables: list[Table]) -> Iterator[Finding]:
+def irregularities(cursor: Any, tables: list[EnteredTable]) -> Iterator[Finding]:
     """Yield what stands in the ledger as nothing enters it."""
     names = {table.id: table.name for table in tables}
     cursor.execute(
@@ -133,7 +135,7 @@ def irregularities(cursor: Any, tables: list[Table]) -> Iterator[Finding]:
             yield Finding("ledger", f"{what} {problem}", None, name)
 
 
-def contradictions(cursor: Any, tables: list[Table]) -> Iterator[Finding]:
+def contradictions(cursor: Any, tables: list[EnteredTable]) -> Iterator[Finding]:
     """Yield what the registry and the clock say that can't be so."""
     cursor.execute("SELECT about, problem FROM audittrail.ledger_contradictions() ORDER BY 1, 2")
     for about, problem in cursor.fetchall():

@@ -23,7 +23,7 @@ ATTEMPTS: Final = 20
 
 
 @dataclass(frozen=True)
-class Head:
+class LedgerHead:
     """How far the ledger has come: its id, its leaves, and the tick through which revisions are entered."""
 
     id: UUID
@@ -31,16 +31,16 @@ class Head:
     committed: int
 
 
-def head(connection: BaseDatabaseWrapper) -> Head | None:
+def head(connection: BaseDatabaseWrapper) -> LedgerHead | None:
     """Return how far the ledger of a database has come; None if it is not begun."""
     with connection.cursor() as cursor:
         return _head(cursor)
 
 
-def _head(cursor: Any) -> Head | None:
+def _head(cursor: Any) -> LedgerHead | None:
     cursor.execute("SELECT id, size, committed FROM audittrail.ledger")
     row = cursor.fetchone()
-    return None if row is None else Head(UUID(str(row[0])), row[1], row[2])
+    return None if row is None else LedgerHead(UUID(str(row[0])), row[1], row[2])
 
 
 def begin(using: str = DEFAULT_DB_ALIAS) -> None:
@@ -57,7 +57,7 @@ def enter(
     *,
     ticks: int = TICKS,
     report: Callable[[int], None] = lambda size: None,
-) -> Head:
+) -> LedgerHead:
     """Enter all settled revisions of a database whose ledger is begun, and return how far it has come.
 
     Each batch is a transaction of its own; it can be stopped at any time and goes on where it was. `report` is told the number of
@@ -69,7 +69,7 @@ def enter(
     settled = settling.settled_tick(using, settling.TIMEOUT)
     _summarize(connection)
 
-    def work(cursor: Any) -> Head:
+    def work(cursor: Any) -> LedgerHead:
         cursor.execute("SELECT id FROM audittrail.ledger FOR UPDATE")
         before = _head(cursor)
         assert before is not None

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from audittrail.ledger.contents import Table
+from audittrail.ledger.contents import EnteredTable
 from audittrail.ledger.findings import Erasure, Finding
 
 _ERASED = """
@@ -45,7 +45,7 @@ class _Claim:
     own_made: int
 
 
-def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Erasure]]:
+def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], list[Erasure]]:
     """Return what only pretends to have been erased on purpose, and what was, by revision and table.
 
     A revision that erases something says so in its context, which is in its own leaf.
@@ -94,7 +94,7 @@ def explained(cursor: Any, tables: list[Table]) -> tuple[list[Finding], list[Era
     return findings, told
 
 
-def _problem(claim: _Claim, table: Table | None, context: Any) -> str | None:
+def _problem(claim: _Claim, table: EnteredTable | None, context: Any) -> str | None:
     """Return why it can't be that a revision erased or changed what is said of it."""
     marked = f"marked as erased on purpose by revision {claim.revision}"
     if not claim.known:

@@ -28,7 +28,7 @@ class ProgressBar:
         self.ending = ending
         self.shown = False
 
-    def show(self, progress: baseline.Progress | closing.Progress) -> None:
+    def show(self, progress: baseline.BackfillProgress | closing.ClosingProgress) -> None:
         """Show how far a table is."""
         self.shown = True
         if progress.complete:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from audittrail.restore import making_way, writing
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.constraints import Constraints
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import (
@@ -54,14 +54,14 @@ def _set_constraints(
         run(staging.cursor, "SET CONSTRAINTS {names} {mode}", names=joined(names), mode=raw(mode))
 
 
-def _targets_first(tables: list[Table], bound: Constraints) -> list[Table]:
+def _targets_first(tables: list[LiveTable], bound: Constraints) -> list[LiveTable]:
     """Return the tables in an order in which references lead back; in a circle, those that can't wait count."""
     oids = {table.relation for table in tables}
     links = {(key.relation, key.target) for key in bound.foreign_keys} & {
         (a, b) for a in oids for b in oids if a != b
     }
     firm = {(key.relation, key.target) for key in bound.foreign_keys if not key.deferrable} & links
-    ordered: list[Table] = []
+    ordered: list[LiveTable] = []
     left = list(tables)
     while left:
         there = {table.relation for table in left}

@@ -37,7 +37,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class LiveTable:
     """A tracked table of the present."""
 
     id: int
@@ -102,15 +102,17 @@ SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
 """
 
 
-def load(cursor: Any, using: str) -> dict[int, Table]:
+def load(cursor: Any, using: str) -> dict[int, LiveTable]:
     """Return the tables that a database tracks now, by the oid of their relation; where there are tenants, those of one alone."""
     by_relation = _models(cursor, using)
     cursor.execute(_TABLES, [schemas.tenant_of(connections[using])])
-    found: dict[int, Table] = {}
+    found: dict[int, LiveTable] = {}
     for number, relation, schema, name, history, key, columns in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
         model = by_relation.get(relation)
-        found[relation] = Table(number, relation, schema, name, history, tuple(key), made, model)
+        found[relation] = LiveTable(
+            number, relation, schema, name, history, tuple(key), made, model
+        )
     return found
 
 
@@ -127,7 +129,7 @@ def _models(cursor: Any, using: str) -> dict[int, type[models.Model]]:
     return {oid: tables[name] for name, oid in cursor.fetchall() if oid is not None}
 
 
-def table_of(tables: Iterable[Table], model: type[models.Model]) -> Table | None:
+def table_of(tables: Iterable[LiveTable], model: type[models.Model]) -> LiveTable | None:
     """Return the table of a model, or None if the database does not track it now."""
     concrete = model._meta.concrete_model
     return next((table for table in tables if table.model is concrete), None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from audittrail.capture import tracking
 from audittrail.restore import constraints, uniqueness
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.constraints import Constraints, ForeignKey
 from audittrail.restore.finding import WRITTEN, Finder
 from audittrail.restore.plan import LISTED, Conflict, OnConflict
@@ -57,7 +57,7 @@ def _finders(staging: Staging, bound: Constraints) -> Iterator[Finder]:
         yield from uniqueness.exclusion(staging, by_relation[exclusion.relation], exclusion)
 
 
-def _changed_since(staging: Staging, table: Table) -> Iterator[Finder]:
+def _changed_since(staging: Staging, table: LiveTable) -> Iterator[Finder]:
     """Ask for what a later revision has changed, which undoing notes while it stages: the names of fields."""
     key = [table.column(name).history or name for name in table.key]
     places = composed(
@@ -73,7 +73,7 @@ def _changed_since(staging: Staging, table: Table) -> Iterator[Finder]:
     )
 
 
-def _missing_values(staging: Staging, table: Table) -> Iterator[Finder]:
+def _missing_values(staging: Staging, table: LiveTable) -> Iterator[Finder]:
     for found in table.writable:
         if found.not_null and not found.identity:
             places = composed(
@@ -87,7 +87,7 @@ def _missing_values(staging: Staging, table: Table) -> Iterator[Finder]:
             yield Finder("missing value", table, (found.name,), text, places)
 
 
-def _checks(staging: Staging, table: Table, bound: Constraints) -> Iterator[Finder]:
+def _checks(staging: Staging, table: LiveTable, bound: Constraints) -> Iterator[Finder]:
     for check in bound.checks:
         if check.relation == table.relation:
             places = composed(
@@ -100,7 +100,7 @@ def _checks(staging: Staging, table: Table, bound: Constraints) -> Iterator[Find
             yield Finder("check", table, (), text, places)
 
 
-def _missing_reference(staging: Staging, table: Table, key: ForeignKey) -> Finder:
+def _missing_reference(staging: Staging, table: LiveTable, key: ForeignKey) -> Finder:
     target = staging.staged.get(key.target)
     gone, brought = raw(""), raw("")
     if target is not None:
@@ -144,7 +144,7 @@ def target_name(staging: Staging, key: ForeignKey) -> Any:
     return raw(str(staging.value("SELECT {oid}::regclass::text", oid=raw(str(key.target)))))
 
 
-def _protected(staging: Staging, table: Table, key: ForeignKey) -> Finder:
+def _protected(staging: Staging, table: LiveTable, key: ForeignKey) -> Finder:
     referring = staging.staged.get(key.relation)
     spared = raw("")
     if referring is not None:

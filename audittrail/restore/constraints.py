@@ -30,7 +30,7 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
-class Unique:
+class UniqueIndex:
     """A unique index: its expressions and predicate as SQL over bare column names, and the columns that it has plainly."""
 
     name: str
@@ -47,7 +47,7 @@ class Unique:
 
 
 @dataclass(frozen=True)
-class Exclusion:
+class ExclusionConstraint:
     """An exclusion constraint: expressions and their operators."""
 
     name: str
@@ -61,7 +61,7 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckConstraint:
     """A check constraint and its condition."""
 
     name: str
@@ -74,9 +74,9 @@ class Constraints:
     """All that binds some tables."""
 
     foreign_keys: tuple[ForeignKey, ...]
-    unique: tuple[Unique, ...]
-    exclusions: tuple[Exclusion, ...]
-    checks: tuple[Check, ...]
+    unique: tuple[UniqueIndex, ...]
+    exclusions: tuple[ExclusionConstraint, ...]
+    checks: tuple[CheckConstraint, ...]
 
     def deferrable(self) -> list[tuple[str, str, bool]]:
         """Return schema and name of the constraints that can wait for the end, and whether they do by themselves."""
@@ -144,11 +144,11 @@ def load(cursor: Any, relations: Iterable[int]) -> Constraints:
     cursor.execute(_FOREIGN_KEYS, [oids, oids])
     foreign_keys = [ForeignKey(*_tuples(row)) for row in cursor.fetchall()]
     cursor.execute(_UNIQUE, [oids, oids])
-    unique = [Unique(*_tuples(row)) for row in cursor.fetchall()]
+    unique = [UniqueIndex(*_tuples(row)) for row in cursor.fetchall()]
     cursor.execute(_EXCLUSIONS, [oids])
-    exclusions = [Exclusion(*_tuples(row)) for row in cursor.fetchall()]
+    exclusions = [ExclusionConstraint(*_tuples(row)) for row in cursor.fetchall()]
     cursor.execute(_CHECKS, [oids])
-    checks = [Check(*row) for row in cursor.fetchall()]
+    checks = [CheckConstraint(*row) for row in cursor.fetchall()]
     return Constraints(tuple(foreign_keys), tuple(unique), tuple(exclusions), tuple(checks))
 
 

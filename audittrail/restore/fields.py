@@ -14,7 +14,7 @@ from audittrail.exceptions import RestoreError
 
 
 @dataclass
-class Chosen:
+class ChosenFields:
     """What is restored of a model's objects: columns by the model whose table has them, and many-to-many fields."""
 
     columns: dict[type[models.Model], set[str] | None] = field(default_factory=dict)
@@ -29,12 +29,12 @@ def tables_of(model: type[models.Model]) -> list[type[models.Model]]:
     return [concrete, *concrete._meta.get_parent_list()]
 
 
-def chosen(model: type[models.Model], names: Iterable[str] | None) -> Chosen:
+def chosen(model: type[models.Model], names: Iterable[str] | None) -> ChosenFields:
     """Return what the names of fields mean, or everything.
 
     Raises `RestoreError` for names that mean nothing, and for fields that can't be restored: keys, generated and excluded ones.
     """
-    result = Chosen(named=names is not None)
+    result = ChosenFields(named=names is not None)
     if names is None:
         result.columns = dict.fromkeys(tables_of(model))
         result.relations = [
@@ -50,7 +50,7 @@ def chosen(model: type[models.Model], names: Iterable[str] | None) -> Chosen:
     return result
 
 
-def _add(result: Chosen, model: type[models.Model], name: str) -> None:
+def _add(result: ChosenFields, model: type[models.Model], name: str) -> None:
     found = _field(model, name)
     label = f"{model._meta.label}.{name}"
     if isinstance(found, models.ManyToManyField):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.db import models
 
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.statements import raw
 
 #: The condition that a staged row will be in the table.
@@ -22,7 +22,7 @@ class Finder:
     """One thing to ask of the staged rows of a table: `places` is the query, which also gives a `detail`."""
 
     kind: str
-    table: Table
+    table: LiveTable
     columns: tuple[str, ...]
     #: What is said of a row, behind the table and its key; with `after`, its detail comes between the two.
     text: str

@@ -6,14 +6,14 @@ from typing import Any
 
 from audittrail.exceptions import RestoreError
 from audittrail.restore import writing
-from audittrail.restore.catalog import Column, Table
-from audittrail.restore.constraints import Constraints, Unique
+from audittrail.restore.catalog import Column, LiveTable
+from audittrail.restore.constraints import Constraints, UniqueIndex
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import column, composed, listed, literal, name_of, raw, run, same
 from audittrail.restore.uniqueness import equal, valued
 
 
-def make_way(staging: Staging, table: Table, index: Unique, bound: Constraints) -> None:
+def make_way(staging: Staging, table: LiveTable, index: UniqueIndex, bound: Constraints) -> None:
     """Let rows that are changed or deleted give up a unique value that another row gets, before it does."""
     stage = staging.name(table)
     blocking = composed(
@@ -61,7 +61,7 @@ def make_way(staging: Staging, table: Table, index: Unique, bound: Constraints) 
         )
 
 
-def _blocked_updates(staging: Staging, table: Table, way: str) -> bool:
+def _blocked_updates(staging: Staging, table: LiveTable, way: str) -> bool:
     return bool(
         staging.value(
             "SELECT EXISTS (SELECT FROM {way} k JOIN {stage} s ON {same} WHERE s.audittrail_action = 'U')",
@@ -72,7 +72,7 @@ def _blocked_updates(staging: Staging, table: Table, way: str) -> bool:
     )
 
 
-def _give_up(staging: Staging, table: Table, way: str, name: str, value: Any) -> None:
+def _give_up(staging: Staging, table: LiveTable, way: str, name: str, value: Any) -> None:
     run(
         staging.cursor,
         "UPDATE {live} l SET {name} = {value} FROM {way} k JOIN {stage} s ON {staged} WHERE {same} AND s.audittrail_action = 'U'",
@@ -86,7 +86,7 @@ def _give_up(staging: Staging, table: Table, way: str, name: str, value: Any) ->
     )
 
 
-def _take_out(staging: Staging, table: Table, way: str) -> None:
+def _take_out(staging: Staging, table: LiveTable, way: str) -> None:
     """Delete rows that come back as they are to be, in the same transaction: nothing refers to them that can't wait."""
     stage = staging.name(table)
     run(

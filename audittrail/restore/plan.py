@@ -17,7 +17,7 @@ LISTED: Final = 100
 
 
 @dataclass(frozen=True)
-class Change:
+class ColumnChange:
     """A column of a row that changes: its field, if the model has one, and both values."""
 
     column: str
@@ -33,7 +33,7 @@ class RowPlan:
 
     action: str
     key: tuple[Any, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ColumnChange, ...]
 
 
 @dataclass(frozen=True)

@@ -12,39 +12,39 @@ from typing import Any
 from django.db.models.fields.related import ForeignObject
 
 from audittrail.restore import constraints
-from audittrail.restore.catalog import Table, table_of
+from audittrail.restore.catalog import LiveTable, table_of
 from audittrail.restore.staging import Staging
 
 
 @dataclass(frozen=True)
-class Reference:
+class RowReference:
     """A way in which rows of a table refer to those of another: by which columns to which."""
 
-    table: Table
+    table: LiveTable
     columns: tuple[str, ...]
-    target: Table
+    target: LiveTable
     target_columns: tuple[str, ...]
 
 
-def from_tables(staging: Staging, tables: Iterable[Table]) -> list[Reference]:
+def from_tables(staging: Staging, tables: Iterable[LiveTable]) -> list[RowReference]:
     """Return how some tables refer to tracked ones."""
     wanted = {table.relation for table in tables}
     return [found for found in _all(staging, wanted) if found.table.relation in wanted]
 
 
-def to_tables(staging: Staging, targets: Iterable[Table]) -> list[Reference]:
+def to_tables(staging: Staging, targets: Iterable[LiveTable]) -> list[RowReference]:
     """Return how tracked tables refer to some."""
     wanted = {table.relation for table in targets}
     return [found for found in _all(staging, wanted) if found.target.relation in wanted]
 
 
-def _all(staging: Staging, relations: Iterable[int]) -> Iterable[Reference]:
+def _all(staging: Staging, relations: Iterable[int]) -> Iterable[RowReference]:
     """Return the references of the database that concern some tables, and all those of models; each once."""
-    found: dict[tuple[int, tuple[str, ...], int], Reference] = {}
+    found: dict[tuple[int, tuple[str, ...], int], RowReference] = {}
     for key in constraints.load(staging.cursor, relations).foreign_keys:
         table, target = staging.tables.get(key.relation), staging.tables.get(key.target)
         if table is not None and target is not None:
-            found[table.relation, key.columns, target.relation] = Reference(
+            found[table.relation, key.columns, target.relation] = RowReference(
                 table, key.columns, target, key.target_columns
             )
     for table in staging.tables.values():
@@ -54,7 +54,7 @@ def _all(staging: Staging, relations: Iterable[int]) -> Iterable[Reference]:
     return found.values()
 
 
-def _of_model(staging: Staging, table: Table) -> Iterator[Reference]:
+def _of_model(staging: Staging, table: LiveTable) -> Iterator[RowReference]:
     if table.model is None:
         return
     for field in table.model._meta.local_fields:
@@ -68,4 +68,4 @@ def _of_model(staging: Staging, table: Table) -> Iterator[Reference]:
         columns = tuple(ours.column for ours, _ in pairs)
         target_columns = tuple(theirs.column for _, theirs in pairs)
         if {column.name for column in target.columns}.issuperset(target_columns):
-            yield Reference(table, columns, target, target_columns)
+            yield RowReference(table, columns, target, target_columns)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from audittrail.exceptions import TrackedLaterError
 from audittrail.restore import references
-from audittrail.restore.catalog import Table
-from audittrail.restore.references import Reference
+from audittrail.restore.catalog import LiveTable
+from audittrail.restore.references import RowReference
 from audittrail.restore.staging import Staging, columns_of, final
 from audittrail.restore.statements import column, composed, listed, name_of, raw, run, same
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
 
 
-def bring_back(staging: Staging, then: Callable[[Table], str], moment: Moment) -> None:
+def bring_back(staging: Staging, then: Callable[[LiveTable], str], moment: Moment) -> None:
     """Stage the missing targets of all references of staged rows, until none is missing that history knows.
 
     Takes the query for the rows of a table as they were.
@@ -27,7 +27,7 @@ def bring_back(staging: Staging, then: Callable[[Table], str], moment: Moment) -
 
 
 def _targets(
-    staging: Staging, reference: Reference, then: Callable[[Table], str], moment: Moment
+    staging: Staging, reference: RowReference, then: Callable[[LiveTable], str], moment: Moment
 ) -> int:
     target = reference.target
     try:

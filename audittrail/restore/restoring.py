@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from audittrail.exceptions import MomentError, RestoreError, TrackedLaterError
 from audittrail.restore import fields, related, selection
-from audittrail.restore.catalog import Table, table_of
+from audittrail.restore.catalog import LiveTable, table_of
 from audittrail.restore.plan import Conflict, Note, OnConflict
 from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs, final, require
@@ -21,7 +21,7 @@ from audittrail.restore.statements import (
     run,
     same,
 )
-from audittrail.revisions.kept import kept_since
+from audittrail.revisions.retention import kept_since
 from audittrail.revisions.wording import counted
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
@@ -65,7 +65,7 @@ class Restoring(Recipe):
             )
         return []
 
-    def _stage_model(self, staging: Staging, table: Table, keys: str) -> None:
+    def _stage_model(self, staging: Staging, table: LiveTable, keys: str) -> None:
         """Stage the rows of a table by their keys, then those of the tables that it inherits from."""
         assert table.model is not None
         self._keys[table.model] = keys
@@ -95,7 +95,7 @@ class Restoring(Recipe):
             self._stage_model(staging, above, self._linked_keys(staging, table, above, link, keys))
 
     def _linked_keys(
-        self, staging: Staging, table: Table, above: Table, link: Any, keys: str
+        self, staging: Staging, table: LiveTable, above: LiveTable, link: Any, keys: str
     ) -> str:
         name = staging.keys(above)
         run(
@@ -165,7 +165,7 @@ class Restoring(Recipe):
 
 def stage_by_keys(
     staging: Staging,
-    table: Table,
+    table: LiveTable,
     which: Any,
     then: str,
     restored: Sequence[str],
@@ -204,7 +204,7 @@ def stage_by_keys(
 
 def stage_relation(
     staging: Staging,
-    table: Table,
+    table: LiveTable,
     then: str,
     owner: tuple[str, str],
     sources: Sequence[str],
@@ -269,7 +269,7 @@ def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:
     return int(found[0]), found[1]
 
 
-def changed_since(staging: Staging, table: Table, moment: Moment) -> Note | None:
+def changed_since(staging: Staging, table: LiveTable, moment: Moment) -> Note | None:
     """Return which revisions since a moment changed the staged rows of a table."""
     key = [table.column(name).history or name for name in table.key]
     run(

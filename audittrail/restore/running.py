@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from audittrail import conf
 from audittrail.capture.locking import patiently, sqlstate
 from audittrail.exceptions import RestoreConflictError, RestoreError, StalePlanError
-from audittrail.restore import carrying_out, conflicts, telling
+from audittrail.restore import carrying_out, conflicts, table_plans
 from audittrail.restore.constraints import Constraints
 from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
 from audittrail.restore.staging import Staging
@@ -94,10 +94,10 @@ class Recipe(ABC):
             self.kind,
             self.using,
             self.revision,
-            telling.table_plans(staging),
+            table_plans.table_plans(staging),
             (*known, *found),
             (*staging.notes, *(self.more_notes(staging) if tell else ())),
-            telling.digest(staging, erased) if tell else "",
+            table_plans.digest(staging, erased) if tell else "",
             erased=erased,
             repeat=lambda digest: self.run(dry_run=False, on_conflict=chosen, digest=digest),
         )

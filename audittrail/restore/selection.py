@@ -8,7 +8,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connections
 
 from audittrail.exceptions import RestoreError
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import composed, listed, run
 
@@ -29,7 +29,7 @@ def require_rows(queryset: Any, call: str) -> None:
     )
 
 
-def select_keys(staging: Staging, table: Table, queryset: Any) -> str:
+def select_keys(staging: Staging, table: LiveTable, queryset: Any) -> str:
     """Put the primary keys of a past queryset's objects into a temporary table, and return its name."""
     name = staging.keys(table)
     if not queryset.query.distinct_fields:

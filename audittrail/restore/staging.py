@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from audittrail.exceptions import RestoreError
 from audittrail.restore import catalog, statements
-from audittrail.restore.catalog import Column, Table
+from audittrail.restore.catalog import Column, LiveTable
 from audittrail.restore.plan import Note
 from audittrail.restore.statements import (
     ACTION,
@@ -37,7 +37,7 @@ class Staging:
         self.cursor = cursor
         self.locking = locking
         self.tables = catalog.load(cursor, live.alias)
-        self.staged: dict[int, Table] = {}
+        self.staged: dict[int, LiveTable] = {}
         #: The columns that rows get back, by the oid of their table.
         self.restored: dict[int, tuple[str, ...]] = {}
         self.notes: list[Note] = []
@@ -47,11 +47,11 @@ class Staging:
         return iter(self.staged.values())
 
     @staticmethod
-    def name(table: Table) -> str:
+    def name(table: LiveTable) -> str:
         """Return the name of the temporary table that holds the rows of a table."""
         return f"audittrail_stage_{table.relation}"
 
-    def stage(self, table: Table) -> str:
+    def stage(self, table: LiveTable) -> str:
         """Return that name, after making the temporary table where it is missing."""
         name = self.name(table)
         if table.relation not in self.staged:
@@ -67,11 +67,11 @@ class Staging:
             self.staged[table.relation] = table
         return name
 
-    def discard(self, table: Table) -> None:
+    def discard(self, table: LiveTable) -> None:
         """Forget a table of which nothing is staged."""
         del self.staged[table.relation]
 
-    def keys(self, table: Table, suffix: str = "") -> str:
+    def keys(self, table: LiveTable, suffix: str = "") -> str:
         """Make a temporary table for keys of a table's rows, and return its name."""
         name = f"audittrail_keys_{table.relation}{suffix}"
         if name not in self._made:
@@ -95,7 +95,7 @@ class Staging:
             run(self.cursor, "DROP TABLE IF EXISTS pg_temp.{name}", name=name)
         self._made.clear()
 
-    def count(self, table: Table) -> int:
+    def count(self, table: LiveTable) -> int:
         """Return how many rows of a table are staged."""
         return int(self.value("SELECT count(*) FROM {stage}", stage=self.name(table)))
 
@@ -111,7 +111,7 @@ class Staging:
         found: int | None = self.cursor.fetchone()[0]
         return found
 
-    def lock(self, table: Table, which: Any) -> None:
+    def lock(self, table: LiveTable, which: Any) -> None:
         """Lock live rows against writers: those whose keys a query gives.
 
         The table as a whole if they are many.
@@ -136,12 +136,12 @@ class Staging:
             key=listed(table.key, "l"),
         )
 
-    def lock_table(self, table: Table) -> None:
+    def lock_table(self, table: LiveTable) -> None:
         """Lock a live table against writers."""
         if self.locking:
             run(self.cursor, "LOCK TABLE {live} IN SHARE ROW EXCLUSIVE MODE", live=name_of(table))
 
-    def finish(self, table: Table, restored: Iterable[str]) -> None:
+    def finish(self, table: LiveTable, restored: Iterable[str]) -> None:
         """Complete the staged rows of a table: what history doesn't hold gets its default, what is generated is generated."""
         self.restored[table.relation] = tuple(restored)
         stage = self.name(table)
@@ -175,7 +175,7 @@ class Staging:
             )
         run(self.cursor, "ANALYZE {stage}", stage=stage)
 
-    def _fallback(self, table: Table, found: Column) -> Any:
+    def _fallback(self, table: LiveTable, found: Column) -> Any:
         """Return the default of a column as SQL, or None if it has none."""
         if found.default is not None:
             return raw(found.default)
@@ -190,18 +190,18 @@ class Staging:
         return composed("{value}::{type}", value=statements.literal(prepared), type=raw(found.type))
 
 
-def _default_taken(table: Table, found: Column, rows: int) -> Note:
+def _default_taken(table: LiveTable, found: Column, rows: int) -> Note:
     why = "had no value then" if found.stored else "is excluded from history"
     text = f"{table}.{found.name} {why}, so {counted(rows, 'row')} will have its default."
     return Note("default", str(table), rows, text, table.model, (found.name,))
 
 
-def columns_of(table: Table) -> list[str]:
+def columns_of(table: LiveTable) -> list[str]:
     """Return the names of the columns that a staged row has: all but virtual ones, which are NULL until the row is read."""
     return [found.name for found in table.columns if found.generated != "v"]
 
 
-def final(table: Table, restored: Sequence[str], *, deleting: bool = False) -> Any:
+def final(table: LiveTable, restored: Sequence[str], *, deleting: bool = False) -> Any:
     """Return the image to be of each column: from `w`, the row as it was, and `l`, the row as it is.
 
     A row that is not there any more is as it was; of one that still is, the restored columns. With `deleting` a row that was not
@@ -230,7 +230,7 @@ def final(table: Table, restored: Sequence[str], *, deleting: bool = False) -> A
     return joined(parts)
 
 
-def differs(table: Table, restored: Sequence[str], one: str = "w", other: str = "l") -> Any:
+def differs(table: LiveTable, restored: Sequence[str], one: str = "w", other: str = "l") -> Any:
     """Return the condition that two images of a row have other values in the restored columns."""
     compared = [table.column(name) for name in restored]
     if not compared:
@@ -242,7 +242,7 @@ def differs(table: Table, restored: Sequence[str], one: str = "w", other: str = 
     )
 
 
-def require(table: Table | None, label: str, using: str) -> Table:
+def require(table: LiveTable | None, label: str, using: str) -> LiveTable:
     """Return the table; raise `RestoreError` if the database does not track one of that name now."""
     if table is None:
         raise RestoreError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.restore.catalog import Column, Table
+from audittrail.restore.catalog import Column, LiveTable
 
 #: The temporary tables' column that says what is to be done with a row: I, U or D.
 ACTION = "audittrail_action"
@@ -37,7 +37,7 @@ def raw(text: str) -> Any:
     return sql.SQL(text)
 
 
-def name_of(table: Table) -> Any:
+def name_of(table: LiveTable) -> Any:
     """Return the qualified name of a live table."""
     return sql.Identifier(table.schema, table.name)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 
 from audittrail.restore import references, related, selection
-from audittrail.restore.catalog import Table, table_of
+from audittrail.restore.catalog import LiveTable, table_of
 from audittrail.restore.plan import Conflict, OnConflict
 from audittrail.restore.restoring import stage_by_keys
 from audittrail.restore.running import Recipe
@@ -54,7 +54,7 @@ class Undeleting(Recipe):
             )
         return []
 
-    def _stage_parents(self, staging: Staging, table: Table) -> None:
+    def _stage_parents(self, staging: Staging, table: LiveTable) -> None:
         """Stage the rows of what a staged model inherits from, where they are gone too."""
         parents: Any = table.model._meta.parents if table.model else {}
         for parent, link in parents.items():
@@ -133,8 +133,8 @@ class Undeleting(Recipe):
 class _Link:
     """A way in which rows of a table refer to staged ones of another: the condition on `w` and `s`."""
 
-    table: Table
-    target: Table
+    table: LiveTable
+    target: LiveTable
     condition: Any
 
 
@@ -150,7 +150,7 @@ def _links(staging: Staging) -> list[_Link]:
     return links
 
 
-def _generic_links(staging: Staging, table: Table, targets: list[Table]) -> Iterator[_Link]:
+def _generic_links(staging: Staging, table: LiveTable, targets: list[LiveTable]) -> Iterator[_Link]:
     if not apps.is_installed("django.contrib.contenttypes") or table.model is None:
         return
     from django.contrib.contenttypes.fields import GenericForeignKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from audittrail.exceptions import MomentError
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.plan import Conflict, Note, OnConflict
 from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs
@@ -61,7 +61,7 @@ class Undoing(Recipe):
                 staging.notes.append(Note("not restored", name, 0, text))
         return []
 
-    def _stage_table(self, staging: Staging, table: Table, *, override: bool) -> None:
+    def _stage_table(self, staging: Staging, table: LiveTable, *, override: bool) -> None:
         mine = composed(
             "SELECT {key} FROM audittrail.{history} v WHERE {of_revision}",
             key=joined(
@@ -96,7 +96,7 @@ class Undoing(Recipe):
             last=literal(self.committed),
         )
 
-    def _rows(self, table: Table) -> Any:
+    def _rows(self, table: LiveTable) -> Any:
         """Return what the changed rows are read from: `a` after the revision, `b` before it, `l` now, `e` which of them there are."""
         stored = [_history(table, name) for name in table.key]
         return composed(
@@ -125,7 +125,7 @@ class Undoing(Recipe):
             same=same(table.key, "l", "a"),
         )
 
-    def _note_gone(self, staging: Staging, table: Table) -> None:
+    def _note_gone(self, staging: Staging, table: LiveTable) -> None:
         """Leave rows out that can't be changed back because they are gone, and say so."""
         gone = run(
             staging.cursor,
@@ -151,20 +151,20 @@ def _last_name(staging: Staging, oid: int) -> str:
     return str(oid) if row is None else str(row[0])
 
 
-def _history(table: Table, name: str) -> str:
+def _history(table: LiveTable, name: str) -> str:
     return table.column(name).history or name
 
 
-def _differ(table: Table, name: str, one: str, other: str) -> Any:
+def _differ(table: LiveTable, name: str, one: str, other: str) -> Any:
     return differs(table, [name], one, other)
 
 
-def _any(table: Table, one: str, other: str) -> Any:
+def _any(table: LiveTable, one: str, other: str) -> Any:
     parts = [_differ(table, name, one, other) for name in table.restorable]
     return joined(parts, " OR ") if parts else raw("false")
 
 
-def _can_go_back(table: Table, name: str, *, override: bool) -> Any:
+def _can_go_back(table: LiveTable, name: str, *, override: bool) -> Any:
     """Return the condition that the revision changed a column, and that it can be changed back."""
     untouched = raw("true")
     if not override:
@@ -177,7 +177,7 @@ def _can_go_back(table: Table, name: str, *, override: bool) -> Any:
     )
 
 
-def _action(table: Table, *, override: bool) -> Any:
+def _action(table: LiveTable, *, override: bool) -> Any:
     """Return what is to be done with a row: I, U, D, `=` for nothing because of a conflict, NULL for nothing at all."""
     can = joined(
         [
@@ -204,7 +204,7 @@ def _action(table: Table, *, override: bool) -> Any:
     )
 
 
-def _fields(table: Table) -> Any:
+def _fields(table: LiveTable) -> Any:
     """Return the names of the fields that a later revision changed, NULL if none, `ROW` if it is the row itself."""
     names = joined(
         [
@@ -235,12 +235,12 @@ def _fields(table: Table) -> Any:
     )
 
 
-def _label(table: Table, name: str) -> str:
+def _label(table: LiveTable, name: str) -> str:
     field = table.field(name)
     return field.name if field is not None else name
 
 
-def _final(table: Table, name: str, *, override: bool) -> Any:
+def _final(table: LiveTable, name: str, *, override: bool) -> Any:
     """Return the image to be of a column."""
     found = table.column(name)
     now = column(name, "l")

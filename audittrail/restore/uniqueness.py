@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from audittrail.restore.catalog import Table
-from audittrail.restore.constraints import Exclusion, Unique
+from audittrail.restore.catalog import LiveTable
+from audittrail.restore.constraints import ExclusionConstraint, UniqueIndex
 from audittrail.restore.finding import WRITTEN, Finder
 from audittrail.restore.staging import Staging
 from audittrail.restore.statements import composed, joined, listed, name_of, raw, same
@@ -15,7 +15,7 @@ from audittrail.restore.statements import composed, joined, listed, name_of, raw
 _PAIRS: Final = 5_000
 
 
-def unique(staging: Staging, table: Table, index: Unique) -> Iterator[Finder]:
+def unique(staging: Staging, table: LiveTable, index: UniqueIndex) -> Iterator[Finder]:
     """Ask which staged rows would share the values of a unique index with rows that stay, or among themselves."""
     stage = staging.name(table)
     names = ", ".join(index.columns) or index.name
@@ -74,12 +74,12 @@ def unique(staging: Staging, table: Table, index: Unique) -> Iterator[Finder]:
     yield Finder("unique", table, index.columns, text, places, after=after)
 
 
-def names_of(index: Unique | Exclusion) -> list[str]:
+def names_of(index: UniqueIndex | ExclusionConstraint) -> list[str]:
     """Return the names under which `valued` gives the expressions."""
     return [f"audittrail_{number}" for number, _ in enumerate(index.expressions)]
 
 
-def valued(index: Unique | Exclusion) -> Any:
+def valued(index: UniqueIndex | ExclusionConstraint) -> Any:
     """Return the expressions of an index as columns."""
     return joined(
         composed("({value}) AS {name}", value=raw(value), name=name)
@@ -87,7 +87,7 @@ def valued(index: Unique | Exclusion) -> Any:
     )
 
 
-def equal(index: Unique) -> Any:
+def equal(index: UniqueIndex) -> Any:
     """Return the condition that rows `l` and `s` have the same values, as the index sees it."""
     operator = "=" if index.nulls_distinct else "IS NOT DISTINCT FROM"
     return joined(
@@ -99,7 +99,9 @@ def equal(index: Unique) -> Any:
     )
 
 
-def exclusion(staging: Staging, table: Table, exclusion: Exclusion) -> Iterator[Finder]:
+def exclusion(
+    staging: Staging, table: LiveTable, exclusion: ExclusionConstraint
+) -> Iterator[Finder]:
     """Ask which staged rows an exclusion constraint would not let stand beside others."""
     stage = staging.name(table)
     predicate = f" AND ({exclusion.predicate})" if exclusion.predicate else ""

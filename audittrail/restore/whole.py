@@ -8,7 +8,7 @@ from django.db import connections
 
 from audittrail.capture import schemas
 from audittrail.exceptions import RestoreError, TrackedLaterError
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
 from audittrail.restore.restoring import revision_at
 from audittrail.restore.running import Recipe
@@ -49,7 +49,7 @@ class RestoringAll(Recipe):
         self._note_ended(staging)
         return known
 
-    def _stage_table(self, staging: Staging, table: Table, then: str) -> None:
+    def _stage_table(self, staging: Staging, table: LiveTable, then: str) -> None:
         restored = table.restorable
         count = run(
             staging.cursor,
@@ -129,7 +129,7 @@ class RollingBack(RestoringAll):
                 self._require_as_then(staging, staging.tables[relation])
         staging.cursor.execute("SELECT audittrail.erase_later(%s)", [self.moment.tick])
 
-    def _require_as_then(self, staging: Staging, table: Table) -> None:
+    def _require_as_then(self, staging: Staging, table: LiveTable) -> None:
         count = staging.value(
             "WITH {open} SELECT count(*) FROM ({then}) w FULL JOIN {live} l ON {same} WHERE {gone} OR {new} OR {changed}",
             open=raw(rows.open_revisions(self.moment)),
@@ -150,7 +150,7 @@ class RollingBack(RestoringAll):
         }
 
 
-def _compared(table: Table, then: str) -> dict[str, Any]:
+def _compared(table: LiveTable, then: str) -> dict[str, Any]:
     """Return the parts of a statement that compares the rows of a table then, `w`, with those of now, `l`."""
     return {
         "then": raw(then),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from audittrail.exceptions import RestoreError
-from audittrail.restore.catalog import Table
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.staging import Staging, differs
 from audittrail.restore.statements import composed, joined, listed, literal, name_of, raw, run, same
 
@@ -13,7 +13,7 @@ from audittrail.restore.statements import composed, joined, listed, literal, nam
 STEPS: Final = 10_000
 
 
-def insert(staging: Staging, table: Table) -> None:
+def insert(staging: Staging, table: LiveTable) -> None:
     """Insert the staged rows that are not there; raise `RestoreError` if the table lets fewer in."""
     names = [found.name for found in table.writable]
     expected = _staged(staging, table, "I")
@@ -29,7 +29,7 @@ def insert(staging: Staging, table: Table) -> None:
     _require_all(table, "inserted", written, expected)
 
 
-def update(staging: Staging, table: Table) -> None:
+def update(staging: Staging, table: LiveTable) -> None:
     """Update the staged rows that are there; raise `RestoreError` if the table lets fewer be updated."""
     expected = _staged(staging, table, "U")
     if not expected:
@@ -48,7 +48,7 @@ def update(staging: Staging, table: Table) -> None:
     _require_all(table, "updated", written, expected)
 
 
-def changed_columns(staging: Staging, table: Table) -> list[str]:
+def changed_columns(staging: Staging, table: LiveTable) -> list[str]:
     """Return the columns that change in any updated row: no statement names another one, so no trigger on others fires."""
     candidates = [
         found.name
@@ -71,7 +71,7 @@ def changed_columns(staging: Staging, table: Table) -> list[str]:
     return [name for name, changes in zip(candidates, row, strict=True) if changes]
 
 
-def delete(staging: Staging, table: Table, way: str | None = None) -> None:
+def delete(staging: Staging, table: LiveTable, way: str | None = None) -> None:
     """Delete the rows that are staged to go, or those of them whose keys are in a temporary table.
 
     Raises `RestoreError` if the table keeps any of them.
@@ -103,7 +103,7 @@ def delete(staging: Staging, table: Table, way: str | None = None) -> None:
     _require_all(table, "deleted", expected - kept, expected)
 
 
-def _staged(staging: Staging, table: Table, action: str) -> int:
+def _staged(staging: Staging, table: LiveTable, action: str) -> int:
     return int(
         staging.value(
             "SELECT count(*) FROM {stage} WHERE audittrail_action = {action}",
@@ -113,14 +113,14 @@ def _staged(staging: Staging, table: Table, action: str) -> int:
     )
 
 
-def _require_all(table: Table, what: str, written: int, expected: int) -> None:
+def _require_all(table: LiveTable, what: str, written: int, expected: int) -> None:
     if written < expected:
         raise RestoreError(
             f"Only {written} of {expected} rows of {table} were {what}: a trigger, rule or policy of the table left the others out. Nothing was changed."
         )
 
 
-def advance_sequences(staging: Staging, table: Table) -> None:
+def advance_sequences(staging: Staging, table: LiveTable) -> None:
     """Move the sequences of a table's columns past the values that came back; never backwards, which others could notice."""
     cursor = staging.cursor
     if not _staged(staging, table, "I"):

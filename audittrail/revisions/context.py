@@ -40,13 +40,13 @@ _UNSET: Final = _Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class ContextState:
     """What an active context says, the contexts around it included."""
 
     user: object
     reason: str | None
     metadata: Mapping[str, str]
-    outer: State | None = None
+    outer: ContextState | None = None
     opened_by: object = None
     comments: dict[object, str] = field(default_factory=dict)
 
@@ -77,7 +77,7 @@ class State:
 
 
 # One variable for everything, so that a copy (a task's, `sync_to_async`'s) is always consistent.
-_active: ContextVar[State | None] = ContextVar("audittrail_context", default=None)
+_active: ContextVar[ContextState | None] = ContextVar("audittrail_context", default=None)
 
 #: Return the present state, or None: what each statement asks first.
 active: Final = _active.get
@@ -111,7 +111,7 @@ class Context:
         self._user = user
         self._reason = reason
         self._metadata = metadata
-        self._last: State | None = None
+        self._last: ContextState | None = None
 
     def __enter__(self) -> None:
         outer = _active.get()
@@ -144,7 +144,7 @@ class Context:
         """Return the function with this context around its body."""
         return decorated(function, lambda: self)
 
-    def _merged(self, outer: State | None) -> State:
+    def _merged(self, outer: ContextState | None) -> ContextState:
         user: object
         if self._user is not _UNSET:
             user = users.known(self._user)
@@ -158,7 +158,7 @@ class Context:
             **({} if outer is None else outer.metadata),
             **{storable(name): json_text(name, value) for name, value in self._metadata.items()},
         }
-        return State(user, reason, metadata, outer, self)
+        return ContextState(user, reason, metadata, outer, self)
 
 
 def context(*, user: object = _UNSET, reason: object = _UNSET, **metadata: object) -> Context:
@@ -182,7 +182,7 @@ def context(*, user: object = _UNSET, reason: object = _UNSET, **metadata: objec
 
 
 @contextmanager
-def _activated(state: State) -> Iterator[None]:
+def _activated(state: ContextState) -> Iterator[None]:
     token = _active.set(state)
     try:
         yield
@@ -193,7 +193,7 @@ def _activated(state: State) -> Iterator[None]:
 @contextmanager
 def read_only(refuses: bool) -> Iterator[None]:
     """Let the database refuse to change what is tracked, whatever tries to, inside a `with` block; False takes that back."""
-    outer = _active.get() or State(None, None, {})
+    outer = _active.get() or ContextState(None, None, {})
     if (READ_ONLY in outer.metadata) == refuses:
         yield
         return

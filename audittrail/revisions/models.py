@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.exceptions import MomentError
 from audittrail.revisions import settling
-from audittrail.revisions.kept import kept_since
 from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
+from audittrail.revisions.retention import kept_since
 from audittrail.revisions.versions import versions_of, versions_of_object
 from audittrail.revisions.wording import spelled
 

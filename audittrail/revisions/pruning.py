@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.utils import timezone
 
 from audittrail.capture import access, pruning, tracking
-from audittrail.capture.closing import Progress
+from audittrail.capture.closing import ClosingProgress
 from audittrail.exceptions import EditingError
 from audittrail.revisions import settling
 from audittrail.revisions.context import context
@@ -57,7 +57,7 @@ def prune(
     user: Any = None,
     batch_size: int = 10_000,
     dry_run: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[ClosingProgress], None] = lambda progress: None,
     **metadata: Any,
 ) -> Pruning:
     """Delete the versions that no moment from a cutoff on needs, and the revisions that have none left.
@@ -92,7 +92,7 @@ def prune(
         "kept_from": cutoff.committed,
         "keep_last": keep_last,
     }
-    run = pruning.Run(
+    run = pruning.PruningRun(
         *(using, cutoff.committed, cutoff.pk, keep_last, batch_size, json.dumps(about), report)
     )
     prunable = [table for table in chosen if table.obstacle is None]

@@ -127,7 +127,7 @@ class PastConnectionMixin:
     def _cte(
         self,
         name: str,
-        known: registry.Known,
+        known: registry.RegisteredTable,
         count: int = 1,
         kind: scope.Scope | None = None,
     ) -> str:

@@ -12,8 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, models
 from django.utils import timezone
 
 from audittrail.exceptions import MomentError, TrackedLaterError
-from audittrail.revisions.kept import kept_since
 from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.retention import kept_since
 from audittrail.revisions.wording import spelled
 
 SEPARATOR: Final = "@"

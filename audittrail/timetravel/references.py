@@ -59,7 +59,7 @@ class _Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class TableReference:
     """The name of a table, that of its schema where it is named, and whether a CTE of the statement is meant."""
 
     token: Token
@@ -68,10 +68,10 @@ class Reference:
 
 
 @dataclass(slots=True)
-class References:
+class StatementReferences:
     """What a statement refers to, and the names of the CTEs that stand at its beginning."""
 
-    tables: list[Reference] = field(default_factory=list)
+    tables: list[TableReference] = field(default_factory=list)
     ctes: frozenset[str] = frozenset()
     is_recursive: bool = False
     #: The first word that writes (INSERT, UPDATE, DELETE, MERGE, INTO), "" if none does.
@@ -81,7 +81,7 @@ class References:
     parameter: Token | None = None
 
 
-def references_of(tokens: list[Token]) -> References:
+def references_of(tokens: list[Token]) -> StatementReferences:
     """Return what the query refers to that some tokens make."""
     return _Reader(tokens).read()
 
@@ -90,13 +90,13 @@ class _Reader:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._frames = [_Frame(_Clause.START)]
-        self._found = References()
+        self._found = StatementReferences()
         #: For each reference the WITH clauses around it, and how many of their names are seen there (None for all).
         self._seen: list[tuple[Token, Token | None, list[tuple[_With, int | None]]]] = []
         #: The words before the present one, "" for those that can only be names.
         self._words = ["", ""]
 
-    def read(self) -> References:
+    def read(self) -> StatementReferences:
         for index, token in enumerate(self._tokens):
             word = token.says
             before = self._words[-1]
@@ -118,7 +118,7 @@ class _Reader:
         if root is not None:
             self._found.ctes, self._found.is_recursive = frozenset(root.names), root.recursive
         self._found.tables = [
-            Reference(token, schema, schema is None and _is_cte(token.name, seen))
+            TableReference(token, schema, schema is None and _is_cte(token.name, seen))
             for token, schema, seen in self._seen
         ]
         return self._found

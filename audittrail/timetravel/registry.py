@@ -43,7 +43,7 @@ _FIND: Final = (
 
 
 @dataclass
-class Known:
+class RegisteredTable:
     """A tracked table: its number in the registry, what was read about it, and the queries for its rows."""
 
     id: int
@@ -86,12 +86,12 @@ class Transaction:
 
     mark: object
     generation: int
-    seen: dict[tuple[str, str], Known | None] = field(default_factory=dict)
+    seen: dict[tuple[str, str], RegisteredTable | None] = field(default_factory=dict)
     ticks: set[int] = field(default_factory=set)
 
 
 #: By database and place (`schemas.place_of`): what its names mean.
-_known: dict[tuple[str, str, str], dict[str, Known | None]] = {}
+_known: dict[tuple[str, str, str], dict[str, RegisteredTable | None]] = {}
 _generation = 0
 
 
@@ -108,7 +108,7 @@ def transaction_of(live: Any) -> Transaction | None:
 
 def lookup(
     live: Any, names: frozenset[str], tick: int = 0, verify: bool = False
-) -> dict[str, Known]:
+) -> dict[str, RegisteredTable]:
     """Return which of the names are tables that are or were tracked in the database of a connection.
 
     Takes the tick as of which they are to be read. With `verify` the database is asked, whatever is known already.
@@ -131,7 +131,7 @@ def lookup(
     }
 
 
-def _is_unsure(known: dict[str, Known | None], name: str, tick: int) -> bool:
+def _is_unsure(known: dict[str, RegisteredTable | None], name: str, tick: int) -> bool:
     if name not in known:
         return True
     found = known[name]
@@ -139,8 +139,8 @@ def _is_unsure(known: dict[str, Known | None], name: str, tick: int) -> bool:
 
 
 def _load(
-    live: Any, known: dict[str, Known | None], names: frozenset[str]
-) -> dict[str, Known | None]:
+    live: Any, known: dict[str, RegisteredTable | None], names: frozenset[str]
+) -> dict[str, RegisteredTable | None]:
     if len(known) > _KEPT:
         known.clear()
     with live.cursor() as cursor:
@@ -153,10 +153,10 @@ def _load(
             or (old.id, old.read, old.progress) != (number, read, tuple(progress))
         }
         loaded = tables.load(cursor, [found[name][0] for name in changed]) if changed else {}
-    result: dict[str, Known | None] = dict.fromkeys(names)
+    result: dict[str, RegisteredTable | None] = dict.fromkeys(names)
     for name, (number, called, read, *_) in found.items():
         if name in changed:
-            result[name] = Known(number, called, read, loaded[number])
+            result[name] = RegisteredTable(number, called, read, loaded[number])
         elif (same := known[name]) is not None:
             result[name] = same
             same.table.renew()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from audittrail.exceptions import MomentError, TrackedLaterError, UnsettledError
 from audittrail.revisions import settling
-from audittrail.revisions.kept import kept_since
+from audittrail.revisions.retention import kept_since
 from audittrail.timetravel.moment import Moment
 
 #: How many seconds at most a commit takes to become visible, where the server doesn't show which ones are on their way.

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
-from audittrail.timetravel.references import Reference, References, references_of
+from audittrail.timetravel.references import StatementReferences, TableReference, references_of
 from audittrail.timetravel.scope import parse
 from audittrail.timetravel.tokens import Token, tokens_of
 
@@ -136,7 +136,7 @@ _READ_ONLY = (
 )
 
 
-def _refuse_writes(found: References) -> None:
+def _refuse_writes(found: StatementReferences) -> None:
     if found.writes:
         raise PastIsReadOnlyError(_READ_ONLY.format(f"a statement with {found.writes} was sent"))
     if found.locks:
@@ -150,7 +150,7 @@ def _refuse_writes(found: References) -> None:
         )
 
 
-def _table_name(table: Reference) -> str:
+def _table_name(table: TableReference) -> str:
     token = table.token
     if table.schema is not None:
         raise TimeTravelError(

@@ -81,7 +81,7 @@ class Workshop:
         if synced:
             self.sync()
 
-    def sync(self) -> list[sync.Change]:
+    def sync(self) -> list[sync.TrackingChange]:
         """Bring tracking in step, and check that it is."""
         changes = sync.sync(self.alias)
         self.assert_in_step()

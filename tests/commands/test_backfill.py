@@ -115,7 +115,7 @@ def test_a_backfill_that_was_stopped_goes_on(large: Workshop) -> None:
     class StopError(Exception):
         pass
 
-    def stop(progress: baseline.Progress) -> None:
+    def stop(progress: baseline.BackfillProgress) -> None:
         if progress.rows >= 4:
             raise StopError
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audittrail import history
-from audittrail.diff.database import Counts
+from audittrail.diff.database import ObjectCounts
 from audittrail.diff.steps import ObjectHistory
 from audittrail.diff.versions import version_changes
 from audittrail.exceptions import TrackedLaterError
@@ -43,7 +43,7 @@ def test_moments_that_are_kept(revisions: list[Any]) -> None:
     assert (told(product.history.diff(c)), told(product.history.compare(c, d).changes)) == before
     assert told(product.history.diff()) == before[0]
     assert {name: one.new for name, one in product.history.last_changes().items()} == {"name": "e"}
-    assert c.compare(e).counts == {Product: Counts(updated=1)}
+    assert c.compare(e).counts == {Product: ObjectCounts(updated=1)}
     for question in (product.history.diff, product.history.compare, Product.history.compare):
         with pytest.raises(TrackedLaterError, match=r"is kept only since .* was pruned on"):
             question(b)

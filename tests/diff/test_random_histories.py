@@ -17,7 +17,7 @@ from django.db import connection
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from audittrail.diff.database import Counts
+from audittrail.diff.database import ObjectCounts
 from audittrail.models import Revision
 from tests.builders.sending import try_to_send
 from tests.testapp.models import Customer, Employee, OrderLine, Person, Specimen
@@ -194,8 +194,8 @@ def check_comparison(old: State, new: State, model: Any, a: Any, b: Any) -> None
     counts: defaultdict[str, int] = defaultdict(int)
     for operation, _ in wanted.values():
         counts[operation] += 1
-    made = a.compare(b).counts.get(model, Counts())
-    assert made == Counts(counts["I"], counts["U"], counts["D"])
+    made = a.compare(b).counts.get(model, ObjectCounts())
+    assert made == ObjectCounts(counts["I"], counts["U"], counts["D"])
 
 
 def check_steps(truth: list[tuple[Any, State]], first: int, last: int, model: Any) -> None:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from audittrail import conf
 from audittrail.capture import tracking
 from audittrail.capture.sync import sync
-from audittrail.diff.database import Counts
+from audittrail.diff.database import ObjectCounts
 from audittrail.exceptions import NotTrackedError, TrackedLaterError
 from tests.builders import world
 from tests.builders.sending import newest
@@ -151,7 +151,7 @@ def test_what_python_finds_equal(transactional_db: None) -> None:
         for name, (_, new) in ALIKE.items():
             cursor.execute(f"UPDATE testapp_specimen SET {name} = {new} WHERE name = '{name}'")
     assert told(Specimen.history.compare(first)) == [(name, "U", [name]) for name in ALIKE]
-    assert first.compare().counts == {Specimen: Counts(updated=len(ALIKE))}
+    assert first.compare().counts == {Specimen: ObjectCounts(updated=len(ALIKE))}
 
 
 def test_inherited_and_many_to_many_fields_count(shop: Any) -> None:
@@ -167,12 +167,12 @@ def test_inherited_and_many_to_many_fields_count(shop: Any) -> None:
         assert told(model.history.compare(shop)) == [("Napoli", "U", ["address"])]
     counts = shop.compare(newest()).counts
     assert counts == {
-        Person: Counts(updated=2),
-        Employee: Counts(updated=1),
-        Membership: Counts(deleted=1),
-        Place: Counts(updated=1),
-        Restaurant: Counts(updated=1),
-        Pizzeria: Counts(updated=1),
+        Person: ObjectCounts(updated=2),
+        Employee: ObjectCounts(updated=1),
+        Membership: ObjectCounts(deleted=1),
+        Place: ObjectCounts(updated=1),
+        Restaurant: ObjectCounts(updated=1),
+        Pizzeria: ObjectCounts(updated=1),
     }
 
 
@@ -198,10 +198,10 @@ def test_a_database_by_models_then_objects_then_fields(shop: Any) -> None:
     User.objects.create(username="ada")
     comparison = shop.compare()
     assert comparison.counts == {
-        User: Counts(inserted=1),
-        Tag: Counts(updated=1),
-        Product: Counts(inserted=1, updated=1),
-        Customer: Counts(updated=1, deleted=1),
+        User: ObjectCounts(inserted=1),
+        Tag: ObjectCounts(updated=1),
+        Product: ObjectCounts(inserted=1, updated=1),
+        Customer: ObjectCounts(updated=1, deleted=1),
     }
     assert [counts.total for counts in comparison.counts.values()] == [1, 1, 2, 2]
     assert comparison.known_later == {}
@@ -254,7 +254,7 @@ def test_models_known_later_are_compared_from_then_on(shop: Any, settings: Any) 
         Legacy.objects.update(label="after")
         Legacy.objects.create(code="L2")
         comparison = shop.compare()
-        assert comparison.counts == {Legacy: Counts(inserted=1, updated=1)}
+        assert comparison.counts == {Legacy: ObjectCounts(inserted=1, updated=1)}
         assert list(comparison.known_later) == [Legacy]
         assert told(comparison.objects(Legacy), "code") == [
             ("L1", "U", ["label"]),
@@ -286,7 +286,7 @@ def test_a_many_to_many_table_known_later_is_known_from_then_on(shop: Any) -> No
     assert [(c.attribute, c.added) for c in product.history.compare(shop).changes] == [
         ("tags", (seen.pk,))
     ]
-    assert shop.compare().counts[Product] == Counts(updated=1)
+    assert shop.compare().counts[Product] == ObjectCounts(updated=1)
 
 
 def test_a_field_that_came_later(shop: Any) -> None:
@@ -328,4 +328,4 @@ def test_masked_columns_count(shop: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [(c.attribute, c.old, c.new, c.masked) for c in one.changes] == [
         ("email", None, None, True)
     ]
-    assert shop.compare().counts == {Customer: Counts(updated=1)}
+    assert shop.compare().counts == {Customer: ObjectCounts(updated=1)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.structure.tree import PACKAGE, ROOT, module_name, python_files
 DEMANDED = {"audittrail/timetravel/backend/base.py"}
 NAMELESS = {"base", "common", "core", "helper", "helpers", "lib", "misc", "util", "utils"}
 LONGEST = 300
+
+#: Classes that Django finds by these names in each module, or each class.
+NAMED_BY_DJANGO = {"Command", "Meta", "Migration"}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=module_name)
@@ -35,6 +39,16 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     named = [path.relative_to(ROOT) for path in files if path.stem != "__init__"]
     nameless = {str(path) for path in named if NAMELESS & {path.stem, *path.parent.parts}}
     assert nameless - DEMANDED == set()
+
+
+def test_a_class_name_means_one_thing() -> None:
+    defined = Counter(
+        node.name
+        for path in python_files(PACKAGE)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, times in defined.items() if times > 1} <= NAMED_BY_DJANGO
 
 
 def test_modules_are_short_enough_to_be_read_at_once() -> None:

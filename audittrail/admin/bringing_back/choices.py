@@ -12,7 +12,7 @@ from django.db import models
 from audittrail.admin.bringing_back.preview_rows import badges
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.values import Shown, field_label
+from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.restore.fields import tables_of
@@ -26,8 +26,8 @@ class FieldChoice:
     name: str
     label: str
     is_chosen: bool
-    old: Shown | None = None
-    new: Shown | None = None
+    old: ShownValue | None = None
+    new: ShownValue | None = None
     is_masked: bool = False
     badges: tuple[Badge, ...] = ()
     #: Whether its rows are of a model that the user may not write.

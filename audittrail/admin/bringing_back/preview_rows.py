@@ -12,14 +12,14 @@ from django.utils.text import capfirst
 
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.values import Shown, field_label
+from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions import plan_rows
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import attributes
-from audittrail.restore.plan import Change, RowPlan, TablePlan
+from audittrail.restore.plan import ColumnChange, RowPlan, TablePlan
 
 #: Rows of a table that a page shows; of the others it says how many there are.
 ROWS: Final = 24
@@ -30,8 +30,8 @@ class ShownChange:
     """A field of a row that changes: its values as text, None on the side on which the row is not there."""
 
     label: str
-    old: Shown | None
-    new: Shown | None
+    old: ShownValue | None
+    new: ShownValue | None
     masked: bool
 
 
@@ -145,7 +145,7 @@ def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
     return ShownRow(Badge(row.action), name, url, shown)
 
 
-def _shown_change(names: Names, row: RowPlan, change: Change) -> ShownChange:
+def _shown_change(names: Names, row: RowPlan, change: ColumnChange) -> ShownChange:
     old = new = None
     if not change.masked:
         if row.action != "I":

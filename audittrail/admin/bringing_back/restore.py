@@ -12,7 +12,7 @@ from audittrail.admin.bringing_back.previews import Preview
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import name_in_sentence, name_of
 from audittrail.admin.display.revisions import revision_context
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.objects.lookup import Subject
@@ -29,7 +29,7 @@ RELATED = "related"
 CHOOSING = "choosing"
 
 
-class Restoration(Proposal):
+class RestoreProposal(Proposal):
     """To restore an object as a revision left it."""
 
     page = "restore"
@@ -119,7 +119,7 @@ class Restoration(Proposal):
         """Say what was restored, and as of when."""
         return _("“%(name)s” was restored as of %(when)s.") % {
             "name": name_in_sentence(self.live or self.was),
-            "when": When(self.revision.committed_at).exact,
+            "when": RevisionTime(self.revision.committed_at).exact,
         }
 
     def succeeded(self, plan: Plan) -> str:

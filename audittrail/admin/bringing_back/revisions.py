@@ -13,7 +13,7 @@ from audittrail.admin.bringing_back.flow import Proposal, revision_address
 from audittrail.admin.bringing_back.previews import Preview
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.revisions import revision_context
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import Link, revision_url, site_url
 from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO
 from audittrail.admin.permissions.readers import Reader
@@ -90,7 +90,7 @@ class RevisionProposal(Proposal):
         return address or str(site_url(self.reader.site, "index"))
 
 
-class Undoing(RevisionProposal):
+class UndoProposal(RevisionProposal):
     """To undo a revision; besides the permission for that, the user needs those for all rows that it is about."""
 
     page = "undo"
@@ -122,7 +122,7 @@ class Undoing(RevisionProposal):
         return _("Revision %(number)s was undone.") % {"number": self.revision.pk}
 
 
-class RestoringAll(RevisionProposal):
+class RestoreAllProposal(RevisionProposal):
     """To restore everything."""
 
     page = "restore_all"
@@ -147,11 +147,11 @@ class RestoringAll(RevisionProposal):
         """Say to what everything was restored."""
         return _("Everything was restored to revision %(number)s of %(when)s.") % {
             "number": self.revision.pk,
-            "when": When(self.revision.committed_at).exact,
+            "when": RevisionTime(self.revision.committed_at).exact,
         }
 
 
-class RollingBack(RestoringAll):
+class RollbackProposal(RestoreAllProposal):
     """To roll back; what is erased can't be brought back by anything, so the revision's number is to be typed."""
 
     page = "roll_back"

@@ -32,7 +32,7 @@ SKIP = "skip"
 MOST: Final = 500
 
 
-class Undeletion(Proposal):
+class UndeleteProposal(Proposal):
     """To undelete the chosen objects of a model."""
 
     page = "undelete"

@@ -11,14 +11,14 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from audittrail.admin.bringing_back.flow import answer
-from audittrail.admin.bringing_back.restore import Restoration
+from audittrail.admin.bringing_back.restore import RestoreProposal
 from audittrail.admin.bringing_back.revisions import (
-    RestoringAll,
+    RestoreAllProposal,
     RevisionProposal,
-    RollingBack,
-    Undoing,
+    RollbackProposal,
+    UndoProposal,
 )
-from audittrail.admin.bringing_back.undelete import Undeletion
+from audittrail.admin.bringing_back.undelete import UndeleteProposal
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
@@ -55,7 +55,7 @@ def restore(
         revision = earlier
     if not subject.may_be_restored(request):
         raise PermissionDenied
-    return answer(Restoration(subject, was, revision, found))
+    return answer(RestoreProposal(subject, was, revision, found))
 
 
 @pages.model_page("audittrail/deleted/undelete/", "audittrail_undelete", writes=True)
@@ -68,7 +68,7 @@ def undelete(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
         raise PermissionDenied
     if not reader.revisions.exists():
         raise Http404(_("Nothing has been recorded in this database yet."))
-    return answer(Undeletion(model_admin, reader))
+    return answer(UndeleteProposal(model_admin, reader))
 
 
 def _add_revision_page(act: type[RevisionProposal]) -> None:
@@ -87,5 +87,5 @@ def _add_revision_page(act: type[RevisionProposal]) -> None:
     pages.site_page(route, f"audittrail_{act.page}", writes=True)(refusing(view))
 
 
-for _act in (Undoing, RestoringAll, RollingBack):
+for _act in (UndoProposal, RestoreAllProposal, RollbackProposal):
     _add_revision_page(_act)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.objects.revisions import DIGITS, before, revision_of
 from audittrail.revisions.models import BaseRevision, revision_model
 
@@ -38,9 +38,9 @@ class ComparedMoment:
         return 0 if self.revision is None else self.revision.committed or 0
 
     @property
-    def when(self) -> When:
+    def when(self) -> RevisionTime:
         """When its revision was committed."""
-        return When(None if self.revision is None else self.revision.committed_at)
+        return RevisionTime(None if self.revision is None else self.revision.committed_at)
 
     @property
     def input(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.values import Shown
+from audittrail.admin.display.values import ShownValue
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class UnchangedField:
     """A field that has not changed, and its value."""
 
     label: str
-    value: Shown
+    value: ShownValue
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from django.http import QueryDict
 
 from audittrail.admin.lists import paging
 from audittrail.admin.lists.model_changes import IsAny
-from audittrail.admin.lists.paging import Keyset, Page, Position
+from audittrail.admin.lists.paging import Keyset, ListPage, Position
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import beginning_with
@@ -68,7 +68,7 @@ class Deletions:
         key: Any = self.model_admin.opts.pk
         return Keyset((("history_version", models.BigIntegerField()), ("pk", key)))
 
-    def page(self, size: int, parameters: QueryDict) -> tuple[Page[Any], str | None]:
+    def page(self, size: int, parameters: QueryDict) -> tuple[ListPage[Any], str | None]:
         """Return the page that a request asks for, and the query string to search further back, None if all was searched."""
         before, after = self.order.positions(parameters)
         tick = _tick(parameters.get(UNTIL_TICK)) if before is None and after is None else None

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import key_text, name_of
-from audittrail.admin.display.values import Shown
+from audittrail.admin.display.values import ShownValue
 from audittrail.admin.layout.links import object_url
 from audittrail.admin.lists.tables import RevisionCells
 from audittrail.admin.permissions.fields import hidden_fields, is_masked
@@ -103,7 +103,7 @@ class _FieldColumn(django_tables2.Column):  # type: ignore[misc]
         self._table = table
         self._field = field
 
-    def render(self, record: Any) -> Shown:
+    def render(self, record: Any) -> ShownValue:
         """Show the value as people read it."""
         return self._table.names.shown(self._field, _value(self._field, record), None)
 

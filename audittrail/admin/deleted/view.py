@@ -15,7 +15,7 @@ from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing
 from audittrail.admin.layout.responses import model_breadcrumbs, page_response
-from audittrail.admin.lists.paging import Page
+from audittrail.admin.lists.paging import ListPage
 from audittrail.admin.permissions.models import require_view
 from audittrail.admin.permissions.readers import reader_of_model
 
@@ -29,7 +29,7 @@ def deleted(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseB
     require_view(request, model_admin)
     reader = reader_of_model(model_admin, request)
     filters = DeletedFilters(request.GET, model_admin, reader)
-    page, further = Page[Any]([]), None
+    page, further = ListPage[Any]([]), None
     if (deletions := filters.deletions) is not None:
         page, further = deletions.page(PAGE_SIZE, request.GET)
     can_choose = model_admin.has_add_permission(request)

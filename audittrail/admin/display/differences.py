@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, changed_parts, shortened
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.values import (
-    Label,
-    Shown,
+    ObjectLabel,
+    ShownValue,
     field_label,
     linked,
     masked,
@@ -41,10 +41,10 @@ class Difference:
 
     attribute: str
     label: str
-    old: Shown | None = None
-    new: Shown | None = None
+    old: ShownValue | None = None
+    new: ShownValue | None = None
     parts: Sequence[TextPart] = ()
-    members: Sequence[tuple[Kind, Label]] = ()
+    members: Sequence[tuple[Kind, ObjectLabel]] = ()
     is_masked: bool = False
     #: Whether there are more members than these.
     is_more: bool = False
@@ -81,7 +81,7 @@ class Difference:
         """The side of what is, as HTML."""
         return self._side(self.new, ADDED)
 
-    def _side(self, value: Shown | None, kind: Kind) -> SafeString:
+    def _side(self, value: ShownValue | None, kind: Kind) -> SafeString:
         if self.is_masked:
             return masked_note() if kind == ADDED else format_html("{}", masked())
         if self.members:
@@ -137,7 +137,7 @@ def of_members(
     is_more: bool = False,
 ) -> Difference:
     """Return how a change of a many-to-many field is shown; takes the field whose values are the keys of its objects."""
-    members: list[tuple[Kind, Label]] = []
+    members: list[tuple[Kind, ObjectLabel]] = []
     for kind, keys, tick in (
         (SAME, same, ticks[1]),
         (REMOVED, removed, ticks[0]),
@@ -149,7 +149,7 @@ def of_members(
     return Difference(field.name, label, members=members, is_more=is_more)
 
 
-def shown_of(field: Any, value: Any, names: Names, tick: int) -> Shown:
+def shown_of(field: Any, value: Any, names: Names, tick: int) -> ShownValue:
     """Return how a value is shown, related objects as they were called at a tick; that of a masked field is not."""
     if field is not None and is_masked(field):
         return masked()
@@ -182,7 +182,7 @@ def _piece(part: TextPart) -> SafeString:
     return format_html("<del>{}</del>{}" if part.kind == REMOVED else "{}{}", text, end)
 
 
-def _member(kind: Kind, label: Label) -> SafeString:
+def _member(kind: Kind, label: ObjectLabel) -> SafeString:
     name = {ADDED: "ins", REMOVED: "del"}.get(kind, "span")
     return format_html('<{} class="audittrail-member">{}</{}>', name, linked(label), name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.permissions.readers import Reader
 from audittrail.ledger.coverage import coverage_of, verified_through
 from audittrail.revisions.models import BaseRevision
@@ -17,10 +17,10 @@ def ledger_of_revision(reader: Reader, revision: BaseRevision) -> str | None:
         return None
     if found.digest_at is None:
         return _("in no digest yet")
-    made = When(found.digest_at).exact
+    made = RevisionTime(found.digest_at).exact
     if found.verified_at is None:
         return _("in the digest of %(made)s, not verified since") % {"made": made}
-    verified = When(found.verified_at).exact
+    verified = RevisionTime(found.verified_at).exact
     return _("in the digest of %(made)s, last verified %(verified)s") % {
         "made": made,
         "verified": verified,
@@ -33,6 +33,6 @@ def ledger_of_history(reader: Reader) -> str | None:
     if found is None:
         return None
     return _("History is verified through %(through)s, last on %(verified)s.") % {
-        "through": When(found.through_at).exact,
-        "verified": When(found.verified_at).exact,
+        "through": RevisionTime(found.through_at).exact,
+        "verified": RevisionTime(found.verified_at).exact,
     }

@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from audittrail.admin.display.object_text import at_most, key_text, name_of, unnamed
-from audittrail.admin.display.values import Label, Shown, shown
+from audittrail.admin.display.values import ObjectLabel, ShownValue, shown
 from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions.models import may_view, model_admin_of
 from audittrail.admin.permissions.readers import Reader
@@ -18,13 +18,13 @@ from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.parts import concrete
-from audittrail.diff.references import Reference, Time, objects_of
-from audittrail.restore.plan import Change
+from audittrail.diff.references import LookupTime, ReferencedObject, objects_of
+from audittrail.restore.plan import ColumnChange
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import Moment
 
 
-class Wanted(NamedTuple):
+class ObjectToName(NamedTuple):
     """An object that is to be named: the one of a model whose field has a value, as of a tick; None for now, or when it last was."""
 
     model: type[models.Model]
@@ -46,8 +46,8 @@ class Names:
         self._reader = reader
         self._falls_back = falls_back
         self.then = None if then is None else then.tick
-        self._wanted: set[Wanted] = set()
-        self._found: dict[Wanted, Label | None] = {}
+        self._wanted: set[ObjectToName] = set()
+        self._found: dict[ObjectToName, ObjectLabel | None] = {}
 
     def want(self, field: Any, values: Iterable[Any], tick: int | None) -> None:
         """Ask for the names of what some values of a relation refer to; those of another field speak for themselves."""
@@ -56,7 +56,7 @@ class Names:
                 self._wanted.add(wanted)
 
     def want_change(
-        self, change: FieldChange | Change, before: int | None, after: int | None
+        self, change: FieldChange | ColumnChange, before: int | None, after: int | None
     ) -> None:
         """Ask for the names of what both values of a change refer to: the old one as of a tick before, the new one as of one after."""
         self.want(change.field, (change.old,), before)
@@ -64,7 +64,7 @@ class Names:
 
     def want_object(self, model: type[models.Model], key: Any, tick: int | None) -> None:
         """Ask for the name of an object by its primary key."""
-        self._wanted.add(Wanted(model, model._meta.pk, key, tick))
+        self._wanted.add(ObjectToName(model, model._meta.pk, key, tick))
 
     def load(self) -> None:
         """Load what was asked for: a few queries for each model, however many objects they are."""
@@ -87,36 +87,36 @@ class Names:
                     self._found[one] = None if obj is None else self._label(obj)
         self._wanted.clear()
 
-    def label(self, field: Any, value: Any, tick: int | None) -> Label:
+    def label(self, field: Any, value: Any, tick: int | None) -> ObjectLabel:
         """Return what a value of a relation refers to; the model and the key if it may not be seen, or isn't known."""
         wanted = _wanted(field, value, tick)
         if wanted is None:
-            return Label(str(value))
-        return self._get(wanted) or Label(unnamed(wanted.model, value))
+            return ObjectLabel(str(value))
+        return self._get(wanted) or ObjectLabel(unnamed(wanted.model, value))
 
-    def shown(self, field: Any, value: Any, tick: int | None) -> Shown:
+    def shown(self, field: Any, value: Any, tick: int | None) -> ShownValue:
         """Return a value as text: that of a relation as the object's name with its key."""
         wanted = None if value is None else _wanted(field, value, tick)
         label = None if wanted is None else self._get(wanted)
         if label is None:
             return shown(field, value)
         key = str(value)
-        return Shown(label.text if key in label.text else f"{label.text} ({key})")
+        return ShownValue(label.text if key in label.text else f"{label.text} ({key})")
 
     def name(self, model: type[models.Model], key: Any, tick: int | None) -> str:
         """Return the name of an object, its key where it has none that the reader may see."""
-        label = self._get(Wanted(model, model._meta.pk, key, tick))
+        label = self._get(ObjectToName(model, model._meta.pk, key, tick))
         return key_text(key) if label is None else label.text
 
-    def _get(self, wanted: Wanted) -> Label | None:
+    def _get(self, wanted: ObjectToName) -> ObjectLabel | None:
         if wanted not in self._found:
             self._wanted.add(wanted)
             self.load()
         return self._found[wanted]
 
-    def _as_of(self, wanted: set[Wanted]) -> dict[Wanted, models.Model]:
+    def _as_of(self, wanted: set[ObjectToName]) -> dict[ObjectToName, models.Model]:
         """Return the objects as of the ticks that are asked for."""
-        found: dict[Wanted, models.Model] = {}
+        found: dict[ObjectToName, models.Model] = {}
         # An object that a revision deleted is not there as of the revision, but it was just before: one tick earlier.
         for earlier in (0, 1):
             references = {
@@ -128,13 +128,13 @@ class Names:
             found |= {references[reference]: obj for reference, obj in objects.items()}
         return found
 
-    def _reference(self, wanted: Wanted, tick: int, earlier: int) -> Reference:
-        time = Time(Moment(self._reader.database, tick), tick - earlier)
-        return Reference(wanted.model, wanted.field, wanted.value, time)
+    def _reference(self, wanted: ObjectToName, tick: int, earlier: int) -> ReferencedObject:
+        time = LookupTime(Moment(self._reader.database, tick), tick - earlier)
+        return ReferencedObject(wanted.model, wanted.field, wanted.value, time)
 
-    def _now_or_last(self, wanted: set[Wanted]) -> dict[Wanted, models.Model]:
+    def _now_or_last(self, wanted: set[ObjectToName]) -> dict[ObjectToName, models.Model]:
         """Return the objects as they are now, and those that were deleted as they last were."""
-        found: dict[Wanted, models.Model] = {}
+        found: dict[ObjectToName, models.Model] = {}
         using = self._reader.database
         for model, field in {(one.model, one.field) for one in wanted}:
             sources = [model._base_manager.using(using)]
@@ -177,23 +177,23 @@ class Names:
         request = self._reader.request
         return [obj for obj in objects if model_admin and may_view(request, model_admin, obj)]
 
-    def _label(self, obj: models.Model) -> Label:
+    def _label(self, obj: models.Model) -> ObjectLabel:
         visible = self._reader.visible.get(concrete(type(obj)))
         if visible is not None:
             model_admin = visible.model_admin
         else:
             model_admin = model_admin_of(self._reader.site, type(obj))
-        return Label(name_of(obj), history_url(model_admin, obj.pk))
+        return ObjectLabel(name_of(obj), history_url(model_admin, obj.pk))
 
 
 def _is_tracked(model: type[models.Model]) -> bool:
     return tracking.is_tracked(concrete(model))
 
 
-def _wanted(field: Any, value: Any, tick: int | None) -> Wanted | None:
+def _wanted(field: Any, value: Any, tick: int | None) -> ObjectToName | None:
     """Return the object that a value of a relation leads to; None for a field whose values speak for themselves."""
     if not isinstance(field, models.ForeignKey | models.ManyToManyField):
         return None
     # If its app is not installed, the model of a foreign key is still its name, a string.
     model: Any = field.remote_field.model
-    return Wanted(model, field.target_field, value, tick) if isinstance(model, type) else None
+    return ObjectToName(model, field.target_field, value, tick) if isinstance(model, type) else None

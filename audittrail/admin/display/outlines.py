@@ -76,10 +76,10 @@ def _has_items(value: Any) -> bool:
 
 
 def _leaf(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, cls=_Encoder)
+    return json.dumps(value, ensure_ascii=False, cls=_OutlineEncoder)
 
 
-class _Encoder(DjangoJSONEncoder):
+class _OutlineEncoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
         try:
             return super().default(o)

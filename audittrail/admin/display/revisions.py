@@ -6,7 +6,7 @@ from typing import Any
 
 from audittrail.admin.display.authors import authors
 from audittrail.admin.display.origins import origin
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import revision_url
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision
@@ -18,7 +18,7 @@ def revision_context(reader: Reader, revision: BaseRevision) -> dict[str, Any]:
     return {
         "revision": revision,
         "revision_url": revision_url(reader.site, revision),
-        "when": When(revision.committed_at),
+        "when": RevisionTime(revision.committed_at),
         "author": known.get(revision.committed_by_id),
         "origin": origin(revision),
     }

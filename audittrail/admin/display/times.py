@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 
 @dataclass(frozen=True)
-class When:
+class RevisionTime:
     """A moment of a revision; `{{ when }}` shows both ways, `{{ when.relative }}` and `{{ when.exact }}` one each."""
 
     at: datetime | None

@@ -28,7 +28,7 @@ BYTES: Final = 32
 
 
 @dataclass(frozen=True)
-class Label:
+class ObjectLabel:
     """The name of an object, and the address of its history, None where the reader can't go."""
 
     text: str
@@ -36,12 +36,12 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownValue:
     """A value as text; `labels` are the objects that it refers to. An empty one says so in quiet letters."""
 
     text: str
     is_empty: bool = False
-    labels: Sequence[Label] = ()
+    labels: Sequence[ObjectLabel] = ()
     #: Whether it is the label of a choice, of which only the whole says anything.
     is_choice: bool = False
     #: How many letters of it are there when it is unfolded.
@@ -83,7 +83,7 @@ class Shown:
     __str__ = __html__
 
 
-def linked(label: Label) -> SafeString:
+def linked(label: ObjectLabel) -> SafeString:
     """Return the name of an object as HTML, as a link where it leads somewhere."""
     text = Truncator(label.text).chars(SHORT)
     if label.url:
@@ -91,30 +91,30 @@ def linked(label: Label) -> SafeString:
     return format_html("<bdi>{}</bdi>", text)
 
 
-def shown(field: Any, value: Any, label: Label | None = None) -> Shown:
+def shown(field: Any, value: Any, label: ObjectLabel | None = None) -> ShownValue:
     """Return how a value of a field is shown; takes the name of the object that it refers to, if it does."""
     if value is None:
-        return Shown(_("none"), is_empty=True)
+        return ShownValue(_("none"), is_empty=True)
     if label is not None:
-        return Shown(label.text, labels=(label,))
+        return ShownValue(label.text, labels=(label,))
     if (choice := choice_text(field, value)) is not None:
-        return Shown(choice, is_choice=True)
+        return ShownValue(choice, is_choice=True)
     text = as_text(value)
     if text == "":
-        return Shown(_("empty"), is_empty=True)
-    return Shown(text)
+        return ShownValue(_("empty"), is_empty=True)
+    return ShownValue(text)
 
 
-def shown_labels(labels: Sequence[Label]) -> Shown:
+def shown_labels(labels: Sequence[ObjectLabel]) -> ShownValue:
     """Return how the objects of a many-to-many field are shown."""
     if not labels:
-        return Shown(_("none"), is_empty=True)
-    return Shown(", ".join(label.text for label in labels), labels=labels)
+        return ShownValue(_("none"), is_empty=True)
+    return ShownValue(", ".join(label.text for label in labels), labels=labels)
 
 
-def masked() -> Shown:
+def masked() -> ShownValue:
     """Return what is shown in place of a value that is never shown."""
-    return Shown(MASK)
+    return ShownValue(MASK)
 
 
 def as_text(value: Any) -> str:

@@ -10,7 +10,7 @@ from audittrail.admin.display import origins
 from audittrail.admin.display.authors import Author
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.operations import Badge
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.timeline import TimelineEntry
 from audittrail.admin.layout.links import Link
 from audittrail.diff.images import GONE
@@ -84,9 +84,9 @@ class ShownEntry:
         return any(block.operation == Operation.INSERT for block in self.blocks if not block.label)
 
     @property
-    def when(self) -> When:
+    def when(self) -> RevisionTime:
         """When it was committed."""
-        return When(self.revision.committed_at if self.revision else None)
+        return RevisionTime(self.revision.committed_at if self.revision else None)
 
     @property
     def origin(self) -> Any:

@@ -17,7 +17,7 @@ from django.http import QueryDict
 
 from audittrail.admin.history.row_versions import RowVersion, VersionRange, VersionReader
 from audittrail.admin.lists import paging
-from audittrail.admin.lists.paging import Keyset, Page, Position
+from audittrail.admin.lists.paging import Keyset, ListPage, Position
 from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision, revision_model
@@ -43,7 +43,7 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True)
-class Reach:
+class SourceRows:
     """The rows of a source that were read, and the version beyond which there may be more, None if there are none."""
 
     rows: list[RowVersion]
@@ -67,7 +67,7 @@ class Timeline:
     since: int = 0
     until: int = END
 
-    def page(self, parameters: QueryDict) -> Page[TimelineEntry]:
+    def page(self, parameters: QueryDict) -> ListPage[TimelineEntry]:
         """Return the page that the parameters of a request ask for.
 
         Takes a number of queries that depends on the sources alone.
@@ -119,7 +119,7 @@ class Timeline:
         complete = [entry for entry in found if entry.tick <= high]
         return complete or found, high == END
 
-    def _read(self, wanted: VersionRange) -> dict[Source, Reach]:
+    def _read(self, wanted: VersionRange) -> dict[Source, SourceRows]:
         return {source: _reach(self.rows.read(source, wanted)) for source in self.sources}
 
     def _of_revisions(self, source: Source, numbers: set[int], before: int) -> list[RowVersion]:
@@ -148,8 +148,8 @@ def _within_ticks(position: Position | None) -> Position | None:
     return position if position is not None and 0 < position[0] < END else None
 
 
-def _reach(rows: list[RowVersion]) -> Reach:
-    return Reach(rows[:READ], rows[READ - 1].version if len(rows) > READ else None)
+def _reach(rows: list[RowVersion]) -> SourceRows:
+    return SourceRows(rows[:READ], rows[READ - 1].version if len(rows) > READ else None)
 
 
 def _cut(rows: list[RowVersion], end: int, *, newest: bool) -> int:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.contents import EntryContents
 from audittrail.admin.history.entries import ShownEntry
 from audittrail.admin.history.filters import TimelineFilters
@@ -19,11 +19,11 @@ from audittrail.admin.history.row_versions import VersionReader
 from audittrail.admin.history.timeline import Timeline
 from audittrail.admin.layout import pages, responses
 from audittrail.admin.layout.links import Link, model_url
-from audittrail.admin.lists.paging import Page
+from audittrail.admin.lists.paging import ListPage
 from audittrail.admin.objects.belongings import sources_of
 from audittrail.admin.objects.lookup import Subject, find
 from audittrail.admin.objects.sources import Source
-from audittrail.diff.tracked import TrackedTable, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracked_tables
 from audittrail.timetravel import machine
 
 #: The parameter that asks for the page that Django has at this address: what the admin itself has logged, maybe since before
@@ -50,7 +50,7 @@ def history(
     subject = find(model_admin, request, object_id)
     sources = sources_of(subject, request)
     filters = TimelineFilters(request.GET, sources)
-    page: Page[Any] = Page(())
+    page: ListPage[Any] = ListPage(())
     # Each of these queries says itself as of when it reads, so the time machine must not watch over them.
     with machine.unwatched():
         if filters.is_valid():
@@ -79,17 +79,17 @@ def history(
 
 def _begun(
     subject: Subject, sources: Sequence[Source], entries: Sequence[ShownEntry]
-) -> When | None:
+) -> RevisionTime | None:
     """Return since when the object's table is tracked, if there may have been changes before; None if that is not known."""
     own = sources[0].model
     table = tracked_tables([own], subject.database).get(own)
     oldest = entries[-1] if entries else None
     if table is None or (oldest is not None and (oldest.is_insertion or _is_before(oldest, table))):
         return None
-    return When(table.known_since)
+    return RevisionTime(table.known_since)
 
 
-def _is_before(entry: ShownEntry, table: TrackedTable) -> bool:
+def _is_before(entry: ShownEntry, table: TrackingPeriod) -> bool:
     return entry.when.at is not None and entry.when.at < table.known_since
 
 

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.authors import authors
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, model_url, revision_url, site_url
 from audittrail.admin.lists.searching import Search
@@ -134,7 +134,7 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
     recent = [
         {
             "url": revision_url(site, entry.revision),
-            "when": When(entry.revision.committed_at),
+            "when": RevisionTime(entry.revision.committed_at),
             "author": known.get(entry.revision.committed_by_id),
             "reason": entry.revision.reason,
             "touches": entry.changes,

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
 from audittrail.admin.display.authors import find_keys
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import Link
 from audittrail.admin.lists import paging
 
@@ -85,7 +85,7 @@ class ListFilters(django_filters.FilterSet):  # type: ignore[misc]
 
     def text_of(self, name: str, value: Any) -> str:
         """Return the value of a filter as people read it."""
-        return When(value).exact if name in ("since", "until") else str(value)
+        return RevisionTime(value).exact if name in ("since", "until") else str(value)
 
     def address(self, without: str = "", **values: Any) -> str:
         """Return the query string of the page without one filter, and with other values of some."""

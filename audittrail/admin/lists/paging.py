@@ -25,7 +25,7 @@ Position = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
+class ListPage(Generic[T]):
     """A page of a list that has the newest first, with the query strings of its neighbours, None where there are none."""
 
     rows: Sequence[T]
@@ -48,7 +48,7 @@ class Keyset:
     #: Whether the list has the oldest first: then its pages go on with `after`, and `older` is the next page all the same.
     is_ascending: bool = False
 
-    def page(self, queryset: Any, size: int, parameters: QueryDict) -> Page[Any]:
+    def page(self, queryset: Any, size: int, parameters: QueryDict) -> ListPage[Any]:
         """Return the page of a queryset that the parameters of a request ask for, with one query.
 
         What is no position, such as a mistyped one, gives the first page.
@@ -84,7 +84,7 @@ class Keyset:
         parameters: QueryDict,
         before: Position | None,
         after: Position | None,
-    ) -> Page[Any]:
+    ) -> ListPage[Any]:
         """Return the page of rows as `slice` gives them, one more than fit if there are further ones."""
         more = len(rows) > size
         rows = rows[:size]
@@ -95,7 +95,7 @@ class Keyset:
             rows.reverse()
         has_previous = on is not None or (back is not None and more)
         has_next = back is not None or more
-        return Page(
+        return ListPage(
             rows,
             query(parameters, names[1], self.encoded(rows[0])) if rows and has_previous else None,
             query(parameters, names[0], self.encoded(rows[-1])) if rows and has_next else None,
@@ -122,7 +122,7 @@ class Keyset:
 
     def text(self, position: Sequence[Any]) -> str:
         """Return a position as a parameter."""
-        return json.dumps([*position], cls=_Encoder, separators=(",", ":"))
+        return json.dumps([*position], cls=_PositionEncoder, separators=(",", ":"))
 
     def _beyond(self, position: Position, way: str) -> Q:
         # Redundant, but PostgreSQL finds the place in an index by this condition alone.
@@ -143,7 +143,7 @@ def _read(field: models.Field[Any, Any], value: Any) -> Any:
     return read
 
 
-class _Encoder(DjangoJSONEncoder):
+class _PositionEncoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
         # Django's own encoder cuts times to milliseconds, and a position has to be exact.
         return o.isoformat() if hasattr(o, "isoformat") else super().default(o)

@@ -17,7 +17,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.http import QueryDict
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.lists import paging
 from audittrail.admin.lists.model_changes import (
     IsAny,
@@ -26,7 +26,7 @@ from audittrail.admin.lists.model_changes import (
     model_changes,
     within,
 )
-from audittrail.admin.lists.paging import Page, Position
+from audittrail.admin.lists.paging import ListPage, Position
 from audittrail.admin.lists.windows import ORDER, window
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision
@@ -67,11 +67,11 @@ class FoundRevisions:
 
 
 @dataclass(frozen=True)
-class Further:
+class SearchContinuation:
     """The query string to search further back than the moment until which a search has come."""
 
     query: str
-    until: When
+    until: RevisionTime
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ class Search:
     operation: str = ""
     is_slow: bool = False
 
-    def page(self, size: int, parameters: QueryDict) -> tuple[Page[ListedRevision], Further | None]:
+    def page(
+        self, size: int, parameters: QueryDict
+    ) -> tuple[ListPage[ListedRevision], SearchContinuation | None]:
         """Return the page that a request asks for, and how to search further back, None if all was searched."""
         before, after = ORDER.positions(parameters)
         found = self.find(size + 1, before or after, is_newer=after is not None)
@@ -99,7 +101,7 @@ class Search:
         if found.is_done or found.position is None or after is not None:
             return page, None
         query = paging.query(parameters, paging.BEFORE, ORDER.text(found.position))
-        return page, Further(query, When(found.position[0]))
+        return page, SearchContinuation(query, RevisionTime(found.position[0]))
 
     def find(
         self, want: int, position: Position | None, *, is_newer: bool = False

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from audittrail.admin.display.authors import authors
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import revision_url
 from audittrail.admin.permissions.readers import Reader
 
@@ -58,7 +58,7 @@ class RevisionCells(PageTable):
         revision = self.revision_of(record)
         if revision is None:
             return ""
-        url, when = revision_url(self.reader.site, revision), When(revision.committed_at)
+        url, when = revision_url(self.reader.site, revision), RevisionTime(revision.committed_at)
         return format_html('<a href="{}">{}</a>', url, when) if url else when
 
     def render_who(self, record: Any) -> SafeString:

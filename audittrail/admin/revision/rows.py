@@ -14,7 +14,7 @@ from audittrail.admin.display.object_text import at_most, name_of, unnamed
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.layout.links import history_url, object_url
 from audittrail.admin.lists.model_changes import ModelChanges
-from audittrail.admin.lists.paging import Keyset, Page
+from audittrail.admin.lists.paging import Keyset, ListPage
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.states import past_object
@@ -40,7 +40,7 @@ class ModelSection:
     """What the revision did to one model, with a page of its rows."""
 
     touch: ModelChanges
-    page: Page[RevisionRow]
+    page: ListPage[RevisionRow]
 
 
 def section(
@@ -61,7 +61,7 @@ def section(
     shown = _differences(reader, revision, touch, found)
     with at_most(reader.database):
         rows = [_row(touch, *both, revision) for both in zip(found, shown, strict=True)]
-    return ModelSection(touch, Page(rows, page.newer, page.older))
+    return ModelSection(touch, ListPage(rows, page.newer, page.older))
 
 
 def _differences(

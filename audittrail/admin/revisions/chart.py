@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.lists.filters import MOMENT_FORMAT
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.lists.windows import window
@@ -39,7 +39,7 @@ _UNITS: tuple[tuple[str, timedelta, str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class Bar:
+class ChartBar:
     """The revisions of one unit of time: how many, a name for it, and the query string that shows them alone."""
 
     number: int
@@ -64,8 +64,8 @@ class Bar:
 class Chart:
     """Bars from the oldest to the newest, and since when, if older revisions were not looked at."""
 
-    bars: list[Bar]
-    since: When | None
+    bars: list[ChartBar]
+    since: RevisionTime | None
 
     @property
     def most(self) -> str:
@@ -74,7 +74,7 @@ class Chart:
         return number_format(most, use_l10n=True, force_grouping=True)
 
     @property
-    def filled(self) -> list[Bar]:
+    def filled(self) -> list[ChartBar]:
         """The bars that stand for revisions, the newest first."""
         return [bar for bar in reversed(self.bars) if bar.number]
 
@@ -105,7 +105,7 @@ def chart(filters: RevisionFilters) -> Chart | None:
     numbers = {_naive(row["begin"]): row["n"] for row in by_unit.annotate(n=Count("pk"))}
     if not numbers:
         return None
-    since = None if looked_at.is_last else When(looked_at.earliest)
+    since = None if looked_at.is_last else RevisionTime(looked_at.earliest)
     return Chart(_bars(filters, unit, numbers), since)
 
 
@@ -132,10 +132,10 @@ def _unit(span: timedelta) -> tuple[str, timedelta, str, str]:
 
 def _bars(
     filters: RevisionFilters, unit: tuple[str, timedelta, str, str], numbers: dict[datetime, int]
-) -> list[Bar]:
+) -> list[ChartBar]:
     name, _about, name_format, label_format = unit
     following = _following(name)
-    bars: list[Bar] = []
+    bars: list[ChartBar] = []
     most, begin = max(numbers.values()), min(numbers)
     while begin <= max(numbers):
         end = following(begin)
@@ -154,7 +154,7 @@ def _bars(
         is_labelled = len(bars) % LABELLED == 0 and not (bars and is_near_end)
         label = date_format(begin, label_format) if is_labelled else ""
         height = max(round(100 * number / most), 2) if number else 0
-        bars.append(Bar(number, shown, label, url, height))
+        bars.append(ChartBar(number, shown, label, url, height))
         begin = end
     return bars
 

@@ -14,7 +14,7 @@ from audittrail.admin.display.ledger import ledger_of_history
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, site_url
 from audittrail.admin.layout.responses import page_response
-from audittrail.admin.lists.paging import Page
+from audittrail.admin.lists.paging import ListPage
 from audittrail.admin.lists.searching import ListedRevision
 from audittrail.admin.permissions.readers import reader_of_site
 from audittrail.admin.revisions import exports
@@ -30,7 +30,7 @@ def revisions(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """List the revisions, the newest first."""
     reading = reader_of_site(site, request)
     filters = RevisionFilters(request.GET, reading)
-    page, further = Page[ListedRevision]([]), None
+    page, further = ListPage[ListedRevision]([]), None
     if filters.search is not None:
         page, further = filters.search.page(PAGE_SIZE, request.GET)
     context: dict[str, Any] = {

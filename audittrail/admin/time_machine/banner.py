@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import revision_url, site_url
 from audittrail.revisions.models import BaseRevision
 
@@ -55,7 +55,7 @@ def put(
     if body is None:
         return
     context = {
-        "when": When(revision.committed_at),
+        "when": RevisionTime(revision.committed_at),
         "revision": revision,
         "revision_url": revision_url(site, revision),
         "machine_url": site_url(site, "audittrail_time_machine"),

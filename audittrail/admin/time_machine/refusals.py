@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.refusals import READ_ONLY
 from audittrail.admin.layout.responses import FOLDER, complete, model_breadcrumbs
 from audittrail.capture import tracking
@@ -38,7 +38,7 @@ class PastRefusal(TemplateResponse):
             "title": title,
             "text": text,
             "detail": str(error),
-            "when": When(revision.committed_at),
+            "when": RevisionTime(revision.committed_at),
             "read_only": _is_write(error),
             "breadcrumbs": [] if model_admin is None else model_breadcrumbs(model_admin),
         }

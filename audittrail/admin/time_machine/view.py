@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import database_parameter, site_url
 from audittrail.admin.layout.responses import page_response
@@ -104,10 +104,10 @@ def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
         "title": _("Time machine"),
         "form": form,
         "present": present,
-        "when": When(present.committed_at) if present else None,
+        "when": RevisionTime(present.committed_at) if present else None,
         "steps": _steps(site, request, present) if present else (),
         "database": database_parameter(present._state.db) if present else None,
-        "first": When(first.committed_at) if first else None,
+        "first": RevisionTime(first.committed_at) if first else None,
         "time_zone": timezone.get_current_timezone_name(),
         "buttons": _buttons(first),
         "revisions_url": site_url(site, "audittrail_revisions"),
@@ -147,7 +147,7 @@ def _by(at: datetime) -> BaseRevision | None:
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
     revision = chosen.chosen(request)
-    at = When(revision.committed_at).local if revision else None
+    at = RevisionTime(revision.committed_at).local if revision else None
     return {} if at is None else {"date": at.date(), "time": at.time().replace(microsecond=0)}
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from audittrail.admin.display.differences import shown_of
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import name_of, without_masked
-from audittrail.admin.display.values import FOLDED, Shown, as_text, field_label
+from audittrail.admin.display.values import FOLDED, ShownValue, as_text, field_label
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import Source
 from audittrail.admin.permissions.fields import hidden_fields, is_excluded
@@ -175,7 +175,7 @@ class ObjectLayout:
             elif one.name not in hidden and not is_excluded(one):
                 yield Cell(field_label(one, one.name), self._value(obj, one))
 
-    def _value(self, obj: models.Model, one: Any) -> Shown:
+    def _value(self, obj: models.Model, one: Any) -> ShownValue:
         keys = _keys(obj, one)
         value = tuple(keys) if one.many_to_many else getattr(obj, one.attname)
         shown = shown_of(one, value, self._names, self._moment.tick)
@@ -222,16 +222,16 @@ def _computed(obj: models.Model, model_admin: Any, name: Any) -> Cell | None:
         _found, attribute, value = lookup_field(name, obj, model_admin)
         shown = _computed_value(attribute, value)
     except Exception:  # noqa: BLE001 - code of the project
-        shown = Shown(_("not known for the past"), is_empty=True).__html__()
+        shown = ShownValue(_("not known for the past"), is_empty=True).__html__()
     return Cell(str(capfirst(str(label))), shown)
 
 
 def _computed_value(attribute: Any, value: Any) -> SafeString:
     if getattr(attribute, "boolean", False):
-        return Shown(_("Yes") if value else _("No")).__html__()
+        return ShownValue(_("Yes") if value else _("No")).__html__()
     if value is None or value == "":
         empty = getattr(attribute, "empty_value_display", None)
-        return Shown(str(empty or _("none")), is_empty=True).__html__()
+        return ShownValue(str(empty or _("none")), is_empty=True).__html__()
     if hasattr(value, "__html__"):
         return conditional_escape(value)
     return conditional_escape(linebreaksbr(as_text(value)))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from audittrail.admin.display.object_text import at_most
 from audittrail.admin.display.revisions import revision_context
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages, responses
 from audittrail.admin.layout.links import Link
 from audittrail.admin.objects.belongings import inlines_of, own_sources
@@ -55,7 +55,7 @@ def version(
             layout = ObjectLayout(subject, request, obj, moments.resolve(shown))
             text = layout.text
             fieldsets, inlines = layout.lay_out(inlines_of(subject, request))
-    when = When(revision.committed_at)
+    when = RevisionTime(revision.committed_at)
     context = {
         "title": _("As of %(when)s") % {"when": when.exact},
         "subtitle": text,

@@ -55,7 +55,7 @@ def run(call: Call) -> None:
         raise CommandError("Something needs attention; see above.", returncode=1)
 
 
-def _state(recorded: sync.Recorded) -> str:
+def _state(recorded: sync.RegistryEntry) -> str:
     if recorded.until_at is not None:
         return f"ended {spelled(recorded.until_at)}"
     if not recorded.exists:

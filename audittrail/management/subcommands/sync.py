@@ -59,7 +59,7 @@ def _check(call: Call) -> None:
     call.write("Everything is in step.")
 
 
-def change_line(change: sync.Change) -> str:
+def change_line(change: sync.TrackingChange) -> str:
     """Return what is shown of a change."""
     detail = f" ({change.detail})" if change.detail else ""
     return f"{change.table}: {change.action}{detail}"

@@ -30,7 +30,7 @@ def run(call: Call) -> None:
         )
     call.confirm("Nothing was removed.")
 
-    def report(change: sync.Change) -> None:
+    def report(change: sync.TrackingChange) -> None:
         if call.verbosity > 1:
             call.write(change_line(change))
 

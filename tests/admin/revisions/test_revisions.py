@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audittrail import history
-from audittrail.admin.display.times import When
+from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.lists import searching
 from audittrail.admin.permissions import readers
 from audittrail.admin.revisions import chart as activity
@@ -62,7 +62,7 @@ def test_a_long_search_says_how_far_it_has_come_and_goes_on(
     looked_at = Revision.objects.order_by("-committed")[3]
     assert listed(first) == []
     assert "Nothing found so far." in text_of(first)
-    assert f"since {When(looked_at.committed_at).exact} has been searched" in text_of(first)
+    assert f"since {RevisionTime(looked_at.committed_at).exact} has been searched" in text_of(first)
     query = first.context["further"].query
     found: list[int] = []
     while not found:

@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from audittrail.capture import tracking
-from audittrail.restore.catalog import Table
-from audittrail.restore.plan import DETAILS, Change, RowPlan, TablePlan
+from audittrail.restore.catalog import LiveTable
+from audittrail.restore.plan import DETAILS, ColumnChange, RowPlan, TablePlan
 from audittrail.restore.staging import Staging, columns_of, differs
 from audittrail.restore.statements import joined, listed, name_of, raw, run, same
 from audittrail.restore.writing import changed_columns
@@ -19,7 +19,7 @@ def table_plans(staging: Staging) -> tuple[TablePlan, ...]:
     return tuple(plan for table in staging if (plan := _table_plan(staging, table)).total)
 
 
-def _table_plan(staging: Staging, table: Table) -> TablePlan:
+def _table_plan(staging: Staging, table: LiveTable) -> TablePlan:
     run(
         staging.cursor,
         "SELECT count(*) FILTER (WHERE audittrail_action = 'I'), count(*) FILTER (WHERE audittrail_action = 'U'),"
@@ -31,7 +31,7 @@ def _table_plan(staging: Staging, table: Table) -> TablePlan:
     return TablePlan(table.name, table.model, inserted, updated, deleted, tuple(rows))
 
 
-def _rows(staging: Staging, table: Table) -> list[RowPlan]:
+def _rows(staging: Staging, table: LiveTable) -> list[RowPlan]:
     names = columns_of(table)
     changing = changed_columns(staging, table)
     cursor = run(
@@ -48,7 +48,7 @@ def _rows(staging: Staging, table: Table) -> list[RowPlan]:
         limit=raw(str(DETAILS)),
     )
     rows = cursor.fetchall()
-    values = Values(staging.live, table, names)
+    values = ColumnReader(staging.live, table, names)
     count = len(names)
     plans = []
     for action, *columns in rows:
@@ -77,10 +77,10 @@ def _rows(staging: Staging, table: Table) -> list[RowPlan]:
     return plans
 
 
-class Values:
+class ColumnReader:
     """The values of a table's columns as the model's fields give them."""
 
-    def __init__(self, live: Any, table: Table, names: Sequence[str]) -> None:
+    def __init__(self, live: Any, table: LiveTable, names: Sequence[str]) -> None:
         self.live = live
         self.names = names
         self.fields = {name: table.field(name) for name in names}
@@ -107,10 +107,10 @@ class Values:
             typed[name] = value
         return typed
 
-    def change(self, name: str, old: Any, new: Any) -> Change:
+    def change(self, name: str, old: Any, new: Any) -> ColumnChange:
         """Return a change of a column, which never tells the values of a masked one."""
         masked = name in self.masked
-        return Change(
+        return ColumnChange(
             name, None if masked else old, None if masked else new, self.fields[name], masked
         )
 

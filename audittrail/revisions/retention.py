@@ -11,7 +11,7 @@ from audittrail.revisions.wording import spelled
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retention:
     """Since when history is kept, and when what was before has been pruned."""
 
     since: datetime
@@ -27,7 +27,7 @@ class Kept:
 
 def kept_since(
     using: str, *, tick: int | None = None, moment: datetime | None = None
-) -> Kept | None:
+) -> Retention | None:
     """Return since when history is kept if that is later than a tick, or a moment; None if nothing was pruned there.
 
     Of tables that were pruned differently, the one that was pruned least counts.
@@ -39,4 +39,4 @@ def kept_since(
             [tick, moment],
         )
         row = cursor.fetchone()
-    return None if row is None else Kept(*row)
+    return None if row is None else Retention(*row)
