@@ -184,6 +184,14 @@ class BaseRevision(RecordedModel):
             ("undo_revision", _("Can undo a revision")),
             ("restore_database", _("Can restore the whole database to a revision")),
             ("roll_back_database", _("Can roll back the whole database to a revision")),
+            (
+                "undelete_completely",
+                _("Can undelete with values that the admin's add page does not take"),
+            ),
+            (
+                "view_all_fields",
+                _("Can view the history of fields that the admin's pages do not show"),
+            ),
         ]
 
     def __str__(self) -> str:

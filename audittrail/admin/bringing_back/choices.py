@@ -30,7 +30,7 @@ class FieldChoice:
     new: ShownValue | None = None
     is_masked: bool = False
     badges: tuple[Badge, ...] = ()
-    #: Whether its rows are of a model that the user may not write.
+    #: Whether the user may not write it, or its rows.
     is_refused: bool = False
 
 
@@ -39,12 +39,6 @@ def relations(model: type[models.Model]) -> dict[type[models.Model], Any]:
     own = tables_of(model)
     fields: list[Any] = [field for field in model._meta.many_to_many if field.model in own]
     return {field.remote_field.through: field for field in fields}
-
-
-def own_models(model: type[models.Model]) -> set[type[models.Model]]:
-    """Return the models whose rows belong to an object as its fields do."""
-    through = {table for table in relations(model) if table._meta.auto_created}
-    return {*tables_of(model), *through}
 
 
 def names_of(plan: Plan, model: type[models.Model]) -> list[str]:
@@ -72,7 +66,7 @@ def choices(
 ) -> list[FieldChoice]:
     """Return what can be chosen of what a plan of the whole object changes; takes the fields that are chosen, None for all.
 
-    Takes also the names of the fields whose rows the user may not write.
+    Takes also the names of the fields that the user may not write.
     """
     model = model_admin.model
     hidden = hidden_fields(model_admin)
@@ -83,7 +77,7 @@ def choices(
             is_chosen = chosen is None or relation.name in chosen
             found.append(_relation_choice(relation, table, is_chosen, relation.name in refused))
         elif table.model in tables_of(model):
-            found += _column_choices(table, chosen, names)
+            found += _column_choices(table, chosen, refused, names)
     return [choice for choice in found if choice.name not in hidden]
 
 
@@ -101,7 +95,7 @@ def _relation_choice(
 
 
 def _column_choices(
-    table: TablePlan, chosen: Collection[str] | None, names: Names
+    table: TablePlan, chosen: Collection[str] | None, refused: Collection[str], names: Names
 ) -> list[FieldChoice]:
     changes = [change for row in table.rows for change in row.changes if change.field is not None]
     for change in changes:
@@ -110,10 +104,11 @@ def _column_choices(
         FieldChoice(
             change.field.name,
             field_label(change.field, change.column),
-            chosen is None or change.field.name in chosen,
+            (chosen is None or change.field.name in chosen) and change.field.name not in refused,
             None if change.masked else names.shown(change.field, change.old, None),
             None if change.masked else names.shown(change.field, change.new, names.then),
             change.masked,
+            is_refused=change.field.name in refused,
         )
         for change in changes
         if change.field is not None

@@ -7,13 +7,11 @@ instead, and nothing is done. A GET only ever previews.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ModelAdmin
-from django.db import models
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.html import format_html
@@ -27,6 +25,7 @@ from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.model_changes import model_changes
 from audittrail.admin.objects.revisions import revision_of
 from audittrail.admin.permissions import writes
+from audittrail.admin.permissions.lacks import Writing
 from audittrail.admin.permissions.readers import Reader
 from audittrail.exceptions import RestoreConflictError, StalePlanError
 from audittrail.restore.plan import OnConflict, Plan
@@ -52,8 +51,10 @@ class Proposal(ABC):
     on_conflict: OnConflict = "refuse"
     #: The moment whose names the values have that come back; None for those that they last had.
     then: Moment | None = None
-    #: The models for whose rows permission was asked already, with the object that the plan is about.
-    granted: Collection[type[models.Model]] = ()
+    #: The ModelAdmin whose objects the plan is about, and that writes them; None for those of all models.
+    written_by: ModelAdmin[Any] | None = None
+    #: What the plan writes that the add page would not let the user write, in words: they may undelete completely.
+    completed: tuple[str, ...] = ()
 
     def __init__(self, owner: ModelAdmin[Any] | AdminSite, reader: Reader) -> None:
         self.owner = owner
@@ -72,8 +73,13 @@ class Proposal(ABC):
         """Make the plan, without carrying it out."""
 
     def refusal(self, plan: Plan) -> str:
-        """Return why the user may not carry out the plan, "" if they may: each row that it writes is asked about."""
-        return writes.refusal(self.reader, plan, self.granted)
+        """Return why the user may not carry out the plan, "" if they may: each row and field that it writes is asked about."""
+        writing = Writing(self.reader, plan)
+        why = writes.refusal(writing, self.written_by)
+        self.completed = tuple(
+            writes.named(table, fields) for table, fields in writing.completed.values()
+        )
+        return why
 
     @abstractmethod
     def context(self, shown: Preview, names: Names) -> dict[str, Any]:
@@ -181,6 +187,7 @@ def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpRespo
     shown = preview(proposal.reader, plan, names)
     given = {
         "preview": shown,
+        "completed": proposal.completed,
         "problem": problem.text if problem else "",
         "digest": plan.digest,
         "posted_options": proposal.options,

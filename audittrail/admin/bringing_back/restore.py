@@ -18,6 +18,8 @@ from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.revisions import NumberedVersion
 from audittrail.admin.permissions import writes
+from audittrail.admin.permissions.lacks import Writing
+from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import Plan
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import resolve
@@ -45,7 +47,7 @@ class RestoreProposal(Proposal):
         self.was = was
         self.live = None if subject.is_deleted else subject.obj
         self.then = resolve(revision)
-        self.granted = choices.own_models(subject.model)
+        self.written_by = subject.model_admin
         self.with_related = bool(self.given.get(RELATED))
         self.chosen: set[str] | None = None
         if FIELDS in self.given or CHOOSING in self.given:
@@ -65,12 +67,7 @@ class RestoreProposal(Proposal):
             self.chosen = None
             return self._plan(None)
         self.whole = self._plan(None)
-        relations = choices.relations(self.model_admin.model)
-        self.refused_fields = {
-            relations[table.model].name
-            for table in writes.refused(self.reader, self.whole, self.granted)
-            if table.model in relations
-        }
+        self.refused_fields = self._refused_fields(self.whole)
         if self.chosen is None and not self.refused_fields:
             return self.whole
         if self.chosen is None:
@@ -133,6 +130,17 @@ class RestoreProposal(Proposal):
             )
             log(self.request, obj, text)
         return str(object_url(self.model_admin, "history", self.was.pk))
+
+    def _refused_fields(self, whole: Plan) -> set[str]:
+        """Return the names of the fields that the user could not write in the object's form: they stay as they are."""
+        relations = choices.relations(self.model_admin.model)
+        found = set()
+        for lack in writes.lacks(Writing(self.reader, whole), self.model_admin):
+            if lack.table.model in relations:
+                found.add(relations[lack.table.model].name)
+            elif lack.table.model in tables_of(self.subject.model):
+                found.update(one.name for one in lack.fields if hasattr(one, "name"))
+        return found
 
     def _plan(self, fields: list[str] | None) -> Plan:
         past = self.subject.past(self.revision)

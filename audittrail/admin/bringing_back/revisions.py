@@ -139,10 +139,6 @@ class RestoreAllProposal(RevisionProposal):
         plan: Plan = self.revision.restore_all(dry_run=True, on_conflict=self.on_conflict)
         return plan
 
-    def refusal(self, plan: Plan) -> str:
-        """Refuse nothing: the permission for the page stands for those of all rows."""
-        return ""
-
     def said(self, plan: Plan) -> str:
         """Say to what everything was restored."""
         return _("Everything was restored to revision %(number)s of %(when)s.") % {

@@ -9,7 +9,6 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from audittrail.admin.bringing_back import choices
 from audittrail.admin.bringing_back.flow import Proposal
 from audittrail.admin.bringing_back.previews import Preview
 from audittrail.admin.display.names import Names
@@ -40,7 +39,7 @@ class UndeleteProposal(Proposal):
     def __init__(self, model_admin: ModelAdmin[Any], reader: Reader) -> None:
         super().__init__(model_admin, reader)
         self.model_admin = model_admin
-        self.granted = choices.own_models(model_admin.model)
+        self.written_by = model_admin
         self.with_cascade = bool(self.given.get(CASCADE))
         self.with_related = bool(self.given.get(RELATED))
         if self.given.get(SKIP):

@@ -24,7 +24,7 @@ from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
 from audittrail.admin.objects.lookup import find
 from audittrail.admin.objects.revisions import before, revision_of, version_of
-from audittrail.admin.permissions.models import require_permission
+from audittrail.admin.permissions.models import may_add, may_view, require_permission
 from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
 
@@ -64,7 +64,7 @@ def undelete(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
     """Show what undeleting the chosen objects would do, or do it."""
     require_present()
     reader = reader_of_model(model_admin, request)
-    if not model_admin.has_view_permission(request) or not model_admin.has_add_permission(request):
+    if not may_view(request, model_admin) or not may_add(request, model_admin):
         raise PermissionDenied
     if not reader.revisions.exists():
         raise Http404(_("Nothing has been recorded in this database yet."))

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.options import BaseModelAdmin
 
 from audittrail.admin.integration import extensions
 from audittrail.admin.layout import pages
@@ -29,7 +30,7 @@ def install() -> None:
         (ModelAdmin, "history_view", _history_view),
         (ModelAdmin, "changelist_view", _changelist_view),
         (ModelAdmin, "change_view", _change_view),
-        (ModelAdmin, "get_queryset", extended_get_queryset),
+        (BaseModelAdmin, "get_queryset", extended_get_queryset),
     ):
         _extend(owner, name, extended)
 

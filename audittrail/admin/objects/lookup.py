@@ -18,7 +18,7 @@ from audittrail.admin.display.object_text import at_most, name_of, without_maske
 from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
-from audittrail.admin.permissions.models import VisibleModel, require_view
+from audittrail.admin.permissions.models import VisibleModel, may_add, require_view
 from audittrail.admin.permissions.readers import Reader, reader_of_model
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import concrete
@@ -68,7 +68,7 @@ class Subject:
     def may_be_restored(self, request: HttpRequest) -> bool:
         """Return whether the user may bring it back to an earlier state: change it, or add it again if it was deleted."""
         if self.is_deleted:
-            return self.model_admin.has_add_permission(request)
+            return may_add(request, self.model_admin)
         return self.model_admin.has_change_permission(request, self.obj)
 
     def past(self, revision: BaseRevision) -> Any:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.options import BaseModelAdmin, InlineModelAdmin
+from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest
@@ -19,6 +21,7 @@ from audittrail.capture import tracking
 from audittrail.timetravel import machine
 
 UNDO = "audittrail.undo_revision"
+UNDELETE_COMPLETELY = "audittrail.undelete_completely"
 RESTORE_ALL = "audittrail.restore_database"
 ROLL_BACK = "audittrail.roll_back_database"
 
@@ -26,16 +29,29 @@ _CACHE = "_audittrail_visible_models"
 
 
 @dataclass(frozen=True)
+class Owner:
+    """A ModelAdmin that shows rows of another model with its objects: by an inline, or else as its many-to-many field.
+
+    `attribute` is that of a row which holds the key of the object.
+    """
+
+    model_admin: ModelAdmin[Any]
+    attribute: str
+    inline: Any = None
+    field: Any = None
+
+
+@dataclass(frozen=True)
 class VisibleModel:
     """A tracked model whose rows a user may see in a site, and why.
 
-    `model_admin` is that of the model or of a proxy of it. Without one, `owners` are the ModelAdmins on whose pages its rows
-    are shown, with the attribute of the row that holds the key of their object; a superuser needs neither.
+    `model_admin` is that of the model or of a proxy of it. Without one, `owners` are those on whose pages its rows are shown; a
+    superuser needs neither.
     """
 
     model: type[models.Model]
     model_admin: ModelAdmin[Any] | None = None
-    owners: tuple[tuple[ModelAdmin[Any], str], ...] = ()
+    owners: tuple[Owner, ...] = ()
 
 
 def model_admin_of(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
@@ -43,12 +59,12 @@ def model_admin_of(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any
     return site.get_model_admin(model) if site.is_registered(model) else None
 
 
-def has_own_hook(model_admin: ModelAdmin[Any], name: str) -> bool:
-    """Return whether a ModelAdmin decides about single objects itself: whether a method of Django's for permissions is overridden."""
+def has_own_hook(model_admin: BaseModelAdmin[Any], name: str) -> bool:
+    """Return whether a ModelAdmin or an inline decides something itself: whether a method of Django's is overridden."""
     hook = getattr(model_admin, name)
     # Django's own is read each time, since the time machine replaces it when it is installed.
-    own: Any = getattr(ModelAdmin, name)
-    return getattr(hook, "__func__", hook) is not own
+    base = ModelAdmin if isinstance(model_admin, ModelAdmin) else InlineModelAdmin
+    return getattr(hook, "__func__", hook) is not getattr(base, name)
 
 
 def is_superuser(request: HttpRequest) -> bool:
@@ -72,6 +88,13 @@ def require_view(
     """Raise `PermissionDenied` unless `may_view`."""
     if not may_view(request, model_admin, obj):
         raise PermissionDenied
+
+
+def may_add(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
+    """Return whether the add page is open to the user; that of Django's users wants the permission to change them as well."""
+    return bool(model_admin.has_add_permission(request)) and (
+        not isinstance(model_admin, UserAdmin) or bool(model_admin.has_change_permission(request))
+    )
 
 
 def has_permission(request: HttpRequest, permission: str) -> bool:
@@ -128,12 +151,12 @@ def _visible_models(
             and may_view(request, model_admin)
         ):
             found[concrete] = VisibleModel(concrete, model_admin)
-    owners: dict[type[models.Model], dict[tuple[ModelAdmin[Any], str], None]] = {}
+    owners: dict[type[models.Model], list[Owner]] = {}
     for visible in [*found.values()]:
         assert visible.model_admin is not None
-        for model, attribute in _shown_with(request, visible.model_admin):
+        for model, owner in _shown_with(request, visible.model_admin):
             if model not in registered and tracking.is_tracked(model):
-                owners.setdefault(model, {})[visible.model_admin, attribute] = None
+                owners.setdefault(model, []).append(owner)
     for model, shown_by in owners.items():
         found[model] = VisibleModel(model, owners=tuple(shown_by))
     if is_superuser(request):
@@ -145,12 +168,13 @@ def _visible_models(
 
 def _shown_with(
     request: HttpRequest, model_admin: ModelAdmin[Any]
-) -> Iterator[tuple[type[models.Model], str]]:
-    """Yield models whose rows a ModelAdmin shows with its objects, with the attribute that holds the object's key."""
+) -> Iterator[tuple[type[models.Model], Owner]]:
+    """Yield models whose rows a ModelAdmin shows with its objects, and how it does."""
     for field in model_admin.opts.many_to_many:
         through: Any = field.remote_field.through
         if through._meta.auto_created:
-            yield through, through._meta.get_field(field.m2m_field_name()).attname
+            attribute = through._meta.get_field(field.m2m_field_name()).attname
+            yield through, Owner(model_admin, attribute, field=field)
     for inline in model_admin.get_inline_instances(request):
         concrete = inline.model._meta.concrete_model or inline.model
         if not inline.has_view_permission(request):
@@ -158,4 +182,4 @@ def _shown_with(
         for field in concrete._meta.local_concrete_fields:
             target = getattr(field.remote_field, "model", None)
             if isinstance(target, type) and issubclass(model_admin.model, target):
-                yield concrete, field.attname
+                yield concrete, Owner(model_admin, field.attname, inline)

@@ -1,7 +1,7 @@
-"""Which rows a ModelAdmin lets its user see: by its hooks for single objects, and by what its queryset leaves out.
+"""Which rows a ModelAdmin or an inline lets its user see: by its hooks for single objects, and by what its queryset leaves out.
 
-Both are the project's own code, so each row has to be asked about in Python. Where a ModelAdmin has neither, nothing is asked:
-then all of its rows appear. An object that is still there is judged as it is now, a deleted one as it last was.
+What the default manager of a model, or of a proxy, leaves out is left out of the queryset as well. Both are the project's own code, so each row has to be asked about in Python. Where there is neither, nothing is asked:
+then all rows appear. An object that is still there is judged as it is now, a deleted one as it last was.
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.options import BaseModelAdmin
 from django.db import models
+from django.db.models.sql import AND
 from django.http import HttpRequest
 
-from audittrail.admin.permissions.models import VisibleModel, has_own_hook, may_view
+from audittrail.admin.permissions.models import (
+    Owner,
+    VisibleModel,
+    has_own_hook,
+    is_superuser,
+    may_view,
+)
 from audittrail.timetravel import changes, machine, moment
 
-#: What `ModelAdmin.get_queryset` begins with in place of the model's own manager.
+#: What `get_queryset` of a ModelAdmin or an inline begins with in place of the model's own manager.
 _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
     "audittrail_beginning", default=None
 )
@@ -28,15 +36,19 @@ def is_guarded(request: HttpRequest, visible: VisibleModel) -> bool:
     """Return whether rows of a visible model have to be asked about one by one."""
     if visible.model_admin is not None:
         return _is_guarded(request, visible.model_admin)
-    return any(_is_guarded(request, model_admin) for model_admin, _attribute in visible.owners)
+    return any(
+        _is_guarded(request, owner.model_admin)
+        or (owner.inline is not None and _is_guarded(request, owner.inline))
+        for owner in visible.owners
+    )
 
 
 def attributes(visible: VisibleModel) -> list[str]:
-    """Return the attributes of a row that `may_see_rows` needs of it."""
-    if visible.model_admin is None:
-        return [attribute for _model_admin, attribute in visible.owners]
-    primary_key = visible.model._meta.pk
-    return [primary_key.attname]
+    """Return the attributes of a row that `may_see_rows` needs of it: its own key last."""
+    keys = [field.attname for field in visible.model._meta.pk_fields]
+    if visible.model_admin is not None:
+        return keys
+    return [*(owner.attribute for owner in visible.owners), *keys]
 
 
 def may_see_rows(
@@ -44,21 +56,22 @@ def may_see_rows(
 ) -> list[bool]:
     """Return for each row whether the user may see it; takes the values of `attributes`.
 
-    Takes three queries for each ModelAdmin that is asked, and those of the project's own code.
+    Takes three queries for each ModelAdmin and inline that is asked, and those of the project's own code.
     """
-    owners = (
-        [visible.model_admin]
-        if visible.model_admin is not None
-        else [model_admin for model_admin, _attribute in visible.owners]
-    )
-    if not owners:
+    keys = [_key(row, visible.model) for row in rows]
+    if visible.model_admin is not None:
+        with machine.in_the_present():
+            allowed = _allowed(request, visible.model_admin, using, keys)
+        return [key in allowed for key in keys]
+    if not visible.owners:
         return [True] * len(rows)
+    seen = [False] * len(rows)
     with machine.in_the_present():
-        allowed = [
-            _allowed(request, owner, using, {row[position] for row in rows})
-            for position, owner in enumerate(owners)
-        ]
-    return [any(value in keys for value, keys in zip(row, allowed, strict=True)) for row in rows]
+        for position, owner in enumerate(visible.owners):
+            parents = [row[position] for row in rows]
+            shown = _shown_by(request, owner, using, [*zip(parents, keys, strict=True)])
+            seen = [one or found for one, found in zip(seen, shown, strict=True)]
+    return seen
 
 
 @contextmanager
@@ -74,11 +87,11 @@ def beginning_with(queryset: models.QuerySet[Any]) -> Iterator[None]:
 def extended_get_queryset(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return `ModelAdmin.get_queryset` as it begins with another queryset where there is one for its model."""
 
-    def get_queryset(self: ModelAdmin[Any], request: HttpRequest) -> Any:
+    def get_queryset(self: BaseModelAdmin[Any], request: HttpRequest) -> Any:
         queryset = _beginning.get()
         if queryset is None or queryset.model is not self.model:
             return original(self, request)
-        return queryset
+        return queryset if is_superuser(request) else _of_manager(queryset)
 
     return get_queryset
 
@@ -91,18 +104,49 @@ def deleted_objects(model: type[models.Model], using: str) -> Any:
     return changes.deleted_objects(model, newest)
 
 
-def _is_guarded(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
-    is_hooked = has_own_hook(model_admin, "has_view_permission")
-    return is_hooked or _leaves_rows_out(request, model_admin)
+def _is_guarded(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
+    return has_own_hook(asked, "has_view_permission") or _leaves_rows_out(request, asked)
 
 
-def _leaves_rows_out(request: HttpRequest, model_admin: ModelAdmin[Any]) -> bool:
-    """Return whether a ModelAdmin's queryset has fewer rows than the model's manager gives."""
-    query = model_admin.get_queryset(request).query
-    whole = model_admin.model._default_manager.get_queryset().query
-    return bool(
-        query.where != whole.where or query.is_sliced or query.combinator or query.distinct_fields
-    )
+def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
+    """Return whether a queryset of a ModelAdmin or an inline has fewer rows than the table; for a superuser, than the model's manager."""
+    query = asked.get_queryset(request).query
+    if query.is_sliced or query.combinator or query.distinct_fields:
+        return True
+    if is_superuser(request):
+        return bool(query.where != asked.model._default_manager.get_queryset().query.where)
+    return bool(query.where)
+
+
+def _of_manager(queryset: Any) -> Any:
+    """Return a queryset without the rows that the default manager of its model leaves out."""
+    managed = queryset.model._default_manager.get_queryset().query
+    if not managed.where:
+        return queryset
+    found = queryset.all()
+    found.query.combine(managed, AND)
+    return found
+
+
+def _key(row: Sequence[Any], model: type[models.Model]) -> Any:
+    values = row[-len(model._meta.pk_fields) :]
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _shown_by(
+    request: HttpRequest, owner: Owner, using: str, rows: Sequence[tuple[Any, Any]]
+) -> list[bool]:
+    """Return for each row, given by the keys of its object and of itself, whether a page of the object shows it."""
+    parents = _allowed(request, owner.model_admin, using, (parent for parent, _key in rows))
+    inline = owner.inline
+    if inline is None or not _is_guarded(request, inline):
+        return [parent in parents for parent, _key in rows]
+    if has_own_hook(inline, "has_view_permission"):
+        objects = _objects(request, owner.model_admin, using, parents)
+        parents = {obj.pk for obj in objects if inline.has_view_permission(request, obj)}
+    wanted = {key for parent, key in rows if parent in parents}
+    own = {row.pk for row in _objects(request, inline, using, wanted)} if wanted else set()
+    return [parent in parents and key in own for parent, key in rows]
 
 
 def _allowed(
@@ -111,24 +155,31 @@ def _allowed(
     wanted = set(keys) - {None}
     if not wanted or not _is_guarded(request, model_admin):
         return wanted
-    present = model_admin.model._base_manager.using(using).filter(pk__in=wanted)
-    existing = set(present.values_list("pk", flat=True))
-    live = model_admin.get_queryset(request).using(using).filter(pk__in=existing)
-    allowed = {obj.pk for obj in live if may_view(request, model_admin, obj)} if existing else set()
-    if gone := wanted - existing:
-        allowed |= {
-            obj.pk
-            for obj in _deleted(request, model_admin, using, gone)
-            if may_view(request, model_admin, obj)
-        }
-    return allowed
+    objects = _objects(request, model_admin, using, wanted)
+    return {obj.pk for obj in objects if may_view(request, model_admin, obj)}
+
+
+def _objects(
+    request: HttpRequest, asked: BaseModelAdmin[Any], using: str, keys: Iterable[Any]
+) -> list[Any]:
+    """Return the objects of some keys that a queryset of a ModelAdmin or an inline has, those that are gone as they last were."""
+    # A list, since Django takes no set of composite keys.
+    wanted = [*keys]
+    there = asked.model._base_manager.using(using).filter(pk__in=wanted)
+    existing = set(there.values_list("pk", flat=True)) if wanted else set()
+    found: list[Any] = []
+    if existing:
+        found += asked.get_queryset(request).using(using).filter(pk__in=[*existing])
+    if gone := [key for key in wanted if key not in existing]:
+        found += _deleted(request, asked, using, gone)
+    return found
 
 
 def _deleted(
-    request: HttpRequest, model_admin: ModelAdmin[Any], using: str, keys: set[Any]
+    request: HttpRequest, asked: BaseModelAdmin[Any], using: str, keys: Sequence[Any]
 ) -> Iterable[Any]:
-    deleted = deleted_objects(model_admin.model, using).filter(pk__in=keys)
+    deleted = deleted_objects(asked.model, using).filter(pk__in=keys)
     with beginning_with(deleted):
-        queryset = model_admin.get_queryset(request)
+        queryset = asked.get_queryset(request)
     # A get_queryset that does not call its parent's starts from the live table, so it can't tell which deleted rows to show.
     return queryset if queryset.db == deleted.db else ()
