@@ -67,6 +67,7 @@ BEGIN
         PERFORM audittrail.create_key_index(format('audittrail.%I', history_name)::regclass, audittrail.key_columns(live));
     END IF;
     PERFORM audittrail.identify_rows(format('audittrail.%I', history_name)::regclass);
+    PERFORM audittrail.pass_over_ranges(format('audittrail.%I', history_name)::regclass);
     PERFORM audittrail.create_guard(format('audittrail.%I', history_name)::regclass);
     PERFORM audittrail.create_reclosing(format('audittrail.%I', history_name)::regclass);
     RETURN columns;
@@ -188,38 +189,51 @@ END
 $$;
 
 -- Add a column to a history table. What stands under its name already belonged to a column that is gone: it stays,
--- under another name. Rows that lived when PostgreSQL added the column without rewriting the table hold its missing value.
+-- under another name. Rows that lived when PostgreSQL added the column without rewriting the table hold its missing value, unless
+-- another role's code would run to make it of its text.
 CREATE OR REPLACE FUNCTION audittrail.add_column(history regclass, name text, type text, collation_name text, missing_value text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF audittrail.has_column(history, name) THEN
         EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, audittrail.retired_name(history, name));
     END IF;
+    IF audittrail.foreign_code(0, to_regtype(type)) IS NOT NULL THEN
+        missing_value := NULL;
+    END IF;
     EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s%s%s', history, name, type, ' COLLATE ' || collation_name,
                    CASE WHEN missing_value IS NOT NULL THEN format(' DEFAULT %L::%s', missing_value, type) ELSE '' END);
     IF missing_value IS NOT NULL THEN
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', history, name);
     END IF;
+    PERFORM audittrail.pass_over_ranges(history);
 END
 $$;
 
 -- Give a history column another type. If the new type can't hold all of its values as they are, the old column stays,
--- under another name, beside a new one with what can be converted.
+-- under another name, beside a new one with what can be converted. So it does if another role's code would run to convert them.
 CREATE OR REPLACE FUNCTION audittrail.change_type(history regclass, name text, type text, collation_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    old      oid := (SELECT atttypid FROM pg_attribute WHERE attrelid = history AND attname = name);
     old_type text := (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = history AND attname = name);
+    code     text := coalesce(audittrail.foreign_code(old, to_regtype(type)), audittrail.foreign_code(to_regtype(type), old));
     lossless boolean;
     source   text := name;
 BEGIN
-    BEGIN
-        -- Every value is tried, since one alone can make the conversion fail.
-        EXECUTE format('SELECT coalesce(bool_and(%2$I::%3$s::%4$s::text IS NOT DISTINCT FROM %2$I::text), true) FROM %1$s',
-                       history, name, type, old_type) INTO lossless;
-    -- Types say in many ways that they can't read a value: a word may be a syntax error to them, or a table that is not there.
-    EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR integrity_constraint_violation OR feature_not_supported OR internal_error THEN
-        NULL;  -- not every value can be converted
-    END;
+    IF code IS NOT NULL THEN
+        RAISE WARNING 'audittrail: what % holds in column % is not converted to %: that would run %', history, quote_ident(name), type, code
+            USING HINT = format('It stays in column %I.', audittrail.retired_name(history, name));
+    ELSE
+        BEGIN
+            -- Every value is tried, since one alone can make the conversion fail; and compared as its type writes it, since a cast
+            -- to text may be a function of anybody's.
+            EXECUTE format('SELECT coalesce(bool_and(ROW(%2$I::%3$s::%4$s)::text = ROW(%2$I)::text), true) FROM %1$s',
+                           history, name, type, old_type) INTO lossless;
+        -- Types say in many ways that they can't read a value: a word may be a syntax error to them, or a table that is not there.
+        EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR integrity_constraint_violation OR feature_not_supported OR internal_error THEN
+            NULL;  -- not every value can be converted
+        END;
+    END IF;
     IF lossless IS NOT TRUE THEN
         source := audittrail.retired_name(history, name);
         EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, source);
@@ -228,6 +242,7 @@ BEGIN
     IF lossless IS NOT NULL THEN
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s%s USING %I::%s', history, name, type, ' COLLATE ' || collation_name, source, type);
     END IF;
+    PERFORM audittrail.pass_over_ranges(history);
 END
 $$;
 

@@ -63,7 +63,8 @@ BEGIN
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
                 EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
             ELSE
-                filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL;
+                filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL
+                          OR audittrail.foreign_code(0, to_regtype(live.type)) IS NOT NULL;  -- see add_column()
             END IF;
             reworked := reworked OR filled;
         ELSE

@@ -32,13 +32,16 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the baseline of % cannot be completed: it has no primary key', tracked.relation::regclass
             USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key.';
     END IF;
+    -- Keys are kept as text, by format() and not by a cast to text, which may be a function of anybody's.
+    PERFORM audittrail.refuse_foreign_code(0, to_regtype(c.type), format('go on after a key of %s', tracked.relation::regclass))
+       FROM jsonb_to_recordset(tracked.columns) c (name text, type text) WHERE c.name = ANY (tracked.key);
     parts := audittrail.parts_of(tracked) || jsonb_build_object('position', audittrail.key_values(tracked, tracked.baseline_position), 'batch_size', batch_size,
-        'key_texts', ARRAY(SELECT name || '::text' FROM unnest(tracked.key) k (key) CROSS JOIN LATERAL quote_ident(key) name),
+        'key_texts', ARRAY(SELECT format('format(''%%s'', t.%I)', key) FROM unnest(tracked.key) key),
         'key_descending', ARRAY(SELECT name || ' DESC' FROM unnest(tracked.key) k (key) CROSS JOIN LATERAL quote_ident(key) name));
     IF tracked.baseline_position IS NOT NULL THEN
         batch := batch || ' WHERE ({t.key}) > ({position})';
     END IF;
-    EXECUTE audittrail.compose(concat('SELECT count(*) OVER (), ARRAY[{t.key_texts}] FROM (', batch,
+    EXECUTE audittrail.compose(concat('SELECT count(*) OVER (), ARRAY[{key_texts}] FROM (', batch,
                                       ' ORDER BY {t.key} LIMIT {batch_size}) t ORDER BY {t.key_descending} LIMIT 1'), parts)
        INTO looked, reached;
     IF looked IS NULL THEN

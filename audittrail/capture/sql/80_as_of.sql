@@ -189,6 +189,8 @@ BEGIN
       FROM pg_attribute a LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.name = a.attname
       LEFT JOIN audittrail.virtual_columns(tracked) v ON v.attnum = a.attnum
      WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
+    PERFORM audittrail.refuse_foreign_code(0, a.atttypid, format('give a row of %s the value of its column %I', pg_typeof(of_table), a.attname))
+       FROM pg_attribute a WHERE a.attrelid = wanted AND a.attnum > 0 AND NOT a.attisdropped;
     parts := audittrail.past_parts(tracked) || jsonb_build_object('columns', columns, 'tick', tick, 'tail', tracked.tail_from);
     parts := parts || jsonb_build_object('later', audittrail.compose(audittrail.past_template('later', true), parts));
     RETURN QUERY EXECUTE audittrail.compose(concat(

@@ -70,6 +70,12 @@ BEGIN
                 USING ERRCODE = 'undefined_column', HINT = 'Give names of columns of the table, or of its history table.';
         END IF;
     END LOOP;
+    -- Replacements come as literals, keys as parameters of type text.
+    PERFORM audittrail.refuse_foreign_code(CASE WHEN g.is_key THEN 'text'::regtype::oid ELSE 0 END, a.atttypid,
+                                           format('make a value of column %I of %I', a.attname, tracked.table_name))
+       FROM (SELECT audittrail.stored_name(c) AS name, false AS is_key FROM unnest(columns) c
+              UNION ALL SELECT audittrail.stored_name(k), true FROM unnest(tracked.key) k WHERE keys IS NOT NULL) g
+       JOIN pg_attribute a ON a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attname = g.name;
     RETURN tracked;
 END
 $$;
@@ -149,20 +155,34 @@ BEGIN
 END
 $$;
 
+-- A column of a version h as JSON is made of it: as its type writes it, where a cast to JSON that another role has defined would run.
+CREATE OR REPLACE FUNCTION audittrail.shown_column(history_name text, column_name text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format(CASE WHEN audittrail.foreign_code(a.atttypid, 'json'::regtype) IS NULL THEN 'h.%1$I'
+                       ELSE 'CASE WHEN num_nulls(h.%1$I) = 0 THEN format(''%%s'', h.%1$I) END' END, a.attname)
+      FROM pg_attribute a WHERE a.attrelid = to_regclass(format('audittrail.%I', history_name)) AND a.attname = column_name
+$$;
+
 -- How many rows and versions hold something else than the replacements, with the values of some.
 CREATE OR REPLACE FUNCTION audittrail.preview_redaction(tracked_id int, columns text[], replacements text[], keys text[], sample_size int,
                                                         OUT rows bigint, OUT versions bigint, OUT samples jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
-    parts   jsonb := audittrail.redaction_parts(tracked, columns, replacements) || jsonb_build_object('sample_size', sample_size);
+    parts   jsonb := audittrail.redaction_parts(tracked, columns, replacements) || jsonb_build_object(
+        'sample_size', sample_size,
+        'shown', ARRAY(SELECT format('%s AS %I', audittrail.shown_column(tracked.history_name, r.stored), r.stored)
+                         FROM audittrail.redaction(tracked, columns, replacements) r WHERE NOT r.computed ORDER BY r.stored),
+        'shown_key', ARRAY(SELECT audittrail.shown_column(tracked.history_name, audittrail.stored_name(k.name))
+                             FROM unnest(tracked.key) WITH ORDINALITY k (name, position) ORDER BY k.position));
     source  text := '{history} h WHERE ' || audittrail.is_to_be_redacted(keys);
     row_key text := CASE WHEN tracked.key = '{}' THEN 'h.version' ELSE '{h.stored_key}' END;  -- without a key each version counts for itself
 BEGIN
     EXECUTE audittrail.compose(concat('SELECT count(*), count(DISTINCT ROW(', row_key, ')) FROM ', source), parts) INTO versions, rows USING keys;
     EXECUTE audittrail.compose(concat(
-        'SELECT coalesce(jsonb_agg(to_jsonb(s.*) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(', row_key, ') AS key, h.operation,'
-        ' h.revision_id AS revision, (SELECT to_jsonb(v.*) FROM (SELECT {h.redacted}) v) AS values FROM ', source, ' ORDER BY h.version LIMIT {sample_size}) s'), parts)
+        'SELECT coalesce(jsonb_agg(to_jsonb(s.*) ORDER BY s.version), ''[]'') FROM (SELECT h.version, jsonb_build_array(',
+        CASE WHEN tracked.key = '{}' THEN 'h.version' ELSE '{shown_key}' END, ') AS key, h.operation,'
+        ' h.revision_id AS revision, (SELECT to_jsonb(v.*) FROM (SELECT {shown}) v) AS values FROM ', source, ' ORDER BY h.version LIMIT {sample_size}) s'), parts)
        INTO samples USING keys;
 END
 $$;
@@ -217,11 +237,11 @@ BEGIN
     ignored := set_config('audittrail.unguarded', 'on', true);
     EXECUTE audittrail.compose(concat(
         'WITH done AS (UPDATE {history} h SET {assigned} WHERE ', audittrail.is_to_be_redacted(keys),
-        ' RETURNING ARRAY[', CASE WHEN tracked.key = '{}' THEN 'h.version::text' ELSE '{h.key_texts}' END, '] AS key),'
+        ' RETURNING ARRAY[', CASE WHEN tracked.key = '{}' THEN 'h.version::text' ELSE '{key_texts}' END, '] AS key),'
         ' of_rows AS (SELECT key, count(*) AS versions FROM done GROUP BY key)'
         ' SELECT coalesce(sum(versions), 0), count(*), CASE WHEN count(*) <= 100 THEN jsonb_agg(key) END FROM of_rows'),
         audittrail.redaction_parts(tracked, columns, replacements)
-            || jsonb_build_object('key_texts', ARRAY(SELECT quote_ident(audittrail.stored_name(name)) || '::text' FROM unnest(tracked.key) name)))
+            || jsonb_build_object('key_texts', ARRAY(SELECT format('format(''%%s'', h.%I)', audittrail.stored_name(name)) FROM unnest(tracked.key) name)))
        INTO versions, rows, changed USING keys;
     ignored := set_config('audittrail.unguarded', '', true);
     IF versions > 0 THEN

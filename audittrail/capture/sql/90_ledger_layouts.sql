@@ -51,9 +51,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.number, a.attname::text, f.type,
            CASE WHEN a.attname IS NULL THEN 'NULL'
                 WHEN f.type = t.present OR to_regtype(f.type) IS NULL THEN format('%s.%I', alias, a.attname)
-                ELSE format('%s.%I::%s', alias, a.attname, f.type) END,
+                ELSE audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type) END,
            CASE WHEN f.type <> t.present AND to_regtype(f.type) IS NOT NULL
-                THEN format('ROW(%1$s.%2$I::%3$s::%4$s)::text = ROW(%1$s.%2$I)::text', alias, a.attname, f.type, t.present) END
+                THEN format('ROW(%s)::text = ROW(%s.%I)::text', audittrail.own_conversion(
+                         audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type), to_regtype(f.type), t.present), alias, a.attname) END
       FROM (SELECT (c ->> 0)::int AS number, c ->> 2 AS type FROM jsonb_array_elements(form::jsonb -> 'columns') c) f
       LEFT JOIN pg_attribute a ON a.attrelid = history AND a.attnum = f.number AND NOT a.attisdropped
       CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS present) t
@@ -106,7 +107,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT c.return_trip AS condition FROM audittrail.ledger_columns(history, form, alias) c WHERE c.return_trip IS NOT NULL
         UNION ALL
         SELECT format('ROW(%s)::text = %s', c.expression, CASE WHEN f.value ? 'is' THEN format('%L', f.value ->> 'is') ELSE (
-                   SELECT format('ROW(%s::%s)::text', s.expression, f.value ->> 'type')
+                   SELECT format('ROW(%s)::text', audittrail.own_conversion(s.expression, to_regtype(s.type), f.value ->> 'type'))
                      FROM audittrail.ledger_columns(history, l.form, alias) s WHERE s.number = (f.value ->> 'from')::int) END)
           FROM (SELECT * FROM audittrail.ledger_layout n WHERE n.table_id = ledger_agrees.number ORDER BY n.number DESC LIMIT 1) l
           CROSS JOIN LATERAL jsonb_each(l.fills::jsonb) f
@@ -138,6 +139,7 @@ BEGIN
         RETURN jsonb_build_object('type', added.type, 'is', coalesce(least, '()'));
     END IF;
     FOR source IN SELECT * FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, prefix) ORDER BY c.number DESC LOOP
+        CONTINUE WHEN audittrail.foreign_code(to_regtype(source.type), to_regtype(added.type)) IS NOT NULL;  -- it was not converted by that
         BEGIN
             EXECUTE format('SELECT bool_and(ROW(%s::%s)::text = ROW(h.%I)::text) %s', source.expression, added.type, added.name, entered) INTO same;
             IF same THEN
