@@ -1,10 +1,18 @@
 """Name the permissions for what the admin's own pages do not let a user write or see."""
 
+from django.apps import apps
 from django.db import migrations
+
+#: Names of permissions may be longer than 50 characters only since then.
+AUTH = (
+    [("auth", "0002_alter_permission_name_max_length")]
+    if apps.is_installed("django.contrib.auth")
+    else []
+)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audittrail", "0002_ledger")]
+    dependencies = [("audittrail", "0002_ledger"), *AUTH]
 
     operations = [
         migrations.AlterModelOptions(
