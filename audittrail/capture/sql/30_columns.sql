@@ -73,36 +73,52 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           WHERE c.oid = live AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = live))))
 $$;
 
+-- Whether this transaction keeps its snapshot: beside what it has written itself, it sees the tables as they were then.
+CREATE OR REPLACE FUNCTION audittrail.keeps_snapshot() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+$$;
+
+-- What has become of the transaction whose number stands at a row: 'committed', 'in progress' (this one too) or 'aborted'; NULL if it
+-- is none, or long ago. The number gets the epoch that it is from: none is older or newer by half of all there are.
+CREATE OR REPLACE FUNCTION audittrail.row_status(number xid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    next     bigint := pg_snapshot_xmax(pg_current_snapshot());
+    full_xid bigint := number::text::bigint + ((next - number::text::bigint + 2147483648) >> 32 << 32);
+BEGIN
+    IF number = '0' OR full_xid < 0 THEN
+        RETURN NULL;
+    END IF;
+    RETURN pg_xact_status(full_xid::text::xid8);
+END
+$$;
+
 -- Refuse to tell what a table looks like to a transaction that keeps a snapshot from before it was changed, or tracked: it
 -- sees the catalogs as they were, while its statements work with the table as it is. A row of the catalogs that another
 -- transaction has replaced since carries the number of that transaction. That of the table itself says little: a right that is
 -- granted replaces it too. PostgreSQL describes objects as they are now, so it is asked for one column more, be it dropped again,
--- for the name, and for the file. A TRUNCATE gives the table another one: no snapshot keeps the rows that were in it, but that of
--- this transaction goes on to show their last versions, and not that they are gone.
+-- and for the name.
 CREATE OR REPLACE FUNCTION audittrail.refuse_old_snapshot(live oid, history oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    next     bigint := pg_snapshot_xmax(pg_current_snapshot());
-    replaced boolean;
 BEGIN
-    SELECT EXISTS (
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = history) OR EXISTS (
         SELECT FROM pg_class c
           JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) o
          WHERE c.oid IN (live, history)
            AND ((o.schema, o.name) IS DISTINCT FROM (quote_ident(n.nspname), quote_ident(c.relname))
-                OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL
-                OR c.oid = live AND pg_relation_filenode(c.oid) <> c.relfilenode))
+                OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL)
+           -- What this transaction has changed within the statement at hand, in a trigger, the statement does not see yet.
+           AND audittrail.row_status(c.xmax) IS DISTINCT FROM 'in progress')
         OR EXISTS (
-        SELECT FROM (SELECT a.xmax::text::bigint AS xid FROM pg_attribute a WHERE a.attrelid IN (live, history) AND a.attnum > 0
-                     -- Of the indexes only the primary key counts, or what may have become it.
-                     UNION ALL SELECT i.xmax::text::bigint FROM pg_index i
-                                WHERE i.indrelid = live AND (i.indisprimary OR audittrail.key_columns(live) = '{}')) r
-         -- The number with the epoch that it is from: none is older or newer by half of all there are.
-         CROSS JOIN LATERAL (SELECT r.xid + ((next - r.xid + 2147483648) >> 32 << 32) AS full_xid) f
-         WHERE r.xid <> 0 AND pg_xact_status(f.full_xid::text::xid8) = 'committed')
-      INTO replaced;
-    IF replaced OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = history) THEN
+        SELECT FROM pg_attribute a
+         WHERE a.attrelid IN (live, history) AND a.attnum > 0 AND audittrail.row_status(a.xmax) = 'committed')
+        OR EXISTS (
+        -- Of the indexes only the primary key counts, or what may have become it.
+        SELECT FROM pg_index i
+         WHERE i.indrelid = live AND (i.indisprimary OR audittrail.key_columns(live) = '{}') AND audittrail.row_status(i.xmax) = 'committed')
+    THEN
         RAISE EXCEPTION 'audittrail: % has been changed, or has begun to be tracked, after this transaction took its snapshot, so that what it writes there can''t be recorded',
                         live::regclass
             USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again, as after any other serialization failure.';
@@ -118,7 +134,7 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     history oid := to_regclass(format('audittrail.%I', history_name));
 BEGIN
-    IF history IS NOT NULL AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    IF history IS NOT NULL AND audittrail.keeps_snapshot() THEN
         PERFORM audittrail.refuse_old_snapshot(live, history);
     END IF;
     RETURN audittrail.fingerprint(live, history_name) IS NOT DISTINCT FROM made_for;

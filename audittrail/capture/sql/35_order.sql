@@ -24,6 +24,65 @@ BEGIN
 END
 $$;
 
+-- Whether a row that this transaction sees was written by itself: its number is at the row, or one that was given later. Those
+-- of others have ended before the snapshot was taken.
+CREATE OR REPLACE FUNCTION audittrail.is_own(writer xid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN age(writer) <= age(pg_snapshot_xmax(pg_current_snapshot())::xid) OR audittrail.row_status(writer) IS NOT DISTINCT FROM 'in progress';
+END
+$$;
+
+-- What a row of the table stands for while changes of its key are put in order: "p", the row that is there; or, in a transaction that
+-- keeps its snapshot, "s", one that it still sees, and that others have deleted since. For where a key is one row's at a time, a row of a
+-- key that this transaction has changed is its own, or is gone.
+CREATE OR REPLACE FUNCTION audittrail.kind_of_row(live oid, writer xid, deleter xid, may_share_key boolean) RETURNS "char"
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT audittrail.keeps_snapshot() OR audittrail.is_own(writer) THEN
+        RETURN 'p';
+    ELSIF NOT may_share_key THEN
+        RETURN 's';
+    ELSIF deleter <> '0' AND deleter <> pg_current_xact_id()::xid THEN  -- a lock leaves its number there as well
+        PERFORM audittrail.refuse_doubt(live);
+    END IF;
+    RETURN 'p';
+END
+$$;
+
+-- Refuse a change of a row of which it can't be told whether another transaction has deleted it before.
+CREATE OR REPLACE FUNCTION audittrail.refuse_doubt(live oid) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'audittrail: another transaction may have deleted a row of % after this transaction took its snapshot, so that what it writes there can''t be recorded',
+                    live::regclass
+        USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again, as after any other serialization failure.';
+END
+$$;
+
+-- Whether another transaction has given a table, or a partition of it, another file since this transaction took its snapshot.
+CREATE OR REPLACE FUNCTION audittrail.has_another_file(live oid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_class c
+                    WHERE (c.oid = live OR c.oid IN (SELECT audittrail.descendants(live))) AND c.relkind = 'r'
+                      AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode AND audittrail.row_status(c.xmax) IS DISTINCT FROM 'in progress');
+END
+$$;
+
+-- The same for a row that is inserted though its last version says that it is there, and that the table does not show: another
+-- command of the statement has deleted it, which is not captured yet; or another transaction has, by a TRUNCATE, since no snapshot keeps
+-- the rows that were in the file; or, if policies hide rows, by whatever. Returns false if it was none of these.
+CREATE OR REPLACE FUNCTION audittrail.is_in_doubt(live oid, is_told boolean) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF audittrail.keeps_snapshot() AND (is_told AND audittrail.has_another_file(live) OR NOT is_told AND NOT audittrail.snapshot_is_complete()) THEN
+        PERFORM audittrail.refuse_doubt(live);
+    END IF;
+    RETURN false;
+END
+$$;
+
 -- Weave changes of one row into the versions of it that a transaction has made already. States of the row are numbers, equal for
 -- equal ones; 0 is no row. "first" is its state before all of these; version n has left it in states[n], with the values of
 -- state images[n], and was an insertion if born[n]; change n, in the order in which they came about, has made new_states[n] of
@@ -200,8 +259,8 @@ END
 $$;
 
 -- The statement, but for its beginning, that weaves the changes at hand into the versions of "revision", given as SQL. What
--- is in the table counts if "is_told". It begins with "WITH live AS NOT MATERIALIZED (SELECT * FROM <the table>)": the table is named
--- when the statement is executed. If "by_row", there is one change, from $3 to $4; otherwise they are in the transition tables.
+-- is in the table counts if "is_told". It begins with "WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM <the table>)": the table
+-- is named when the statement is executed. If "by_row", there is one change, from $3 to $4; otherwise they are in the transition tables.
 CREATE OR REPLACE FUNCTION audittrail.weaving_statement(tracked audittrail.tracked_table, parts jsonb, event text, by_row boolean,
                                                         revision text DEFAULT '$1', is_told text DEFAULT '$2') RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -210,7 +269,7 @@ DECLARE
 BEGIN
     parts := parts || jsonb_build_object(
         'revision', revision, 'is_told', is_told, 'has_old', event <> 'INSERT', 'has_new', event <> 'DELETE',
-        'is_replaceable', NOT tracked.baseline_complete,
+        'is_replaceable', NOT tracked.baseline_complete, 'may_share_key', audittrail.has_deferrable_key(tracked.relation),
         'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
     RETURN audittrail.compose_lines(concat($template$
 , changes AS MATERIALIZED (
@@ -227,7 +286,7 @@ BEGIN
     SELECT DISTINCT ON ({(audittrail_key).stored_key}) audittrail_key FROM sides
 ), items AS MATERIALIZED (
     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-    -- at hand, and the present one (p).
+    -- at hand, and the present one (p), or one that is seen though it is gone (s).
     SELECT row_number() OVER () AS item, i.*
       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                    h.operation = 'I' AS is_born, ROW(h.*)::{history} AS audittrail_image
@@ -248,17 +307,21 @@ BEGIN
              UNION ALL
             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
              UNION ALL
-            SELECT audittrail_key, 'p', 0, false, false, ROW({live_image})::{history}
+            SELECT audittrail_key, audittrail.kind_of_row({relation}, live.xmin, live.xmax, {may_share_key}), 0, false, false, ROW({live_image})::{history}
               FROM keys
-              JOIN live ON {is_told} AND {live.key = (audittrail_key).stored_key}) i
+             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+             CROSS JOIN LATERAL (SELECT * FROM live WHERE {is_told} AND {live.key = (audittrail_key).stored_key} OFFSET 0) live) i
 ), ranked AS MATERIALIZED (
     SELECT items.*, dense_rank() OVER (
                PARTITION BY {(audittrail_key).stored_key}
                ORDER BY ROW({(audittrail_image).stored_compared})::record USING OPERATOR(pg_catalog.*<))::int AS alike
       FROM items
 ), chains AS MATERIALIZED (
-    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-           {is_replaceable} AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt({relation}, {is_told}) THEN 0
+                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+           {is_replaceable} AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,

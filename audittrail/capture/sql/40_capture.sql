@@ -176,7 +176,7 @@ tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
         SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
          WHERE {h.stored_key = k.key} AND h.version >= {since_version}
          ORDER BY h.version DESC LIMIT 1) l ON true
-      LEFT JOIN {live} live ON {live.key = k.key}$template$, CASE WHEN event = 'UPDATE' THEN $template$
+      LEFT JOIN LATERAL (SELECT * FROM {live} live WHERE {live.key = k.key} OFFSET 0) live ON true$template$, CASE WHEN event = 'UPDATE' THEN $template$
      WHERE ROW({n.compared})::record
        *<> ROW({o.compared})::record$template$ END, $template$
 );$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
@@ -202,7 +202,7 @@ IF tangle = 2 THEN
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', {relation}::regclass, ' WHERE $2)', {quote}
+    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', {relation}::regclass, ' WHERE $2)', {quote}
         {weaving}
         {quote})
       USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
@@ -408,7 +408,7 @@ BEGIN
     IF pg_relation_size(truncated) = 0 THEN
         RETURN;  -- not a page, so not a row: a test suite truncates all of its tables after each test
     END IF;
-    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') AND NOT audittrail.snapshot_is_complete() THEN
+    IF audittrail.keeps_snapshot() AND NOT audittrail.snapshot_is_complete() THEN
         RAISE EXCEPTION 'audittrail: TRUNCATE of % at isolation level % could remove rows that this transaction cannot see and record',
                         relation, current_setting('transaction_isolation')
             USING ERRCODE = 'serialization_failure',

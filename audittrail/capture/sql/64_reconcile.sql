@@ -160,7 +160,7 @@ SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
 SELECT set_config('audittrail.unguarded', 'on', true);
-WITH live AS NOT MATERIALIZED (SELECT * FROM {live} WHERE {is_told})
+WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM {live} WHERE {is_told})
 {weaving}
 SELECT set_config('audittrail.unguarded', '', true);
 $template$), parts || jsonb_build_object(

@@ -40,7 +40,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
@@ -48,7 +48,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
                            NULL::audittrail.kind_history AS audittrail_old,
@@ -66,7 +66,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -87,17 +87,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           true AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -230,7 +235,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
              WHERE ROW(n.id::integer, n.name::text)::record
                *<> ROW(o.id::integer, o.name::text)::record
         );
@@ -254,7 +259,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     -- By their order, which is that in which they came about: several referential actions may have changed a row.
                     SELECT audittrail_place AS place, true AS has_old, true AS has_new,
@@ -276,7 +281,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -297,17 +302,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           true AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -446,7 +456,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name, seen)
@@ -468,7 +478,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
                            ROW(NULL, NULL, NULL, NULL, o.id, o.name, o.seen)::audittrail.kind_history AS audittrail_old,
@@ -486,7 +496,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -507,17 +517,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           true AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,

@@ -33,7 +33,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
@@ -41,7 +41,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT 1 AS place, false AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
                 ), sides AS MATERIALIZED (
@@ -56,7 +56,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -77,17 +77,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -163,7 +168,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
         );
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
@@ -171,7 +176,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
                            NULL::audittrail.kind_history AS audittrail_old,
@@ -189,7 +194,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -210,17 +215,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -346,7 +356,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
              WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
                *<> ROW(o.id::integer, o.region::text, o.name::text)::record
         );
@@ -370,7 +380,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT 1 AS place, true AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
                 ), sides AS MATERIALIZED (
@@ -385,7 +395,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -406,17 +416,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -512,7 +527,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
              WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
                *<> ROW(o.id::integer, o.region::text, o.name::text)::record
         );
@@ -536,7 +551,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     -- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
                     SELECT row_number() OVER () AS place, c.*
@@ -559,7 +574,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -580,17 +595,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -708,7 +728,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -730,7 +750,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT 1 AS place, true AS has_old, false AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
                 ), sides AS MATERIALIZED (
@@ -745,7 +765,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -766,17 +786,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -852,7 +877,7 @@ BEGIN
                 SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
                  WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.region OPERATOR(pg_catalog.=) k.region AND h.version >= since_version
                  ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN public.kind live ON live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region
+              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id AND live.region OPERATOR(pg_catalog.=) k.region OFFSET 0) live ON true
         );
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -874,7 +899,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT * FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
                            ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
@@ -892,7 +917,7 @@ BEGIN
                     SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
                 ), items AS MATERIALIZED (
                     -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p).
+                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
                     SELECT row_number() OVER () AS item, i.*
                       FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
                                    h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
@@ -913,17 +938,22 @@ BEGIN
                              UNION ALL
                             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
                              UNION ALL
-                            SELECT audittrail_key, 'p', 0, false, false, ROW(NULL, NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
+                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
                               FROM keys
-                              JOIN live ON $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region) i
+                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
                 ), ranked AS MATERIALIZED (
                     SELECT items.*, dense_rank() OVER (
                                PARTITION BY (audittrail_key).id, (audittrail_key).region
                                ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
                       FROM items
                 ), chains AS MATERIALIZED (
-                    SELECT coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) AS first,
-                           false AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
                            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
                            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
                            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
