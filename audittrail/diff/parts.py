@@ -91,6 +91,15 @@ def parts_of(model: type[models.Model]) -> tuple[ObjectPart, ...]:
     return _parts(concrete(model))
 
 
+def many_to_many_of(model: type[models.Model]) -> list[models.ManyToManyField[Any, Any]]:
+    """Return the many-to-many fields of a model, the inherited ones included.
+
+    Managers of other packages that pass for one, such as django-taggit's, have no table with two foreign keys: they are left out.
+    """
+    fields: list[Any] = list(model._meta.many_to_many)
+    return [field for field in fields if isinstance(field, models.ManyToManyField)]
+
+
 def relations_of(
     model: type[models.Model], names: frozenset[str] | None = None
 ) -> tuple[Relation, ...]:
@@ -99,7 +108,7 @@ def relations_of(
     Takes the names to look at; None for all.
     """
     relations = []
-    for field in concrete(model)._meta.many_to_many:
+    for field in many_to_many_of(concrete(model)):
         through: Any = field.remote_field.through
         if not tracking.is_tracked(through) or (names is not None and field.name not in names):
             continue

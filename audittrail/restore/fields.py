@@ -10,6 +10,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from audittrail.capture import tracking
+from audittrail.diff.parts import many_to_many_of
 from audittrail.exceptions import RestoreError
 
 
@@ -38,7 +39,7 @@ def chosen(model: type[models.Model], names: Iterable[str] | None) -> ChosenFiel
     if names is None:
         result.columns = dict.fromkeys(tables_of(model))
         result.relations = [
-            found for found in model._meta.many_to_many if found.model in tables_of(model)
+            found for found in many_to_many_of(model) if found.model in tables_of(model)
         ]
         return result
     if isinstance(names, str):
@@ -92,7 +93,7 @@ def _field(model: type[models.Model], name: str) -> Any:
                 return found
         known = sorted(
             found.name
-            for found in [*meta.concrete_fields, *meta.many_to_many]
+            for found in [*meta.concrete_fields, *many_to_many_of(model)]
             if not found.primary_key
         )
         raise RestoreError(

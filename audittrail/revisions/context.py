@@ -31,6 +31,9 @@ RESERVED_PREFIX: Final = "audittrail"
 #: Metadata that lets the database refuse every change of what is tracked (`parse_context`).
 READ_ONLY: Final = f"{RESERVED_PREFIX}_read_only"
 
+#: Metadata that says what was given as the user and can't be one.
+UNRECORDED_USER: Final = f"{RESERVED_PREFIX}_user"
+
 
 class _Unset(Enum):
     UNSET = "not given"
@@ -56,16 +59,24 @@ class ContextState:
         `may_query` is asked only when the user isn't known yet; if it says no, the comment names no
         user.
         """
-        key = self.user
-        if key is not None and type(key) is not str:
-            key = self._late_key(key, may_query)
+        user = self.user
+        # What is known already is the usual case, at each statement.
+        key = user if user is None or type(user) is str else self._late_key(user, may_query)
         try:
             return self.comments[key]
         except KeyError:
-            text = self.comments[key] = encoded(key, self.reason, self.metadata)
+            text = self.comments[key] = self._encoded(key)
             return text
 
-    def _late_key(self, user: object, may_query: Callable[[], bool]) -> str | None:
+    def _encoded(self, key: str | users.Unrecorded | None) -> str:
+        if isinstance(key, users.Unrecorded):
+            metadata = {**self.metadata, UNRECORDED_USER: json_text(UNRECORDED_USER, key.text)}
+            return encoded(None, self.reason, metadata)
+        return encoded(key, self.reason, self.metadata)
+
+    def _late_key(
+        self, user: object, may_query: Callable[[], bool]
+    ) -> str | users.Unrecorded | None:
         found = users.found(user)
         if users.is_pending(found):
             if not may_query():
@@ -73,7 +84,7 @@ class ContextState:
             # Finding the user may send statements: those carry this context without its user.
             with _activated(replace(self, user=None, comments={})):
                 users.resolve(found)
-        return users.late_key(user, found)
+        return users.late_key(found)
 
 
 # One variable for everything, so that a copy (a task's, `sync_to_async`'s) is always consistent.

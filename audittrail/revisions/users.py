@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import Model
 from django.utils.functional import LazyObject, SimpleLazyObject, empty
 
@@ -26,12 +28,17 @@ logger = logging.getLogger("audittrail")
 class CurrentUser:
     """A user who may change while a context lasts: `find` is asked at each statement.
 
-    It answers without a query, with a lazy object if the user isn't known yet. An answer that is no
-    user of this site counts as nobody: a write must not fail for what somebody else's code left
-    there.
+    It answers without a query, with a lazy object if the user isn't known yet.
     """
 
     find: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """What was given as a user and can't be one, as text: a revision keeps it in its context."""
+
+    text: str
 
 
 def known(user: object) -> object:
@@ -68,19 +75,21 @@ def resolve(found: object) -> None:
         found = found._wrapped
 
 
-def late_key(user: object, found: object) -> str | None:
-    """Return the key of a resolved user that `known` could not tell yet."""
+def late_key(found: object) -> str | Unrecorded | None:
+    """Return the key of a resolved user that `known` could not tell yet.
+
+    By now somebody writes: what can't be a user must not fail that, and is told as text.
+    """
+    user = _unwrapped(found)
     try:
-        return key(_unwrapped(found))
+        return key(user)
     except ContextError as error:
-        if type(user) is not CurrentUser:
-            raise
         _warn_once(str(error))
-        return None
+        return Unrecorded(reprlib.repr(user))
 
 
 def key(user: object) -> str | None:
-    """Return the primary key of a user, or the given key itself, as a string; None for nobody.
+    """Return the primary key of a user, or the given key itself, as a string as the database has it; None for nobody.
 
     An anonymous or unsaved user is nobody. Raises `ContextError` for what can't be a user of this
     site.
@@ -93,7 +102,7 @@ def key(user: object) -> str | None:
                 f"The user of a context must be an object of {settings.AUTH_USER_MODEL}, not {named(user)}. "
                 "Give other objects by names of their own, such as context(customer=customer.pk)."
             )
-        return None if user.pk is None or user._state.adding else storable(str(user.pk))
+        return None if user.pk is None or user._state.adding else _stored(user, user.pk)
     # Authentication without a user table (a token names the user) has objects that aren't models.
     given = getattr(user, "pk", None) if hasattr(user, "is_authenticated") else user
     return None if given is None else _checked(given)
@@ -115,12 +124,17 @@ def _checked(given: object) -> str:
         target = _key_field(model)
         value = target.to_python(given)
         target.run_validators(value)
+        return _stored(model, value)
     except ValidationError as error:
         raise ContextError(
             f"The user of a context can't be {given!r}. {' '.join(error.messages)} "
             f"Give an object of {settings.AUTH_USER_MODEL}, its primary key, or None."
         ) from error
-    return storable(str(value))
+
+
+def _stored(model: type[Model] | Model, value: object) -> str:
+    # Of some fields Python has another value than the database: a hash of the number that is stored.
+    return storable(str(_key_field(model).get_db_prep_value(value, connection)))
 
 
 def _user_model() -> type[Model] | None:
@@ -131,13 +145,13 @@ def _user_model() -> type[Model] | None:
         return None
 
 
-def _key_field(model: type[Model]) -> Any:
+def _key_field(model: type[Model] | Model) -> Any:
     target: Any = model._meta.pk
     while target.remote_field is not None:
         target = target.target_field
     return target
 
 
-@cache
+@lru_cache(100)
 def _warn_once(message: str) -> None:
     logger.warning("%s The revision names no user.", message)

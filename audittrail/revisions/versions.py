@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import Any
 
 from django.apps.registry import Apps, apps
 from django.db import models, router
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
@@ -150,7 +152,8 @@ def _build(model: type[models.Model], exclude: tuple[str, ...]) -> type[Any]:
                 (),
                 {
                     "apps": _registry,
-                    "app_label": "audittrail",
+                    # Two apps may have models of one name.
+                    "app_label": meta.app_label,
                     "managed": False,
                     "db_table": 'audittrail"."'
                     + tracking.history_name(meta.db_table).replace('"', '""'),
@@ -186,9 +189,24 @@ _WITHOUT_SEQUENCE = {
     "SmallAutoField": models.SmallIntegerField,
 }
 
+#: What a field has before it belongs to a model, and without constraints and defaults.
+_PLAIN: dict[str, Any] = {
+    **dict.fromkeys(("name", "model", "remote_field", "db_tablespace", "db_comment")),
+    **dict.fromkeys(("unique_for_date", "unique_for_month", "unique_for_year")),
+    **dict.fromkeys(
+        ("primary_key", "_unique", "db_index", "editable", "auto_created", "serialize"), False
+    ),
+    **dict.fromkeys(("auto_now", "auto_now_add"), False),
+    **dict.fromkeys(("default", "db_default"), models.NOT_PROVIDED),
+    **dict.fromkeys(("null", "blank"), True),
+}
+
 
 def _plain_copy(field: Any) -> Any:
-    """Return a field that reads the same column without constraints, defaults or relations; None if it isn't stored."""
+    """Return a field that reads the same column without constraints, defaults or relations; None if it isn't stored.
+
+    It is a copy, since the class of somebody else's field may take other arguments than Django's do.
+    """
     column = stored_column(field.column)
     label = field.verbose_name
     while field.remote_field:
@@ -197,16 +215,21 @@ def _plain_copy(field: Any) -> Any:
         if not field.db_persist:  # type: ignore[attr-defined]
             return None
         field = field.output_field
-    kind: Any = _WITHOUT_SEQUENCE.get(field.get_internal_type(), type(field))
-    _name, _path, args, options = field.deconstruct()
-    for option in (
-        "primary_key", "unique", "db_index", "default", "db_default", "auto_now", "auto_now_add",
-        "unique_for_date", "unique_for_month", "unique_for_year", "db_tablespace", "db_comment", "serialize",
-        "auto_created",
-    ):  # fmt: skip
-        options.pop(option, None)
-    options.update(null=True, blank=True, db_column=column, verbose_name=label, editable=False)
-    return kind(*args, **options)
+    plain = _WITHOUT_SEQUENCE.get(field.get_internal_type())
+    if plain is not None:
+        return plain(null=True, blank=True, db_column=column, verbose_name=label, editable=False)
+    stored = copy(field)
+    for name in list(vars(stored)):
+        # What the field has worked out for its own model: its column, its validators, its text.
+        if isinstance(getattr(type(stored), name, None), cached_property):
+            delattr(stored, name)
+    own = vars(stored)
+    own.update({name: value for name, value in _PLAIN.items() if name in own})
+    own.update(db_column=column, verbose_name=label, _verbose_name=label)
+    # Fields stand in the order of their creation.
+    stored.creation_counter = models.Field.creation_counter
+    models.Field.creation_counter += 1
+    return stored
 
 
 def versions_of(model: type[models.Model], using: str | None = None) -> VersionQuerySet:

@@ -12,6 +12,7 @@ from django.db.models.sql import Query
 
 from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel.moment import Moment
+from audittrail.timetravel.past_class import live_class, past_class
 from audittrail.timetravel.scope import Scope, narrow
 
 #: Marks a query of the present that a model's own manager or queryset has put into one of its queries: it is read as of the same moment.
@@ -102,17 +103,11 @@ def _parts(query: Any) -> Iterator[Any]:
             pending.extend(item.children)
 
 
-def live_class(past: Any) -> type[Any]:
-    """Return the class of the present that the class of a past queryset or query was made from."""
-    found: type[Any] = type(past).__mro__[2]
-    return found
-
-
 @cache
 def _past_query_class(live: Any) -> Any:
     if issubclass(live, PastQueryMixin):
         return live
-    return type(f"Past{live.__name__}", (PastQueryMixin, live), {"__module__": live.__module__})
+    return past_class(PastQueryMixin, live)
 
 
 def _unpickle_query(live: Any) -> Any:

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models.query import QuerySet
-from django.db.models.sql import Query
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
 from audittrail.timetravel import machine
 from audittrail.timetravel.compiler import without_excluded
 from audittrail.timetravel.moment import Moment, from_alias
-from audittrail.timetravel.query import adopt, live_class, mixed, past_query
+from audittrail.timetravel.past_class import live_class, past_class
+from audittrail.timetravel.query import adopt, mixed, past_query
 from audittrail.timetravel.scope import Scope
 
 
@@ -133,7 +133,7 @@ def scoped_queryset(model: type[models.Model], moment: Moment, scope: Scope) -> 
     """Return the objects of a scope: all of them, whatever the model's default manager leaves out."""
     manager: Any = model._default_manager
     queryset = manager.db_manager(moment.alias).get_queryset()._chain()
-    queryset._query = Query(model)
+    queryset._query = type(queryset._query)(model)
     turn(queryset, moment, scope)
     return queryset
 
@@ -176,8 +176,7 @@ def past_queryset_class(live: Any) -> Any:
         and not hasattr(QuerySet, name)
         and not name.startswith("__")
     }
-    bases: Any = (PastQuerySetMixin, live)
-    return type(f"Past{live.__name__}", bases, {**own, "__module__": live.__module__})
+    return past_class(PastQuerySetMixin, live, own)
 
 
 def adopting(method: Any, moment: Moment | None = None) -> Any:
@@ -228,7 +227,7 @@ class _PastManagerMixin:
 def _past_manager_class(live: Any) -> Any:
     if issubclass(live, _PastManagerMixin):
         return live
-    return type(f"Past{live.__name__}", (_PastManagerMixin, live), {"__module__": live.__module__})
+    return past_class(_PastManagerMixin, live)
 
 
 def _unpickle_queryset(live: Any) -> Any:

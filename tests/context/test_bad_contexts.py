@@ -73,8 +73,14 @@ def test_a_user_must_be_one_of_this_site(key: object) -> None:
 def test_an_object_of_another_model_is_no_user() -> None:
     with pytest.raises(ContextError, match=r"must be an object of auth\.User, not Group 1"):
         entered(user=Group(pk=1))
-    with pytest.raises(ContextError, match=r"must be an object of auth\.User"):
-        entered(user=lambda: Group(pk=1))
+
+
+def test_what_turns_out_to_be_no_user_when_somebody_writes_is_kept_as_text() -> None:
+    assert entered(user=lambda: Group(pk=1, name="red")) == {"audittrail_user": "<Group: red>"}
+    assert entered(user=lambda: "ada", reason="why") == {
+        "audittrail_user": "'ada'",
+        "reason": "why",
+    }
 
 
 @pytest.mark.parametrize(

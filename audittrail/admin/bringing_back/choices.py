@@ -15,6 +15,7 @@ from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.plan_rows import counts_of
+from audittrail.diff.parts import many_to_many_of
 from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import Plan, TablePlan
 
@@ -37,7 +38,7 @@ class FieldChoice:
 def relations(model: type[models.Model]) -> dict[type[models.Model], Any]:
     """Return the many-to-many fields of a model by the models of their tables, the inherited ones included."""
     own = tables_of(model)
-    fields: list[Any] = [field for field in model._meta.many_to_many if field.model in own]
+    fields: list[Any] = [field for field in many_to_many_of(model) if field.model in own]
     return {field.remote_field.through: field for field in fields}
 
 

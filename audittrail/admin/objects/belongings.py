@@ -18,7 +18,7 @@ from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, OWN, RELATED, Source
 from audittrail.admin.permissions.fields import hidden_fields, related_names
 from audittrail.capture import lookups, schemas, tracking
-from audittrail.diff.parts import concrete
+from audittrail.diff.parts import concrete, many_to_many_of
 from audittrail.exceptions import ConfigurationError
 from audittrail.revisions.versions import (
     version_model,
@@ -69,7 +69,7 @@ def _own(subject: Subject) -> Iterator[Source]:
 
 def _members(subject: Subject) -> Iterator[Source]:
     hidden = hidden_fields(subject.model_admin)
-    for field in subject.model._meta.many_to_many:
+    for field in many_to_many_of(subject.model):
         if field.name not in hidden:
             yield from _of_many_to_many(subject, field)
 

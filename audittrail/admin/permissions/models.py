@@ -18,6 +18,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from audittrail.capture import tracking
+from audittrail.diff.parts import many_to_many_of
 from audittrail.timetravel import machine
 
 UNDO = "audittrail.undo_revision"
@@ -170,7 +171,7 @@ def _shown_with(
     request: HttpRequest, model_admin: ModelAdmin[Any]
 ) -> Iterator[tuple[type[models.Model], Owner]]:
     """Yield models whose rows a ModelAdmin shows with its objects, and how it does."""
-    for field in model_admin.opts.many_to_many:
+    for field in many_to_many_of(model_admin.model):
         through: Any = field.remote_field.through
         if through._meta.auto_created:
             attribute = through._meta.get_field(field.m2m_field_name()).attname

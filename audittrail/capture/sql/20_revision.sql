@@ -17,7 +17,7 @@ BEGIN
            reason = CASE WHEN motive = '' OR motive = ANY (string_to_array(r.reason, '; ')) THEN r.reason
                          WHEN r.reason = '' THEN motive
                          ELSE r.reason || '; ' || motive END,
-           context = (added - 'user' - 'reason') || r.context
+           context = audittrail.context_details(added, author::text) || r.context
      WHERE r.id = number;
 END
 $$;
@@ -83,7 +83,7 @@ BEGIN
     INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason, context)
     VALUES (set_config('audittrail.revision', version::text, true)::bigint,
             CASE WHEN single THEN nextval('audittrail.clock') END, CASE WHEN single THEN clock_timestamp() END,
-            author, coalesce(context ->> 'reason', ''), context - 'user' - 'reason');
+            author, coalesce(context ->> 'reason', ''), audittrail.context_details(context, author::text));
     RETURN version;
 END
 $$;
