@@ -9,7 +9,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from audittrail import conf, history
-from audittrail.capture import install, servercode, sync, tracking
+from audittrail.capture import install, registry, servercode, sync, tracking
 from audittrail.exceptions import ConfigurationError
 
 MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
@@ -212,7 +212,7 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
                     id="audittrail.W013",
                 )
             )
-    for recorded in sync.registry(connection):
+    for recorded in registry.registry(connection):
         if recorded.until_at is None and recorded.subscriptions:
             messages.append(
                 checks.Warning(

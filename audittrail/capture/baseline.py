@@ -7,7 +7,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import RegistryEntry, registry
+from audittrail.capture.registry import RegistryEntry, registry
 
 #: Milliseconds that a batch waits for a writer: it gives way long before PostgreSQL would look for a deadlock.
 PATIENCE = 100

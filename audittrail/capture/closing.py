@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import RegistryEntry, registry
+from audittrail.capture.registry import RegistryEntry, registry
 
 #: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
 PATIENCE = 100

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import tracking
+from audittrail.capture.tables import TrackedTable, tracked_tables
 
 #: The comment by which an index is known to be ours to drop.
 COMMENT = "Repeats an index of the tracked table; kept by audittrail."
@@ -46,12 +46,12 @@ def build(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()
     writing meanwhile: each is built CONCURRENTLY, so not inside a transaction. One that was left unfinished is built again.
     """
     connection = connections[using]
-    for table in tracking.tracked_tables(using):
+    for table in tracked_tables(using):
         if not tables or table.table in tables:
             yield from _build(connection, table)
 
 
-def _build(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> Iterator[str]:
+def _build(connection: BaseDatabaseWrapper, table: TrackedTable) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT to_regclass(format('audittrail.%%I', %s::text)) IS NOT NULL", [table.history]
@@ -85,7 +85,7 @@ def _stored(cursor: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cursor.fetchone()[0])
 
 
-def _name(table: tracking.TrackedTable, columns: tuple[str, ...]) -> str:
+def _name(table: TrackedTable, columns: tuple[str, ...]) -> str:
     digest = md5(",".join(columns).encode(), usedforsecurity=False).hexdigest()[:8]
     return f"{table.history}_{digest}"
 

@@ -12,6 +12,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from audittrail.capture import tracking
+from audittrail.capture.tables import SCHEMA_TRICK, history_name
 
 #: What `search_path` is where nobody has set it.
 _ORDINARY: Final = ('"$user", public', "")
@@ -52,7 +53,7 @@ def named(connection: BaseDatabaseWrapper, table: str) -> str:
     tenant = tenant_of(connection)
     return (
         quoted
-        if tenant is None or tracking.SCHEMA_TRICK in quoted
+        if tenant is None or SCHEMA_TRICK in quoted
         else f"{connection.ops.quote_name(tenant)}.{quoted}"
     )
 
@@ -60,9 +61,9 @@ def named(connection: BaseDatabaseWrapper, table: str) -> str:
 def wanted_history(connection: BaseDatabaseWrapper, table: str) -> str:
     """Return the name that the history table of a table is to have: with the schema of the tenant, if there is one."""
     tenant = tenant_of(connection)
-    if tenant is None or tenant == "public" or tracking.SCHEMA_TRICK in table:
-        return tracking.history_name(table)
-    return tracking.history_name(f"{tenant}.{table}")
+    if tenant is None or tenant == "public" or SCHEMA_TRICK in table:
+        return history_name(table)
+    return history_name(f"{tenant}.{table}")
 
 
 def history_of(connection: Any, table: str) -> str:
@@ -70,7 +71,7 @@ def history_of(connection: Any, table: str) -> str:
     live = getattr(connection, "live", connection)
     place = place_of(live)
     if not place:
-        return tracking.history_name(table)
+        return history_name(table)
     known = _histories.setdefault((live.alias, str(live.settings_dict["NAME"]), place), {})
     if table not in known:
         known.update(_load(live, table))
@@ -82,7 +83,7 @@ def history_in(context: Any, table: str) -> str:
     alias = getattr(context, "audittrail_alias", None) or getattr(
         getattr(context, "connection", None), "audittrail_alias", None
     )
-    return tracking.history_name(table) if alias is None else history_of(connections[alias], table)
+    return history_name(table) if alias is None else history_of(connections[alias], table)
 
 
 def _load(live: Any, table: str) -> dict[str, str]:

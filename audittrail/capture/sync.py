@@ -12,6 +12,8 @@ from django.db.backends.postgresql.psycopg_any import sql
 from audittrail import conf
 from audittrail.capture import install, schemas, tracking
 from audittrail.capture.locking import patiently
+from audittrail.capture.registry import RegistryEntry, registry
+from audittrail.capture.tables import TrackedTable, tracked_tables
 from audittrail.exceptions import LockedError, NotInstalledError
 
 #: What stands for the table in a change that puts the clock of history right.
@@ -32,30 +34,7 @@ class TrackingChange:
     action: str
     detail: str = ""
     arguments: list[Any] | None = field(default=None, repr=False)
-    recorded: "RegistryEntry | None" = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class RegistryEntry:
-    """A row of the registry: a table that the database tracks, or did."""
-
-    id: int
-    relation: int
-    schema: str
-    table: str
-    history: str
-    baseline_complete: bool
-    since_at: Any
-    until_at: Any
-    exists: bool
-    in_step: bool
-    faults: list[str]
-    #: Since when its history is kept, if it has been pruned.
-    kept_since: Any
-    #: Whether another table has its name by now.
-    replaced: bool
-    #: The subscriptions by which rows come, for which PostgreSQL runs no triggers of statements.
-    subscriptions: list[str]
+    recorded: RegistryEntry | None = field(default=None, repr=False)
 
 
 def sync(
@@ -109,7 +88,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
     """Yield what `sync` would do to each table, and to the clock if it is behind, without doing it."""
     if lag := clock_lag(connection):
         yield TrackingChange(CLOCK, "changed", f"the clock of history is {lag} ticks behind")
-    wanted = tracking.tracked_tables(connection.alias)
+    wanted = tracked_tables(connection.alias)
     names = {table.table for table in wanted}
     unwanted = {model._meta.db_table for model in tracking.candidates()} - names
     with connection.cursor() as cursor:
@@ -177,7 +156,7 @@ def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Itera
             )
 
 
-def _arguments(connection: BaseDatabaseWrapper, table: tracking.TrackedTable) -> list[Any]:
+def _arguments(connection: BaseDatabaseWrapper, table: TrackedTable) -> list[Any]:
     return [
         schemas.named(connection, table.table),
         list(table.exclude),
@@ -225,28 +204,6 @@ def carry_out(connection: BaseDatabaseWrapper, change: TrackingChange) -> Tracki
         attempts=LOCK_ATTEMPTS,
         refusal=f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed.",
     )
-
-
-def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
-    """Return the tables that the database tracks or did, by name."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT t.id, t.relation::bigint, t.schema_name, t.table_name, t.history_name, t.baseline_complete, t.since_at, t.until_at,"
-            " c.oid IS NOT NULL,"
-            " c.oid IS NOT NULL AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint"
-            "   AND NOT audittrail.has_stale_functions(t),"
-            " CASE WHEN c.oid IS NULL THEN '{}' ELSE"
-            "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
-            "           FROM audittrail.faulty_triggers(t) f"
-            "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END,"
-            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END, audittrail.is_replaced(t),"
-            " ARRAY(SELECT s.subname::text FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid"
-            "        WHERE r.srrelid = t.relation OR r.srrelid IN (SELECT audittrail.descendants(t.relation)) ORDER BY 1)"
-            " FROM audittrail.tracked_table r CROSS JOIN LATERAL audittrail.tied(r) t LEFT JOIN pg_class c ON c.oid = t.relation"
-            " ORDER BY t.schema_name, t.table_name, t.id",
-            [],
-        )
-        return [RegistryEntry(*row) for row in cursor.fetchall()]
 
 
 def uninstall(

@@ -8,7 +8,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audittrail import conf
 from audittrail.capture.locking import patiently
-from audittrail.capture.sync import LOCK_ATTEMPTS, RegistryEntry, registry
+from audittrail.capture.registry import RegistryEntry, registry
+from audittrail.capture.sync import LOCK_ATTEMPTS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 from django.db import connections, models
 from django.db.backends.postgresql.psycopg_any import sql
 
-from audittrail.capture import schemas, tracking
+from audittrail.capture import schemas
+from audittrail.capture.tables import SCHEMA_TRICK
 from audittrail.revisions.versions import Version, version_name
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def table_names(model: type[models.Model]) -> list[str]:
     name = model._meta.db_table
     if name.startswith('"') and name.endswith('"'):
         name = name[1:-1]
-    return [part.replace('""', '"') for part in name.split(tracking.SCHEMA_TRICK)]
+    return [part.replace('""', '"') for part in name.split(SCHEMA_TRICK)]
 
 
 def live_rows(model: type[Version], name: str, since: int) -> Fragment:

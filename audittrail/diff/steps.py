@@ -11,8 +11,8 @@ from django.db.backends.postgresql.psycopg_any import sql
 from django.db.models.expressions import RawSQL
 
 from audittrail.diff.changes import FieldChange
-from audittrail.diff.loading import converted
 from audittrail.diff.memberships import MembershipChanges, ever, membership_change, targets_of
+from audittrail.diff.object_keys import ObjectKeys
 from audittrail.diff.parts import (
     ObjectPart,
     Relation,
@@ -25,15 +25,12 @@ from audittrail.diff.span import Span
 from audittrail.diff.statements import (
     Fragment,
     as_text,
-    fetch,
     history_table,
     in_chunks,
     key_in,
-    live_rows,
     same_key,
 )
 from audittrail.diff.states import (
-    Key,
     ObjectState,
     changes_of_state,
     columns_of_parts,
@@ -43,7 +40,7 @@ from audittrail.diff.states import (
 )
 from audittrail.diff.tracked import require_tracked
 from audittrail.revisions.models import BaseRevision, RevisionQuerySet, revision_model
-from audittrail.revisions.versions import Operation, version_model, version_name
+from audittrail.revisions.versions import Operation, version_model
 
 #: How many revisions are looked at together.
 CHUNK: Final = 100
@@ -87,8 +84,8 @@ class ObjectHistory:
         self._relations = relations_of(model, self._names)
         self.tables = require_tracked(tables_of(model, self._relations), using)
         self._known_from = max(self.tables[part.model].known_from for part in parts_of(model))
-        self._known: dict[tuple[ObjectPart, str], list[Any]] = {}
-        if not self._is_known():
+        self._keys = ObjectKeys(model, self.key, using)
+        if not self._keys.is_known():
             raise model.DoesNotExist(  # type: ignore[attr-defined]
                 f"There is no {model._meta.label} with primary key {pk!r}, and there was none: neither the table nor its history has it."
             )
@@ -178,7 +175,7 @@ class ObjectHistory:
         revisions: list[Any],
         pairs: dict[int, tuple[ObjectState | None, ObjectState | None]],
     ) -> Iterator[tuple[Any, FieldChange]]:
-        sources = self._values(relation.part, relation.key)
+        sources = self._keys.values(relation.part, relation.key)
         if not revisions or not sources:
             return
         ticks = revisions[0].committed - 1, revisions[-1].committed
@@ -202,7 +199,7 @@ class ObjectHistory:
                 yield revision, change
 
     def _of_part(self, part: ObjectPart) -> Fragment:
-        keys = self._keys(part)
+        keys = self._keys.of_part(part)
         model = part.version_model
         return sql.SQL("SELECT h.revision_id FROM {} h WHERE {} AND {}").format(
             history_table(model),
@@ -212,7 +209,7 @@ class ObjectHistory:
 
     def _of_relation(self, relation: Relation) -> Fragment:
         table = self.tables[relation.through]
-        sources = self._values(relation.part, relation.key)
+        sources = self._keys.values(relation.part, relation.key)
         if not sources:
             return sql.SQL("SELECT NULL::bigint WHERE false")
         model = version_model(relation.through)
@@ -222,42 +219,3 @@ class ObjectHistory:
             same_key(model, "h", "e"),
             table.change("h"),
         )
-
-    def _keys(self, part: ObjectPart) -> list[Key]:
-        """Return the keys that the object's row of a part ever had: the object's own key, as a rule."""
-        if part.child is None:
-            return [self.key]
-        return [(value,) for value in self._values(part.child, part.link)]
-
-    def _values(self, part: ObjectPart, field: Any) -> list[Any]:
-        """Return the values that a field of the object's row of a part ever had; the key's are known without a query."""
-        keys = self._keys(part)
-        if part.model._meta.pk_fields == [field] or not keys:
-            return [value for (value,) in keys]
-        if (part, field.name) not in self._known:
-            model = part.version_model
-            stored = model._meta.get_field(version_name(field.attname))
-            statement = sql.SQL(
-                "SELECT {0} FROM {1} h WHERE {2} UNION SELECT {0} FROM {3} WHERE {4}"
-            ).format(
-                sql.Identifier(stored.column),
-                history_table(model),
-                key_in(model, "h", keys, self.using),
-                live_rows(model, "b", 0),
-                key_in(model, "b", keys, self.using),
-            )
-            rows = converted(model, self.using, [stored], fetch(self.using, statement))
-            self._known[part, field.name] = [value for (value,) in rows if value is not None]
-        return self._known[part, field.name]
-
-    def _is_known(self) -> bool:
-        model = parts_of(self.model)[0].version_model
-        statement = sql.SQL(
-            "SELECT EXISTS (SELECT FROM {} h WHERE {}) OR EXISTS (SELECT FROM {} WHERE {})"
-        ).format(
-            history_table(model),
-            key_in(model, "h", [self.key], self.using),
-            live_rows(model, "b", 0),
-            key_in(model, "b", [self.key], self.using),
-        )
-        return bool(fetch(self.using, statement)[0][0])

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audittrail.capture import sync
+from audittrail.capture import registry
 from audittrail.management.progress import ProgressBar
 
 
@@ -56,7 +56,7 @@ class Call:
         names = self.options["tables"]
         known = {
             recorded.table
-            for recorded in sync.registry(self.connection)
+            for recorded in registry.registry(self.connection)
             if recorded.until_at is None
         }
         unknown = sorted(set(names) - known)

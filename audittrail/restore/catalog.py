@@ -9,7 +9,9 @@ from typing import Any
 
 from django.db import connections, models
 
-from audittrail.capture import schemas, tracking
+from audittrail.capture import schemas
+from audittrail.capture.tables import tracked_tables
+from audittrail.exceptions import RestoreError
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,7 @@ def _models(cursor: Any, using: str) -> dict[int, type[models.Model]]:
     """Return the tracked models by the oid of their table."""
     connection = connections[using]
     tables = {
-        schemas.named(connection, table.table): table.model
-        for table in tracking.tracked_tables(using)
+        schemas.named(connection, table.table): table.model for table in tracked_tables(using)
     }
     cursor.execute(
         "SELECT name, to_regclass(name)::oid::bigint FROM unnest(%s::text[]) name", [[*tables]]
@@ -133,3 +134,14 @@ def table_of(tables: Iterable[LiveTable], model: type[models.Model]) -> LiveTabl
     """Return the table of a model, or None if the database does not track it now."""
     concrete = model._meta.concrete_model
     return next((table for table in tables if table.model is concrete), None)
+
+
+def require_table(tables: Iterable[LiveTable], model: type[models.Model], using: str) -> LiveTable:
+    """Return the same; raise `RestoreError` if the database does not track the table now."""
+    found = table_of(tables, model)
+    if found is None:
+        raise RestoreError(
+            f"{model._meta.label} is not tracked in database {using!r} now, so there is nothing to restore it into. Track "
+            "it again, and run manage.py audittrail sync."
+        )
+    return found

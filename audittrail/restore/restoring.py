@@ -7,16 +7,15 @@ from typing import Any, Final
 
 from audittrail.exceptions import MomentError, RestoreError, TrackedLaterError
 from audittrail.restore import fields, related, selection
-from audittrail.restore.catalog import LiveTable, table_of
+from audittrail.restore.catalog import LiveTable, require_table, table_of
+from audittrail.restore.past_rows import stage_by_keys, stage_relation
 from audittrail.restore.plan import Conflict, Note, OnConflict
 from audittrail.restore.running import Recipe
-from audittrail.restore.staging import Staging, columns_of, differs, final, require
+from audittrail.restore.staging import Staging
 from audittrail.restore.statements import (
     column,
     composed,
-    joined,
     listed,
-    name_of,
     raw,
     run,
     same,
@@ -51,9 +50,7 @@ class Restoring(Recipe):
         """Stage the rows of the objects, of what they inherit from, and of their many-to-many relations."""
         self._keys = {}
         self.revision, self.committed_at = revision_at(staging, self.moment)
-        table = require(
-            table_of(staging.tables.values(), self.model), self.model._meta.label, self.using
-        )
+        table = require_table(staging.tables.values(), self.model, self.using)
         self._stage_model(staging, table, selection.select_keys(staging, table, self.queryset))
         for relation in self.chosen.relations:
             self._stage_relation(staging, relation)
@@ -89,9 +86,7 @@ class Restoring(Recipe):
         for parent, link in parents.items():
             if link is None or link.model is not table.model:
                 continue
-            above = require(
-                table_of(staging.tables.values(), parent), parent._meta.label, self.using
-            )
+            above = require_table(staging.tables.values(), parent, self.using)
             self._stage_model(staging, above, self._linked_keys(staging, table, above, link, keys))
 
     def _linked_keys(
@@ -161,99 +156,6 @@ class Restoring(Recipe):
     def more_notes(self, staging: Staging) -> list[Note]:
         """Return which later revisions changed the rows that go back."""
         return [note for table in staging if (note := changed_since(staging, table, self.moment))]
-
-
-def stage_by_keys(
-    staging: Staging,
-    table: LiveTable,
-    which: Any,
-    then: str,
-    restored: Sequence[str],
-    moment: Moment,
-    revision: bool = False,
-) -> int:
-    """Stage the rows of some keys as a query has them, where they are not as they are; return how many.
-
-    Takes the query for the keys, the one for the rows, and the columns to bring back. With `revision` the second gives that too.
-    """
-    stage = staging.stage(table)
-    changed = differs(table, restored)
-    count = run(
-        staging.cursor,
-        "INSERT INTO {stage} ({action}, audittrail_revision, {columns}) WITH {open} SELECT CASE WHEN {gone} THEN 'I' ELSE 'U' END, {revision}, {final}"
-        " FROM ({then}) w JOIN ({which}) k ON {same} LEFT JOIN {live} l ON {now}"
-        " WHERE ({gone} OR {changed}) AND NOT EXISTS (SELECT FROM {stage} s WHERE {staged})",
-        stage=stage,
-        action=raw("audittrail_action"),
-        columns=listed(columns_of(table)),
-        open=raw(rows.open_revisions(moment)),
-        gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
-        revision=raw("w.audittrail_revision" if revision else "NULL::bigint"),
-        final=final(table, restored),
-        then=raw(then),
-        which=which,
-        same=same(table.key, "w", "k"),
-        live=name_of(table),
-        now=same(table.key, "l", "w"),
-        changed=changed,
-        staged=same(table.key, "s", "w"),
-    ).rowcount
-    staging.finish(table, restored)
-    return int(count)
-
-
-def stage_relation(
-    staging: Staging,
-    table: LiveTable,
-    then: str,
-    owner: tuple[str, str],
-    sources: Sequence[str],
-    match: Sequence[str],
-    moment: Moment,
-) -> None:
-    """Stage the rows of a many-to-many table that belong to some objects: those of then come, those of now go.
-
-    Takes the query for the rows as they were, the owner's key column with the temporary table of its keys, the columns that refer to the
-    owner, and the columns by which a row of then is known now.
-    """
-    of_owner = joined(
-        (
-            composed(
-                "{source} IN (SELECT {key} FROM {keys})", source=source, key=owner[0], keys=owner[1]
-            )
-            for source in sources
-        ),
-        " OR ",
-    )
-    staging.lock(
-        table,
-        composed(
-            "SELECT {key} FROM {live} WHERE {of_owner}",
-            key=listed(table.key),
-            live=name_of(table),
-            of_owner=of_owner,
-        ),
-    )
-    restored = [name for name in table.restorable if name not in match]
-    run(
-        staging.cursor,
-        "INSERT INTO {stage} (audittrail_action, {columns}) WITH {open}"
-        " SELECT CASE WHEN {gone} THEN 'I' WHEN {new} THEN 'D' ELSE 'U' END, {final}"
-        " FROM (SELECT * FROM ({then}) w WHERE {of_owner}) w FULL JOIN (SELECT * FROM {live} WHERE {of_owner}) l ON {same}"
-        " WHERE {gone} OR {new} OR {changed}",
-        stage=staging.stage(table),
-        columns=listed(columns_of(table)),
-        open=raw(rows.open_revisions(moment)),
-        gone=composed("{key} IS NULL", key=column(table.key[0], "l")),
-        new=composed("{key} IS NULL", key=column(table.key[0], "w")),
-        final=final(table, restored, deleting=True),
-        then=raw(then),
-        of_owner=of_owner,
-        live=name_of(table),
-        same=same(match, "w", "l"),
-        changed=differs(table, restored),
-    )
-    staging.finish(table, restored)
 
 
 def revision_at(staging: Staging, moment: Moment) -> tuple[int, Any]:

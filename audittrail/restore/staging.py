@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from audittrail.exceptions import RestoreError
 from audittrail.restore import catalog, statements
 from audittrail.restore.catalog import Column, LiveTable
 from audittrail.restore.plan import Note
@@ -240,12 +239,3 @@ def differs(table: LiveTable, restored: Sequence[str], one: str = "w", other: st
         one=statements.image(compared, one),
         other=statements.image(compared, other),
     )
-
-
-def require(table: LiveTable | None, label: str, using: str) -> LiveTable:
-    """Return the table; raise `RestoreError` if the database does not track one of that name now."""
-    if table is None:
-        raise RestoreError(
-            f"{label} is not tracked in database {using!r} now, so there is nothing to restore it into."
-        )
-    return table

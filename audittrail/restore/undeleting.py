@@ -9,11 +9,11 @@ from typing import Any
 from django.apps import apps
 
 from audittrail.restore import references, related, selection
-from audittrail.restore.catalog import LiveTable, table_of
+from audittrail.restore.catalog import LiveTable, require_table
+from audittrail.restore.past_rows import stage_by_keys
 from audittrail.restore.plan import Conflict, OnConflict
-from audittrail.restore.restoring import stage_by_keys
 from audittrail.restore.running import Recipe
-from audittrail.restore.staging import Staging, columns_of, final, require
+from audittrail.restore.staging import Staging, columns_of, final
 from audittrail.restore.statements import column, composed, listed, literal, name_of, raw, run, same
 from audittrail.timetravel import rows
 from audittrail.timetravel.moment import Moment
@@ -35,9 +35,7 @@ class Undeleting(Recipe):
 
     def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
         """Stage the objects, what they inherit from, and what is wanted with them."""
-        table = require(
-            table_of(staging.tables.values(), self.model), self.model._meta.label, self.using
-        )
+        table = require_table(staging.tables.values(), self.model, self.using)
         keys = selection.select_keys(staging, table, self.queryset)
         which = composed("SELECT * FROM {keys}", keys=keys)
         then = rows.deleted_rows(staging.cursor, table.id, self.moment)
@@ -60,9 +58,7 @@ class Undeleting(Recipe):
         for parent, link in parents.items():
             if link is None or link.model is not table.model:
                 continue
-            above = require(
-                table_of(staging.tables.values(), parent), parent._meta.label, self.using
-            )
+            above = require_table(staging.tables.values(), parent, self.using)
             which = composed(
                 "SELECT {link} AS {key} FROM {stage} s WHERE s.audittrail_action = 'I'",
                 link=column(link.column, "s"),

@@ -16,7 +16,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.sql import Query
 
-from audittrail.capture import schemas, tracking
+from audittrail.capture import schemas
+from audittrail.capture.tables import history_name
 
 M = TypeVar("M", bound=models.Model)
 
@@ -72,7 +73,7 @@ def _in_place(compiler: Any) -> Any:
     if tracked is not None:
         meta = compiler.query.model._meta
         found = schemas.history_of(compiler.connection, tracked._meta.db_table)
-        if found != tracking.history_name(tracked._meta.db_table):
+        if found != history_name(tracked._meta.db_table):
             name = compiler.connection.ops.quote_name
             # Where the compiler looks before it quotes a name.
             compiler.quote_cache[meta.db_table] = f"{name('audittrail')}.{name(found)}"

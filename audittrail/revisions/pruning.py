@@ -13,8 +13,9 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.utils import timezone
 
-from audittrail.capture import access, pruning, tracking
+from audittrail.capture import access, pruning
 from audittrail.capture.closing import ClosingProgress
+from audittrail.capture.tables import SCHEMA_TRICK
 from audittrail.exceptions import EditingError
 from audittrail.revisions import settling
 from audittrail.revisions.context import context
@@ -80,9 +81,7 @@ def prune(
     names = {table if isinstance(table, str) else table._meta.db_table for table in tables}
     # A model may name its table with a schema, in Django's way of doing that.
     chosen = list(
-        pruning.find(
-            using, frozenset(name.strip('"').split(tracking.SCHEMA_TRICK)[-1] for name in names)
-        )
+        pruning.find(using, frozenset(name.strip('"').split(SCHEMA_TRICK)[-1] for name in names))
     )
     cutoff = _cutoff(older_than, using)
     if cutoff is None or cutoff.committed is None or cutoff.committed_at is None:

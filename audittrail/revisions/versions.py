@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.capture import tracking
+from audittrail.capture.tables import history_name
 from audittrail.exceptions import NotTrackedError
 from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
 
@@ -155,8 +156,7 @@ def _build(model: type[models.Model], exclude: tuple[str, ...]) -> type[Any]:
                     # Two apps may have models of one name.
                     "app_label": meta.app_label,
                     "managed": False,
-                    "db_table": 'audittrail"."'
-                    + tracking.history_name(meta.db_table).replace('"', '""'),
+                    "db_table": 'audittrail"."' + history_name(meta.db_table).replace('"', '""'),
                     "verbose_name": meta.verbose_name,
                     "verbose_name_plural": meta.verbose_name_plural,
                 },

@@ -19,6 +19,7 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.utils import strip_quotes
 
 from audittrail.capture import tracking
+from audittrail.capture.tables import SCHEMA_TRICK
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
 from audittrail.revisions import cursors
 from audittrail.timetravel import machine, registry, statement, views
@@ -130,9 +131,7 @@ def _tables() -> dict[str, bool]:
 def _table_of(model: type[models.Model]) -> list[tuple[str, bool]]:
     if model._meta.proxy or model._meta.swapped or machine.stays(model):
         return []
-    name = (
-        strip_quotes(model._meta.db_table).rpartition(tracking.SCHEMA_TRICK)[2].replace('""', '"')
-    )
+    name = strip_quotes(model._meta.db_table).rpartition(SCHEMA_TRICK)[2].replace('""', '"')
     return [(cut(name), tracking.is_tracked(model))]
 
 

@@ -9,21 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final
 
+from audittrail.timetravel import keywords
 from audittrail.timetravel.tokens import Token
-
-_WRITES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
-_COMBINE: Final = frozenset({"UNION", "INTERSECT", "EXCEPT"})
-_AFTER_FROM: Final = frozenset(
-    ["WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", "RETURNING"]
-)
-#: Functions that are called without parentheses.
-_VALUE_FUNCTIONS: Final = frozenset(
-    ["CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_ROLE", "CURRENT_USER",
-     "SESSION_USER", "SYSTEM_USER", "USER", "CURRENT_CATALOG", "CURRENT_SCHEMA"]
-)  # fmt: skip
-_LOCKS: Final = (("UPDATE",), ("SHARE",), ("NO", "KEY"), ("KEY", "SHARE"))
 
 
 class _Clause(Enum):
@@ -110,7 +98,10 @@ class _Reader:
             elif word in (")", "]"):
                 self._close()
             elif frame.clause is None:
-                self._in_expression(index, frame, word)
+                if word in keywords.COMBINE:
+                    frame.clause = _Clause.START
+                elif word == "FOR" and before == ")":
+                    self._found.locks |= self._locks(index)
             else:
                 self._in_query(index, token, frame, frame.clause, word)
             self._words = [before, word]
@@ -118,7 +109,11 @@ class _Reader:
         if root is not None:
             self._found.ctes, self._found.is_recursive = frozenset(root.names), root.recursive
         self._found.tables = [
-            TableReference(token, schema, schema is None and _is_cte(token.name, seen))
+            TableReference(
+                token,
+                schema,
+                schema is None and any(token.name in found.names[:count] for found, count in seen),
+            )
             for token, schema, seen in self._seen
         ]
         return self._found
@@ -156,12 +151,6 @@ class _Reader:
         elif frame.clause in (_Clause.START, _Clause.CTES):
             frame.clause = _Clause.OTHER
 
-    def _in_expression(self, index: int, frame: _Frame, word: str) -> None:
-        if word in _COMBINE:
-            frame.clause = _Clause.START
-        elif word == "FOR" and self._words[-1] == ")":
-            self._found.locks |= self._locks(index)
-
     def _in_query(
         self, index: int, token: Token, frame: _Frame, clause: _Clause, word: str
     ) -> None:
@@ -171,13 +160,15 @@ class _Reader:
             self._start(index, frame, word)
         elif clause is _Clause.FROM and frame.expects_table:
             self._expect_table(index, token, frame, word)
-        elif word in _COMBINE:
+        elif word in keywords.COMBINE:
             frame.clause = _Clause.START
         elif clause is _Clause.FROM and word in (",", "JOIN"):
             frame.expects_table = True
-        elif word == "FROM" and not self._is_comparison():
+        elif word == "FROM" and (
+            self._words[-1] != "DISTINCT" or self._words[-2] not in ("IS", "NOT")
+        ):  # not IS [NOT] DISTINCT FROM
             frame.clause, frame.expects_table = _Clause.FROM, True
-        elif word in _AFTER_FROM:
+        elif word in keywords.AFTER_FROM:
             if word == "FOR":
                 self._found.locks |= self._locks(index)
             if word != "GROUP" or self._word(index + 1) == "BY":  # not WITHIN GROUP (ORDER BY ...)
@@ -203,7 +194,7 @@ class _Reader:
             frame.clause, frame.expects_table = _Clause.FROM, True
         elif word in ("SELECT", "VALUES"):
             frame.clause = _Clause.OTHER
-        elif word in _WRITES:
+        elif word in keywords.WRITES:
             self._found.writes = self._found.writes or word
             frame.clause = _Clause.OTHER
 
@@ -233,7 +224,7 @@ class _Reader:
         end = index + 1
         while self._word(end) == ".":
             end += 2
-        if self._word(end) == "(" or (end == index + 1 and word in _VALUE_FUNCTIONS):
+        if self._word(end) == "(" or (end == index + 1 and word in keywords.VALUE_FUNCTIONS):
             return
         seen = [
             (found, None if found.recursive else len(found.names))
@@ -245,17 +236,9 @@ class _Reader:
         elif end <= len(self._tokens):
             self._seen.append((self._tokens[end - 1], self._tokens[end - 3], seen))
 
-    def _is_comparison(self) -> bool:
-        """Return whether FROM ends IS [NOT] DISTINCT FROM here."""
-        return self._words[-1] == "DISTINCT" and self._words[-2] in ("IS", "NOT")
-
     def _locks(self, index: int) -> bool:
         following = (self._word(index + 1), self._word(index + 2))
-        return any(following[: len(lock)] == lock for lock in _LOCKS)
+        return any(following[: len(lock)] == lock for lock in keywords.LOCKS)
 
     def _word(self, index: int) -> str:
         return self._tokens[index].says if index < len(self._tokens) else ""
-
-
-def _is_cte(name: str, seen: list[tuple[_With, int | None]]) -> bool:
-    return any(name in found.names[:count] for found, count in seen)

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models.sql.constants import INNER
 
 from audittrail.capture import tracking
+from audittrail.capture.tables import SCHEMA_TRICK
 
 CHANGED: Final = "changed"
 DELETED: Final = "deleted"
@@ -38,7 +39,7 @@ class Scope:
         number = f"{self.revision}_" if self.kind == CHANGED else ""
         if name.startswith('"') and name.endswith('"'):
             name = name[1:-1]  # quoted by hand
-        return f"audittrail_{self.kind}_{number}{name.replace(tracking.SCHEMA_TRICK, '.')}"
+        return f"audittrail_{self.kind}_{number}{name.replace(SCHEMA_TRICK, '.')}"
 
 
 def parse(name: str) -> tuple[Scope, str] | None:

@@ -7,13 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from audittrail.exceptions import PastIsReadOnlyError, TimeTravelError
+from audittrail.timetravel import keywords
 from audittrail.timetravel.references import StatementReferences, TableReference, references_of
 from audittrail.timetravel.scope import parse
 from audittrail.timetravel.tokens import Token, tokens_of
-
-#: Statements that a session which only reads needs as well: Django's `atomic`, settings, cursors.
-_SESSION = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK", "SET", "RESET", "SHOW", "FETCH", "CLOSE", "MOVE"})  # fmt: skip
-_READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE"})
 
 
 @dataclass(frozen=True)
@@ -82,9 +79,9 @@ def _first_of_query(tokens: list[Token]) -> int | None:
     elif tokens[0].says == "DECLARE":
         index = next((i + 1 for i, token in enumerate(tokens) if token.says == "FOR"), 0)
     first = next((token for token in tokens[index:] if token.says != "("), tokens[0])
-    if first.says in _READS:
+    if first.says in keywords.READS:
         return index
-    if first.says in _SESSION:
+    if first.says in keywords.SESSION:
         return None
     raise PastIsReadOnlyError(_READ_ONLY.format(f"{first.text.upper()} was sent to it"))
 
@@ -93,7 +90,7 @@ def _after_explain(tokens: list[Token]) -> int:
     index = 1
     if tokens[1:] and tokens[1].says == "(":
         first = next((token for token in tokens[1:] if token.says != "("), tokens[0])
-        if first.says not in _READS:
+        if first.says not in keywords.READS:
             index = next((i + 1 for i, token in enumerate(tokens) if token.says == ")"), 0)
     while index < len(tokens) and tokens[index].says in ("ANALYZE", "ANALYSE", "VERBOSE"):
         index += 1

@@ -46,6 +46,11 @@ _TOKEN: Final = {
     for escapes, string in ((False, _PLAIN), (True, _ESCAPED))
 }
 
+#: A quoted identifier with Unicode escapes, and what stands behind UESCAPE.
+_WITH_ESCAPES: Final = re.compile(r'[uU]&"((?:[^"]|"")*)"(?: UESCAPE (.*))?', re.DOTALL)
+#: PostgreSQL has no character beyond this one.
+_LAST_CHARACTER: Final = 0x10FFFF
+
 _UPPER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
@@ -68,15 +73,13 @@ class Token:
     def name(self) -> str:
         """The identifier as PostgreSQL reads it.
 
-        Raises `TimeTravelError` for one with Unicode escapes.
+        Raises `TimeTravelError` for one with UESCAPE and something else than a character in single quotes.
         """
         if self.kind == "word":
             # PostgreSQL makes small letters of ASCII's alone.
             return cut(self.text.translate(_UPPER))
         if self.text[0] != '"':
-            raise TimeTravelError(
-                f"{self.text} is written with Unicode escapes, which time travel can't read. Write the letters themselves."
-            )
+            return cut(_unescaped(self.text))
         return cut(self.text[1:-1].replace('""', '"'))
 
 
@@ -84,6 +87,31 @@ def cut(name: str) -> str:
     """Return an identifier cut to the length that PostgreSQL keeps."""
     encoded = name.encode()
     return name if len(encoded) <= NAME_BYTES else encoded[:NAME_BYTES].decode(errors="ignore")
+
+
+def _unescaped(text: str) -> str:
+    """Return the name that a quoted identifier with Unicode escapes gives; takes it with its UESCAPE clause, if there is one."""
+    match = _WITH_ESCAPES.fullmatch(text)
+    assert match is not None
+    content, given = match.groups(default="'\\'")
+    if not re.fullmatch(r"'[^0-9A-Fa-f+'\"\s]'", given):
+        raise TimeTravelError(
+            f"{text} gives its escape character as {given}, which can't be read in a query of the past. Write a single character "
+            "in single quotes behind UESCAPE, or the identifier without Unicode escapes."
+        )
+    escape = re.escape(given[1])
+
+    def character(found: re.Match[str]) -> str:
+        code = found[1] or found[2]
+        return chr(min(int(code, 16), _LAST_CHARACTER)) if code else given[1]
+
+    name = re.sub(
+        rf"{escape}(?:([0-9A-Fa-f]{{4}})|\+([0-9A-Fa-f]{{6}})|{escape})",
+        character,
+        content.replace('""', '"'),
+    )
+    # Two escapes may give the halves of one character.
+    return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def tokens_of(statement: str, escapes: bool = False) -> list[Token]:
@@ -105,6 +133,12 @@ def tokens_of(statement: str, escapes: bool = False) -> list[Token]:
             if kind not in ("word", "quoted", "sign"):
                 kind = "value"
             text = match.group()
+            if kind == "value" and len(tokens) > 1 and tokens[-1].says == "UESCAPE":
+                escaped = tokens[-2]
+                if escaped.text[0] in "uU" and escaped.kind == "quoted":
+                    # The three are one identifier.
+                    tokens[-2:] = []
+                    text, kind, position = f"{escaped.text} UESCAPE {text}", "quoted", escaped.start
             says = text.upper() if kind == "word" else text if kind == "sign" else ""
             tokens.append(Token(text, kind, position, end, says))
         position = end

@@ -11,6 +11,7 @@ from django.test.utils import isolate_apps
 
 from audittrail import conf, history
 from audittrail.capture import tracking
+from audittrail.capture.tables import describe
 from audittrail.exceptions import ConfigurationError
 from audittrail.models import Revision
 from tests.testapp.models import (
@@ -207,7 +208,7 @@ def test_a_primary_key_can_neither_be_excluded_nor_ignored(option, registrations
 
 def test_options_name_fields_by_name(registrations) -> None:
     history.register(Order, exclude=("customer",), ignore=["details"])
-    table = tracking.describe(Order)
+    table = describe(Order)
     assert (table.exclude, table.ignore) == (("customer_id",), ("details",))
 
 

@@ -11,6 +11,7 @@ from django.test.utils import isolate_apps
 
 from audittrail import history
 from audittrail.capture import tracking
+from audittrail.capture.tables import tracked_tables
 from audittrail.checks import check_models
 from tests.testapp.models import Customer, Order
 
@@ -132,8 +133,8 @@ def test_w007_a_router_keeps_audittrail_out_of_a_database_with_tracked_models(se
 
 def test_each_database_tracks_what_the_routers_place_there(settings) -> None:
     settings.DATABASE_ROUTERS = [Apart()]
-    here = {table.table for table in tracking.tracked_tables("default")}
-    there = {table.table for table in tracking.tracked_tables("other")}
+    here = {table.table for table in tracked_tables("default")}
+    there = {table.table for table in tracked_tables("other")}
     assert not here & there
     assert {Customer._meta.db_table, Order._meta.db_table} <= there
     assert "auth_user" in here

@@ -13,7 +13,11 @@ from tests.structure.tree import PACKAGE, ROOT, module_name, python_files
 #: Django loads the module `base` of a database backend.
 DEMANDED = {"audittrail/timetravel/backend/base.py"}
 NAMELESS = {"base", "common", "core", "helper", "helpers", "lib", "misc", "util", "utils"}
-LONGEST = 300
+LONGEST = 250
+#: Modules that are longer, and why.
+LONGER = {
+    "audittrail/ledger/check_proof.py": "runs elsewhere by itself, without this package, so that it can't be cut in two"
+}
 
 #: Classes that Django finds by these names in each module, or each class.
 NAMED_BY_DJANGO = {"Command", "Meta", "Migration"}
@@ -53,4 +57,4 @@ def test_a_class_name_means_one_thing() -> None:
 
 def test_modules_are_short_enough_to_be_read_at_once() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in python_files(PACKAGE)}
-    assert {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n > LONGEST} == {}
+    assert {str(path.relative_to(ROOT)) for path, n in lengths.items() if n > LONGEST} == {*LONGER}

@@ -18,6 +18,13 @@ HARD = [
     "SELECT 'x'\n'FROM b' FROM a",
     "SELECT U&'d\\0061t' FROM a",
     "SELECT U&'d!0061t' UESCAPE '!' FROM a",
+    r'SELECT * FROM U&"d\0061t", u&"\+000064a\\t""a", "d\0061t"',
+    r"""SELECT * FROM U&"d!0061t" UESCAPE '!', U&"!!a" UESCAPE
+        '!' AS b, s.U&"c\0041", U&"c!0041\0041" uescape '!' d""",
+    r'SELECT U&"\0061".x FROM U&"\D83D\DE00", U&"Ab"',
+    r'WITH U&"\0061" AS (TABLE b) SELECT * FROM a, c',
+    'SELECT * FROM U&"' + r"\0061" * 70 + '"',
+    "SELECT * FROM a uescape, b",
     "SELECT N'FROM b', B'01', X'1F', n'x' FROM a",
     "SELECT $$ FROM b $$, $x$ $$ FROM c $y$ $x$ FROM a",
     "SELECT $é$ FROM b $é$ FROM a",
@@ -174,8 +181,10 @@ OLD = [
     ("SELECT 1x FROM a WHERE x = 1OR y IN (SELECT 2FROM b)", "a b"),
 ]
 
-#: What every PostgreSQL reads and the oracle refuses: it keeps comments, so that they don't stand between two parts of a string.
+#: What every PostgreSQL reads and the oracle refuses: it keeps comments, so that they can't stand between two parts of a string,
+#: or of an identifier with UESCAPE.
 BEYOND = [
     ("SELECT E'x' -- between\n'\\' FROM b, ' FROM a", "a"),
     ("SELECT E'x'\n-- one\n --two\n'\\' FROM b, ' FROM a", "a"),
+    ("SELECT * FROM U&\"d!0061t\" /* x */ UESCAPE -- y\n '!', b", "dat b"),
 ]

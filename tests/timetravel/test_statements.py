@@ -88,7 +88,8 @@ def test_the_past_is_put_in_where_a_with_clause_goes(statement: str, expected: s
 REFUSED = [
     ('SELECT * FROM public."a"', "names its schema"),
     ('SELECT * FROM "warehouse"."a" JOIN b ON true', "names its schema"),
-    ('SELECT * FROM U&"d\\0061t"', "Unicode escapes"),
+    ('SELECT * FROM U&"d!0061t" UESCAPE $$!$$', "escape character"),
+    ('SELECT * FROM U&"d!0061t" UESCAPE %s', "escape character"),
     ("SELECT 1; SELECT * FROM a", "one statement at a time"),
 ]
 

@@ -8,8 +8,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audittrail.restore.changing_back import ROW
 from audittrail.restore.plan import Conflict, Note
-from audittrail.restore.undoing import ROW
 
 
 def conflict_text(conflict: Conflict, *, can_name_other: bool) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from audittrail.admin.display import origins
 from audittrail.admin.display.authors import Author
@@ -13,6 +16,7 @@ from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.timeline import TimelineEntry
 from audittrail.admin.layout.links import Link
+from audittrail.admin.objects.lookup import Subject
 from audittrail.diff.images import GONE
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation
@@ -104,3 +108,40 @@ class ShownEntry:
         """What it did to the object itself."""
         own = dict.fromkeys(block.operation for block in self.blocks if not block.label)
         return [Badge(operation) for operation in own]
+
+
+def with_links(
+    subject: Subject, request: HttpRequest, entries: Sequence[ShownEntry], *, begins_now: bool
+) -> list[ShownEntry]:
+    """Return entries with the addresses that lead on from them; takes whether the first is the newest of all.
+
+    Those of a revision that isn't committed yet lead nowhere: no state is known that it left.
+    """
+    may_restore = subject.may_be_restored(request)
+    return [
+        replace(entry, actions=[*_links(subject, entry, may_restore, begins_now and not position)])
+        for position, entry in enumerate(entries)
+    ]
+
+
+def _links(
+    subject: Subject, entry: ShownEntry, may_restore: bool, is_newest: bool
+) -> Iterator[Link]:
+    if not entry.is_committed:
+        return
+    number = entry.entry.number
+    exists = not entry.is_deletion
+    text = _("View as it was") if exists else _("View as it last was")
+    candidates = [
+        (text, subject.url("audittrail_version", number)),
+        (_("Compare with previous"), subject.url("audittrail_compare", to=number)),
+    ]
+    if not is_newest:
+        candidates.append(
+            (_("Compare with now"), subject.url("audittrail_compare", **{"from": number}))
+        )
+    if may_restore and exists and (subject.is_deleted or not is_newest):
+        candidates.append((_("Restore"), subject.url("audittrail_restore", number)))
+    for label, url in candidates:
+        if url is not None:
+            yield Link(label, url)

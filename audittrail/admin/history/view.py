@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.contents import EntryContents
-from audittrail.admin.history.entries import ShownEntry
+from audittrail.admin.history.entries import ShownEntry, with_links
 from audittrail.admin.history.filters import TimelineFilters
-from audittrail.admin.history.links import with_links
 from audittrail.admin.history.row_versions import VersionReader
 from audittrail.admin.history.timeline import Timeline
 from audittrail.admin.layout import pages, responses

@@ -79,6 +79,14 @@ class ModelChanges:
         ]
 
 
+@dataclass(frozen=True)
+class ListedRevision:
+    """A revision in a list, with what it did to the models that appear to the reader."""
+
+    revision: BaseRevision
+    changes: Sequence[ModelChanges]
+
+
 def ranges(revisions: Iterable[BaseRevision]) -> list[TickRange]:
     """Return the ranges of ticks that hold the versions of some revisions, the nearest ones taken together."""
     return merged([(revision.pk, revision.committed or revision.pk) for revision in revisions])

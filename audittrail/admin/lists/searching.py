@@ -21,6 +21,7 @@ from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.lists import paging
 from audittrail.admin.lists.model_changes import (
     IsAny,
+    ListedRevision,
     ModelChanges,
     TickRange,
     model_changes,
@@ -47,14 +48,6 @@ ROUNDS = 20
 
 #: A truncated row is a deleted one.
 _ALSO: Final = {Operation.DELETE.value: (Operation.DELETE.value, Operation.TRUNCATE.value)}
-
-
-@dataclass(frozen=True)
-class ListedRevision:
-    """A revision in a list, with what it did to the models that appear to the reader."""
-
-    revision: BaseRevision
-    changes: Sequence[ModelChanges]
 
 
 @dataclass(frozen=True)

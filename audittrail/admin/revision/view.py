@@ -10,9 +10,8 @@ from django.http import Http404, HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.ledger import ledger_of_revision
 from audittrail.admin.display.origins import details
-from audittrail.admin.display.revisions import revision_context
+from audittrail.admin.display.revisions import ledger_of_revision, revision_context
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, revision_url, site_url
 from audittrail.admin.layout.responses import page_response

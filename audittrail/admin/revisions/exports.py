@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from audittrail.admin.display.authors import Author, authors
 from audittrail.admin.display.origins import origin
-from audittrail.admin.lists.searching import ListedRevision, Search
+from audittrail.admin.lists.model_changes import ListedRevision
+from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.versions import Operation
 

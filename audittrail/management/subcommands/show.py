@@ -9,7 +9,7 @@ from typing import Final
 from django.apps import apps
 from django.core.management.base import CommandError
 
-from audittrail.capture import generated, sync
+from audittrail.capture import generated, registry
 from audittrail.management.call import Call
 
 HELP: Final = "Prints the functions and triggers that record a table's changes."
@@ -27,7 +27,7 @@ def run(call: Call) -> None:
         wanted = apps.get_model(wanted)._meta.db_table
     found = [
         recorded
-        for recorded in sync.registry(call.connection)
+        for recorded in registry.registry(call.connection)
         if recorded.until_at is None and recorded.table == wanted
     ]
     if not found:

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.core.management.base import CommandError
 
-from audittrail.capture import servercode, sync
+from audittrail.capture import registry, servercode, sync
 from audittrail.management.call import Call
 from audittrail.revisions.wording import spelled
 
@@ -25,7 +25,7 @@ def run(call: Call) -> None:
     """Show the tables, those that are to be tracked and are not, and server code that is not what was installed."""
     rows = [("table", "history", "tracked since", "state")]
     attention = False
-    for recorded in sync.registry(call.connection):
+    for recorded in registry.registry(call.connection):
         state = _state(recorded)
         attention = attention or (recorded.until_at is None and state != "ok")
         since = spelled(recorded.since_at)
@@ -55,7 +55,7 @@ def run(call: Call) -> None:
         raise CommandError("Something needs attention; see above.", returncode=1)
 
 
-def _state(recorded: sync.RegistryEntry) -> str:
+def _state(recorded: registry.RegistryEntry) -> str:
     if recorded.until_at is not None:
         return f"ended {spelled(recorded.until_at)}"
     if not recorded.exists:

@@ -1,0 +1,51 @@
+"""The registry of a database: the tables that it tracks or did, and whether what captures their changes is in order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """A row of the registry: a table that the database tracks, or did."""
+
+    id: int
+    relation: int
+    schema: str
+    table: str
+    history: str
+    baseline_complete: bool
+    since_at: Any
+    until_at: Any
+    exists: bool
+    in_step: bool
+    faults: list[str]
+    #: Since when its history is kept, if it has been pruned.
+    kept_since: Any
+    #: Whether another table has its name by now.
+    replaced: bool
+    #: The subscriptions by which rows come, for which PostgreSQL runs no triggers of statements.
+    subscriptions: list[str]
+
+
+def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
+    """Return the tables that the database tracks or did, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.id, t.relation::bigint, t.schema_name, t.table_name, t.history_name, t.baseline_complete, t.since_at, t.until_at,"
+            " c.oid IS NOT NULL,"
+            " c.oid IS NOT NULL AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint"
+            "   AND NOT audittrail.has_stale_functions(t),"
+            " CASE WHEN c.oid IS NULL THEN '{}' ELSE"
+            "   ARRAY(SELECT format('%%s trigger %%s on %%s', f.fault, lower(f.event), f.target::regclass)"
+            "           FROM audittrail.faulty_triggers(t) f"
+            "          UNION ALL SELECT 'no primary key' WHERE audittrail.key_columns(c.oid) = '{}' ORDER BY 1) END,"
+            " CASE WHEN t.kept_from > t.since_version THEN t.kept_since END, audittrail.is_replaced(t),"
+            " ARRAY(SELECT s.subname::text FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid"
+            "        WHERE r.srrelid = t.relation OR r.srrelid IN (SELECT audittrail.descendants(t.relation)) ORDER BY 1)"
+            " FROM audittrail.tracked_table r CROSS JOIN LATERAL audittrail.tied(r) t LEFT JOIN pg_class c ON c.oid = t.relation"
+            " ORDER BY t.schema_name, t.table_name, t.id",
+            [],
+        )
+        return [RegistryEntry(*row) for row in cursor.fetchall()]
