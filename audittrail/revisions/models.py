@@ -60,7 +60,7 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         something takes seconds to be committed, as a prepared transaction may.
         """
         moment = _aware(timestamp)
-        settling.wait_for_time(self.db, moment, settling.TIMEOUT)
+        settling.wait_for_commits(self.db, settling.TIMEOUT, moment)
         found = self.last_by(moment)
         if found is None:
             kept = kept_since(self.db, moment=moment)

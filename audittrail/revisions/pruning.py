@@ -146,5 +146,5 @@ def _cutoff(older_than: timedelta | datetime | BaseRevision, using: str) -> Base
             revision = revision_model().objects.using(using).get_by_timestamp(moment)
         except ObjectDoesNotExist:
             return None
-    settling.wait_for_holders(using, settling.TIMEOUT)
+    settling.wait_for_commits(using, settling.TIMEOUT)
     return revision

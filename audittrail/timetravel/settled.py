@@ -69,7 +69,7 @@ def settle(live: Any, moment: Moment) -> None:
         # It was settled when its versions were closed: it can be read even while a prepared transaction lies about.
         _remember(live, closed_through)
         return
-    settling.wait_for_holders(live.alias, settling.TIMEOUT)
+    settling.wait_for_commits(live.alias, settling.TIMEOUT)
     _remember(live, moment.tick)
 
 

@@ -9,3 +9,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 64::bigint';
 -- second key is 1.
 CREATE OR REPLACE FUNCTION audittrail.commit_lock() RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 1635083369';
+
+-- How much older than the lock of its commit the time of a revision may be: a transaction that was stamped earlier is stamped again.
+CREATE OR REPLACE FUNCTION audittrail.stamp_age() RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT interval '10 ms'$$;

@@ -140,7 +140,7 @@ BEGIN
         IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
            AND pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
-           AND clock_timestamp() - NEW.committed_at < '10 ms'
+           AND clock_timestamp() - NEW.committed_at < audittrail.stamp_age()
         THEN
             RETURN NULL;
         END IF;

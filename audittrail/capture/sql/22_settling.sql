@@ -68,49 +68,69 @@ BEGIN
 END
 $$;
 
--- Wait for the transactions that are committing now, or for those of them that are given; those that begin to later have later
--- ticks. Returns the ones that are still not visible when patience is at its end, such as prepared ones.
-CREATE OR REPLACE FUNCTION audittrail.unseen_commits(patience interval, awaited xid[] DEFAULT NULL) RETURNS xid[]
+-- Whether all that was committed by a time is closed, and so known to be settled. Times and ticks of commits side by side may differ.
+CREATE OR REPLACE FUNCTION audittrail.is_closed(at timestamptz, closed_through bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    RETURN coalesce((SELECT committed FROM audittrail.revision WHERE committed_at > at + interval '1 second'
+                      ORDER BY committed_at LIMIT 1) <= closed_through, false);
+END
+$$;
+
+-- Wait for the transactions that are committing now; those that begin to later have later ticks. A standby does not know who is
+-- committing on the primary: there all that were writing are waited for. With a time, for all that was committed by then.
+-- Returns those that can still not be seen when patience is at its end, such as prepared ones, by their numbers; NULL if a standby has
+-- not even come as far as the time. Whoever goes on to wait gives that back, so that no later transactions are waited for.
+CREATE OR REPLACE FUNCTION audittrail.unseen_commits(patience interval, awaited text[] DEFAULT NULL, at timestamptz DEFAULT NULL)
+RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    deadline timestamptz := clock_timestamp() + patience;
-    pause    float := 0.001;  -- seconds: a commit takes a millisecond as a rule
+    on_standby boolean := pg_is_in_recovery();
+    deadline   timestamptz := clock_timestamp() + patience;
+    pause      float := 0.001;  -- seconds: a commit takes a millisecond as a rule
 BEGIN
-    awaited := coalesce(awaited, audittrail.committing());
-    WHILE cardinality(awaited) > 0 AND clock_timestamp() <= deadline LOOP
+    IF awaited IS NULL AND NOT on_standby THEN
+        IF at > clock_timestamp() - audittrail.stamp_age() THEN
+            -- A transaction that was stamped by then takes its lock within this time, or is stamped again, later.
+            PERFORM pg_sleep(extract(epoch FROM least(at - clock_timestamp(), interval '0') + audittrail.stamp_age()));
+        END IF;
+        awaited := audittrail.committing();
+    END IF;
+    LOOP
+        IF NOT on_standby THEN
+            awaited := ARRAY(SELECT unnest(awaited) INTERSECT SELECT unnest(audittrail.committing()::text[]));
+        ELSIF awaited IS NOT NULL THEN
+            awaited := CASE WHEN audittrail.has_replayed(awaited[1]::bigint) THEN '{}' ELSE awaited END;
+        ELSIF at IS NULL OR pg_last_xact_replay_timestamp() > at THEN
+            awaited := ARRAY[audittrail.next_xid()];
+            CONTINUE;
+        END IF;
+        EXIT WHEN awaited = '{}' OR clock_timestamp() > deadline;
         PERFORM pg_sleep(pause);
         pause := least(pause * 2, 0.05);
-        awaited := ARRAY(SELECT unnest(awaited) INTERSECT SELECT unnest(audittrail.committing()));
     END LOOP;
     RETURN awaited;
 END
 $$;
 
--- The same, with an error if not all are visible then. A standby does not know who is committing on the primary: there all that
--- were writing are waited for.
-CREATE OR REPLACE FUNCTION audittrail.wait_for_commits(patience interval DEFAULT '5 seconds') RETURNS void
+-- The same, with an error if not all can be seen then.
+CREATE OR REPLACE FUNCTION audittrail.wait_for_commits(patience interval DEFAULT '5 seconds', at timestamptz DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    deadline timestamptz := clock_timestamp() + patience;
-    unseen   xid[];
-    before   bigint;
+    unseen text[];
 BEGIN
     IF audittrail.is_archive() THEN
         RAISE EXCEPTION 'audittrail: this archive can be read only as far as history was closed at its origin'
             USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time, or run manage.py audittrail maintain at the origin.';
-    ELSIF pg_is_in_recovery() THEN
-        before := audittrail.next_xid();
-        WHILE NOT audittrail.has_replayed(before) LOOP
-            IF clock_timestamp() > deadline THEN
-                RAISE EXCEPTION 'audittrail: after %, transactions that were writing on the primary when the moment was committed have not ended on this standby', patience
-                    USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time, or run manage.py audittrail maintain on the primary.';
-            END IF;
-            PERFORM pg_sleep(0.002);
-        END LOOP;
-        RETURN;
     END IF;
-    unseen := audittrail.unseen_commits(patience);
-    IF cardinality(unseen) > 0 THEN
+    unseen := audittrail.unseen_commits(patience, NULL, at);
+    IF unseen IS NULL THEN
+        RAISE EXCEPTION 'audittrail: this standby has not replayed what was committed by %, or nothing has been committed since', at
+            USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time.';
+    ELSIF unseen <> '{}' AND pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'audittrail: after %, transactions that were writing on the primary when the moment was committed have not ended on this standby', patience
+            USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time, or run manage.py audittrail maintain on the primary.';
+    ELSIF unseen <> '{}' THEN
         RAISE EXCEPTION 'audittrail: after % a transaction that began to commit is still not visible (its number: %)', patience, unseen[1]
             USING ERRCODE = 'object_in_use', HINT = 'Look for prepared transactions in pg_prepared_xacts.';
     END IF;

@@ -121,32 +121,6 @@ BEGIN
 END
 $$;
 
--- Wait until nothing can appear any more that was committed by a time. What is closed is known to be settled; a stamp may be
--- some milliseconds older than its commit (see stamp_at_commit()).
-CREATE OR REPLACE FUNCTION audittrail.wait_for_time(at timestamptz, closed_through bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
-BEGIN
-    IF (SELECT committed FROM audittrail.revision WHERE committed_at > at + interval '1 second' ORDER BY committed_at LIMIT 1) <= closed_through THEN
-        RETURN;
-    END IF;
-    IF current_setting('transaction_isolation') NOT LIKE 'read%' AND at > transaction_timestamp() - interval '1 second' THEN
-        RAISE EXCEPTION 'audittrail: the snapshot of this transaction may lack what was committed by %', at
-            USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
-    END IF;
-    IF at > clock_timestamp() - interval '10 ms' THEN
-        PERFORM pg_sleep(0.01);
-    END IF;
-    WHILE pg_is_in_recovery() AND coalesce(pg_last_xact_replay_timestamp() <= at, true) LOOP
-        IF clock_timestamp() > statement_timestamp() + interval '5 seconds' THEN
-            RAISE EXCEPTION 'audittrail: this standby has not replayed what was committed by %, or nothing has been committed since', at
-                USING ERRCODE = 'object_in_use', HINT = 'Ask for an earlier time.';
-        END IF;
-        PERFORM pg_sleep(0.005);
-    END LOOP;
-    PERFORM audittrail.wait_for_commits();
-END
-$$;
-
 -- For psql: the rows of a table as of a time.  SELECT * FROM audittrail.as_of(NULL::shop_order, '2026-01-31 12:00+00');
 -- Volatile, because only then it sees what it has waited for.
 CREATE OR REPLACE FUNCTION audittrail.as_of(of_table anyelement, at timestamptz) RETURNS SETOF anyelement
@@ -167,7 +141,13 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
-    PERFORM audittrail.wait_for_time(at, tracked.closed_through);
+    IF NOT audittrail.is_closed(at, tracked.closed_through) THEN
+        IF current_setting('transaction_isolation') NOT LIKE 'read%' AND at > transaction_timestamp() - interval '1 second' THEN
+            RAISE EXCEPTION 'audittrail: the snapshot of this transaction may lack what was committed by %', at
+                USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
+        END IF;
+        PERFORM audittrail.wait_for_commits(at => at);
+    END IF;
     tick := audittrail.newest_tick();
     -- Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.
     IF NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.committed = tick AND r.committed_at <= at
