@@ -179,8 +179,8 @@ def name_is_taken(model: type[models.Model]) -> bool:
     for base in model.__mro__:
         if NAME in vars(base):
             return not isinstance(vars(base)[NAME], HistoryDescriptor)
-    # The model's own fields: what other models refer to it by is an attribute as soon as they are made, and to look for it then would
-    # come too early for models that are just being made.
+    # Reverse relations of other models are attributes, which the loop has seen. Asking `_meta` for them would fail while models are
+    # still being loaded, so only the model's own fields are asked here.
     meta = model._meta
     own = (*meta.fields, *meta.many_to_many, *meta.private_fields)
     return any(NAME in (field.name, getattr(field, "attname", None)) for field in own)

@@ -59,7 +59,7 @@ class Obstacle:
 
     problem: str
     remedy: str
-    #: Whether it works all the same: another role has put it there.
+    #: Whether recording works nevertheless, because another role has installed it.
     installed: bool = False
 
     def __str__(self) -> str:
@@ -169,7 +169,7 @@ def finishing_sql() -> str:
     """Return the SQL that ends an installation: the release is noted."""
     return (
         f"COMMENT ON FUNCTION audittrail.next_version() IS '{source_stamp()}';\n"
-        # Capture functions that this release would make as they are need not be made anew.
+        # Capture functions that this release would generate just as they are stay.
         "UPDATE audittrail.tracked_table t SET functions = audittrail.functions_digest(t.history_name)"
         " WHERE t.until_version IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = t.relation)"
         " AND NOT audittrail.has_stale_functions(t);"

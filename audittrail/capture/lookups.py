@@ -11,7 +11,7 @@ from django.db import connections
 #: Bytes of a table that may be read whole.
 SMALL: Final = 32 * 1024 * 1024
 
-#: A history table, and the columns that are asked for together, the most telling one last.
+#: A history table, and the columns that are asked for together; the last one is the most selective.
 Lookup = tuple[str, tuple[str, ...]]
 
 _LACKING = """

@@ -18,10 +18,10 @@ from audittrail.exceptions import EditingError
 PATIENCE: Final = 100
 ATTEMPTS: Final = 50
 
-#: Seconds for which statements that were planned before moments were refused get to begin.
+#: Seconds that are waited before anything is deleted, so that statements can begin which PostgreSQL has planned already.
 READERS_GET: Final = 2.0
 
-#: Versions on a page, where PostgreSQL has not counted them yet.
+#: How many versions a page of a table is taken to hold as long as PostgreSQL has not analyzed the table.
 ROWS_A_PAGE: Final = 50
 
 

@@ -105,7 +105,8 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
             yield TrackingChange(
                 table.table, state, detail, arguments=_arguments(connection, table)
             )
-    # Asked now, since a table that was restored from a dump is known again by its tracking only.
+    # Not earlier: tables that were restored from a dump have new oids, and seem to have been dropped until the caller has carried out
+    # the changes above.
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.id FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
@@ -124,7 +125,7 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
 def clock_lag(connection: BaseDatabaseWrapper) -> int:
     """Return by how many ticks the clock of history is behind what it has given already, 0 if it is not."""
     with connection.cursor() as cursor:
-        # Functions of an earlier release have none of that name.
+        # An earlier release may be installed, which does not have this function.
         cursor.execute("SELECT to_regprocedure('audittrail.clock_lag()') IS NOT NULL")
         if cursor.fetchone() == (False,):
             return 0

@@ -11,9 +11,9 @@ from django.db import models
 from audittrail.capture import tracking
 from audittrail.revisions.versions import version_model, version_name
 
-#: Classes of fields of whose values Python's equality says what PostgreSQL would say. Of others two different values may be
-#: equal in Python, as 1 and 1.00 are in JSON, or 30 days and a month, and Python has no dates before Christ and none that are infinite:
-#: there the text decides.
+#: Classes of fields whose values are equal in Python exactly if they are equal in PostgreSQL. Values of other fields are compared by
+#: their texts: Python takes different ones for equal, such as 1 and 1.00 in JSON, or 30 days and a month, and can't hold dates that
+#: are before Christ or infinite.
 _EXACT: Final = frozenset(
     (
         *(models.SmallIntegerField, models.IntegerField, models.BigIntegerField),

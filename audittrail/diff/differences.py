@@ -103,7 +103,7 @@ class Differences:
         return sql.SQL(", ").join(map(sql.Identifier, _names(len(self._keys))))
 
     def _of_own(self) -> Fragment:
-        # With an object come and go all of its relations, whether their rows changed or not: those of a parent may be older.
+        # An object that comes or goes has all of its relations changed (-1), even those whose rows were not: a parent may have older ones.
         return sql.SQL(
             "SELECT {}, CASE WHEN NOT existed THEN 'I' WHEN NOT present THEN 'D' ELSE 'U' END AS operation,"
             " CASE WHEN existed AND present THEN 0 ELSE -1 END AS related FROM {}"

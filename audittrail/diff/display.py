@@ -31,7 +31,7 @@ def display(field: models.Field[Any, Any] | None, value: Any) -> str:
         inner = getattr(field, "base_field", None)
         return ", ".join(display(inner, item) for item in value)
     if field is not None and (field.primary_key or field.remote_field):
-        return str(value)  # a key is a name, and no number
+        return str(value)  # without marks between thousands
     return plain_text(value)
 
 

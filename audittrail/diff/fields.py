@@ -140,7 +140,7 @@ class FieldHistory:
         )
 
 
-#: A version whose predecessor has been pruned tells nothing.
+#: What a version has changed is not known if the version before it has been pruned.
 _CHANGES: Final = """
     SELECT v.revision_id, {columns}
       FROM {history} v

@@ -15,7 +15,7 @@ from audittrail.diff.structure import mark
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
 
-#: What a row is not there after.
+#: The operations after which the row is not there any more.
 GONE = (Operation.DELETE, Operation.TRUNCATE)
 
 
@@ -80,7 +80,7 @@ def changes_between(
     return tuple(changes)
 
 
-#: How a column of history goes on that has made room for another of its name.
+#: How the name of a history column ends that was renamed because the table got another column of its name.
 _RETIRED: Final = re.compile(r"_until_\d+$")
 
 

@@ -187,7 +187,7 @@ def _name(found: models.Model) -> str:
     try:
         return str(found)
     except (AuditTrailError, ObjectDoesNotExist, AttributeError, TypeError, ValueError):
-        # A model's __str__ may lead to what is not known as of then: then its key has to do.
+        # A model's __str__ may read what is not known as of then. Then the object is called by its key.
         return ""
 
 

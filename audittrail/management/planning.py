@@ -33,7 +33,7 @@ def add_planning(parser: ArgumentParser, on_conflict: Sequence[str]) -> None:
         "--on-conflict",
         choices=on_conflict,
         default="refuse",
-        help="what to do about rows that something stands in the way of (default: %(default)s all of it)",
+        help="what to do about rows that have conflicts (default: %(default)s; then nothing is changed at all)",
     )
 
 
@@ -126,7 +126,7 @@ def told(plan: Plan) -> list[str]:
     lines += [f"Note: {note.message}" for note in plan.notes]
     lines += [f"Conflict: {conflict.message}" for conflict in plan.conflicts[:SHOWN]]
     if len(plan.conflicts) > SHOWN:
-        lines.append(f"... and {len(plan.conflicts) - SHOWN} more conflicts")
+        lines.append(f"... and {counted(len(plan.conflicts) - SHOWN, 'more conflict')}")
     return lines
 
 

@@ -26,7 +26,7 @@ def restore(
     What changed since is changed back, what was deleted is inserted again with its key, and the rest is left alone. Takes names of
     fields, many-to-many and inherited ones included, by default all; an object that was deleted always comes back whole.
     `with_related` brings back what the rows refer to and what is gone, too. `dry_run` only returns the plan. `on_conflict="skip"`
-    leaves out rows that something stands in the way of, and says so in the plan's conflicts.
+    leaves out rows that have conflicts, and says so in the plan's conflicts.
 
     No model signals are sent; the tables' triggers fire.
 

@@ -193,7 +193,7 @@ def changed_since(staging: Staging, table: LiveTable, moment: Moment) -> Note | 
         "changed since",
         str(table),
         count,
-        f"{counted(count, 'row')} of {table} changed since, by {'revision' if len(revisions) == 1 else 'revisions'} {named}",
+        f"{counted(count, 'row')} of {table} {'was' if count == 1 else 'were'} changed since, by {'revision' if len(revisions) == 1 else 'revisions'} {named}",
         table.model,
         revisions=tuple(revisions),
     )

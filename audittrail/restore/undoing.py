@@ -131,7 +131,7 @@ class Undoing(Recipe):
             stage=staging.name(table),
         ).rowcount
         if gone:
-            text = f"{counted(gone, 'row')} of {table} that the revision changed can't be changed back: no longer there."
+            text = f"{counted(gone, 'row')} of {table} that the revision changed can't be changed back, since {'it is' if gone == 1 else 'they are'} no longer there."
             staging.notes.append(Note("not restored", str(table), gone, text, table.model))
 
     def described(self) -> dict[str, Any]:

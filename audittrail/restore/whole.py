@@ -137,8 +137,8 @@ class RollingBack(RestoringAll):
         )
         if count:
             raise RestoreError(
-                f"{counted(count, 'row')} of {table} would not be as then: a trigger of a table wrote something else. A rollback erases what "
-                "would tell of it, so nothing was changed. Disable the trigger meanwhile, or use restore_all(), which records it."
+                f"{counted(count, 'row')} of {table} would not be as then, because a trigger wrote something else. A rollback would erase "
+                "the history that shows it, so nothing was changed. Disable the trigger meanwhile, or use restore_all(), which records it."
             )
 
     def described(self) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _stored(model: type[Model] | Model, value: object) -> str:
 
 
 def _user_model() -> type[Model] | None:
-    # Without the app of the user model (a site without accounts) any key is as good as another.
+    # If the app of the user model is not installed, there is nothing to check the key against, so any is taken.
     try:
         return apps.get_model(settings.AUTH_USER_MODEL, require_ready=False)
     except (LookupError, ValueError):

@@ -9,8 +9,7 @@ from audittrail.capture import install
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel.tables import REFRESHED_AFTER
 
-#: The tracked table that a view of one of some names reads, itself or through other views; of the views in any schema, since the
-#: statement may name one.
+#: Finds the views of some names, in all schemas since a statement may name one, that read a tracked table, directly or through others.
 _FIND: Final = """
     WITH RECURSIVE read (view, relation) AS (
         SELECT c.relname::text, c.oid

@@ -21,7 +21,7 @@ def findings(items: Workshop, *arguments: str) -> list[str]:
     with pytest.raises(CommandError) as caught:
         items.command("verify", *arguments)
     assert caught.value.returncode == 1
-    assert str(caught.value).startswith("1 of 1 tables differ from their history.")
+    assert str(caught.value).startswith("1 of 1 table differs from its history.")
     return items.output.splitlines()
 
 

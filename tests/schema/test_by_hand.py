@@ -117,7 +117,7 @@ def test_the_past_of_an_exchanged_table_is_not_that_of_the_old_one(exchanged: Wo
 
 def test_an_exchange_is_told(exchanged: Workshop) -> None:
     exchange(exchanged)
-    with pytest.raises(CommandError, match="differ from their history"):
+    with pytest.raises(CommandError, match="differs from its history"):
         exchanged.command("verify")
     assert (
         "another table has its name by now, of which nothing is recorded; run sync"

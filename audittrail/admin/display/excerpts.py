@@ -14,10 +14,10 @@ SAME: Final[Kind] = "same"
 ADDED: Final[Kind] = "added"
 REMOVED: Final[Kind] = "removed"
 
-#: From how many letters on it is told what has changed within a text; shorter ones are told whole.
+#: Texts of up to so many letters are shown whole. Of longer ones it is shown which parts have changed.
 LONG: Final = 40
 
-#: Letters of an unchanged part that stay beside a change, of a changed one, and parts that are shown.
+#: How much is shown: letters of an unchanged part on each side of a change, letters of a changed part, and parts.
 CONTEXT: Final = 80
 CHANGED: Final = 2_000
 PARTS: Final = 200

@@ -15,7 +15,7 @@ from audittrail.diff.images import GONE
 from audittrail.revisions.models import revision_model
 from audittrail.revisions.versions import version_name, versions_of
 
-#: The spans that are tried, as binary logarithms of the part of all ticks that they are.
+#: The parts of all ticks that are searched one after another: the nearest 1/2⁸, the nearest 1/2⁴, all (2⁰).
 SPANS: Final = (8, 4, 0)
 
 #: Takes a source and a queryset of its versions, and keeps those that are wanted; None if the source has none of these.

@@ -19,7 +19,7 @@ ORDER: Final = Keyset(
 #: Ticks before and after all others, to continue right after a moment whatever its tick.
 FIRST_TICK, LAST_TICK = 0, 2**63 - 1
 
-#: Revisions whose numbers agree but for so many bits are near enough for one range of ticks.
+#: Revisions whose numbers differ in no more than so many of the last bits share a range of ticks.
 _NEAR = 16
 
 

@@ -9,7 +9,7 @@ from audittrail.admin.objects.belongings import own_sources
 from audittrail.admin.objects.lookup import Subject
 from audittrail.revisions.models import BaseRevision, revision_model
 
-#: Digits of the greatest number that a revision or a version can have; PostgreSQL's bigint has one more for some.
+#: Digits of a number of a revision or a version, at most. PostgreSQL's bigint has 19, but does not hold every number of 19 digits.
 DIGITS: Final = 18
 
 

@@ -44,7 +44,8 @@ def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
     cursor.execute(_SETTINGS)
     for (setting,) in cursor.fetchall():
         yield Deviation(
-            f"The setting {setting}", "is given to every session, and turns what we do off"
+            f"The setting {setting}",
+            "is set for every session, and switches off what audittrail does there",
         )
 
 

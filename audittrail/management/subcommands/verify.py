@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from audittrail.capture import servercode, verify
 from audittrail.management.call import Call
+from audittrail.revisions.wording import counted
 
 HELP: Final = "Compares tables with their history; exits with 1 if they differ."
 
@@ -44,11 +45,13 @@ def run(call: Call) -> None:
         faulty += bool(findings)
     if faulty:
         raise CommandError(
-            f"{faulty} of {count} tables differ from their history. manage.py audittrail sync puts triggers right "
-            "and records what happened without them; verify --repair records what passed them by otherwise.",
+            f"{faulty} of {counted(count, 'table')} {'differs from its' if faulty == 1 else 'differ from their'} history. manage.py "
+            "audittrail sync puts triggers right and records what was written without them; verify --repair records all other "
+            "differences of rows.",
             returncode=1,
         )
     if deviations:
         raise CommandError("The server code is not what was installed; see above.", returncode=1)
-    agreement = "1 table agrees with its" if count == 1 else f"{count} tables agree with their"
-    call.write(f"{agreement} history.")
+    call.write(
+        f"{counted(count, 'table')} {'agrees with its' if count == 1 else 'agree with their'} history."
+    )
