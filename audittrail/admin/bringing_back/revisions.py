@@ -131,7 +131,7 @@ class RestoreAllProposal(RevisionProposal):
     title = gettext_lazy("Restore everything to revision %(number)s")
     conflict_labels: ClassVar[Mapping[OnConflict, Any]] = {
         "refuse": gettext_lazy("Do nothing at all if something stands in the way"),
-        "skip": gettext_lazy("Leave out what something stands in the way of, and restore the rest"),
+        "skip": gettext_lazy("Leave out rows that have conflicts, and restore the rest"),
     }
 
     def plan(self) -> Plan:
@@ -184,7 +184,7 @@ class RollbackProposal(RestoreAllProposal):
         """Say to what everything was rolled back, and how much was erased."""
         revisions, versions = plan.erased or (0, 0)
         return _(
-            "Everything was rolled back to revision %(number)s; %(revisions)d revisions with %(versions)d versions were erased."
+            "Everything was rolled back to revision %(number)s. Erased revisions: %(revisions)d; erased versions: %(versions)d."
         ) % {
             "number": self.revision.pk,
             "revisions": revisions,

@@ -239,7 +239,7 @@ def test_rolling_back_wants_the_number_typed(as_superuser, superuser, changed) -
     made = newest()
     assert made.committed_by == superuser
     assert made.context["restored"]["erased_revisions"] == later
-    assert "1 revisions with 4 versions were erased" in text_of(as_superuser.get("/admin/"))
+    assert "Erased revisions: 1; erased versions: 4." in text_of(as_superuser.get("/admin/"))
 
 
 def test_rolling_back_never_leaves_rows_out(as_superuser, changed) -> None:
