@@ -13,7 +13,8 @@ from django.db.backends.postgresql.psycopg_any import sql
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
 from audittrail.diff.statements import Fragment, history_name
-from audittrail.revisions.versions import Version, stored_column
+from audittrail.revisions.stored_fields import stored_column
+from audittrail.revisions.versions import Version
 
 #: A date or time if Python has it; one before Christ, or an infinite one, is told by its text.
 _IN_PYTHON: Final = "CASE WHEN {value} BETWEEN '0001-01-02' AND '9999-12-30' THEN {value} END"

@@ -12,8 +12,8 @@ from django.db import connections, models
 
 from audittrail.capture import tracking
 from audittrail.exceptions import EditingError
+from audittrail.revisions.stored_fields import stored_column
 from audittrail.revisions.targets import HistoryOf, Target, history_of
-from audittrail.revisions.versions import stored_column
 
 ALL: Final = "__all__"
 
