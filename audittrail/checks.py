@@ -1,6 +1,7 @@
 """System checks: settings that mean nothing, models that can't be tracked, databases that are out of step."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -12,6 +13,7 @@ from audittrail import conf, history
 from audittrail.capture import install, registry, servercode, sync, tracking
 from audittrail.exceptions import ConfigurationError
 
+PREFIX = "AUDITTRAIL_"
 MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
 
 
@@ -35,14 +37,7 @@ def check_settings(
 ) -> list[checks.CheckMessage]:
     """Check that the settings are of the right kind and that each label and wildcard means a model."""
     messages: list[checks.CheckMessage] = []
-    for name, read in (
-        ("AUDITTRAIL_MODELS", conf.models),
-        ("AUDITTRAIL_EXCLUDE", conf.exclude),
-        ("AUDITTRAIL_BASELINE_LIMIT", conf.baseline_limit),
-        ("AUDITTRAIL_LOCK_TIMEOUT", conf.lock_timeout),
-        ("AUDITTRAIL_TRUSTED_PROXY_COUNT", conf.trusted_proxy_count),
-        ("AUDITTRAIL_REQUEST_ID_HEADER", conf.request_id_header),
-    ):
+    for name, read in conf.SETTINGS.items():
         try:
             value = read()
         except ConfigurationError as error:
@@ -57,6 +52,11 @@ def check_settings(
             # The defaults name apps that not every project has.
             if pattern not in conf.DEFAULT_EXCLUDE:
                 messages.append(_unmatched(name, pattern))
+    messages.extend(
+        _unknown(name)
+        for name in dir(settings)
+        if name.startswith(PREFIX) and name not in conf.SETTINGS
+    )
     if MIDDLEWARE not in settings.MIDDLEWARE:
         messages.append(
             checks.Warning(
@@ -66,6 +66,18 @@ def check_settings(
             )
         )
     return messages
+
+
+def _unknown(setting: str) -> checks.CheckMessage:
+    # All names begin alike, so what follows is compared.
+    known = {name.removeprefix(PREFIX): name for name in conf.SETTINGS}
+    near = get_close_matches(setting.removeprefix(PREFIX), known, n=1)
+    meant = f"Did you mean {known[near[0]]}? " if near else ""
+    return checks.Warning(
+        f"{setting} is no setting of audittrail, so it does nothing.",
+        hint=f"{meant}Take it out, or name one of {', '.join(sorted(conf.SETTINGS))}.",
+        id="audittrail.W020",
+    )
 
 
 def _unmatched(setting: str, pattern: str) -> checks.CheckMessage:

@@ -1,6 +1,6 @@
 """One accessor for each setting, read when it is used, so that `override_settings` works."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +8,8 @@ from django.conf import settings
 
 from audittrail.exceptions import ConfigurationError
 
-#: What is left out unless AUDITTRAIL_EXCLUDE says otherwise: sessions, bookkeeping that migrations write, the admin's own log.
+#: What is left out unless AUDITTRAIL_EXCLUDE says otherwise: sessions, bookkeeping that migrations write, the admin's own log, and what
+#: packages write for themselves: queues and their results, profiles of requests, other histories.
 DEFAULT_EXCLUDE: Final = (
     "sessions.*",
     "contenttypes.*",
@@ -16,6 +17,17 @@ DEFAULT_EXCLUDE: Final = (
     "admin.LogEntry",
     "migrations.*",
     "audittrail.*",
+    "user_sessions.*",
+    "django_celery_beat.*",
+    "django_celery_results.*",
+    "django_q.*",
+    "django_rq.*",
+    "debug_toolbar.*",
+    "silk.*",
+    "db.TestModel",
+    "auditlog.*",
+    "pghistory.*",
+    "reversion.*",
 )
 
 
@@ -67,6 +79,19 @@ def ledger_key() -> str:
             f"AUDITTRAIL_LEDGER_KEY is of type {type(value).__name__!r}; give a key of 64 hexadecimal digits, or the name of a file that holds one."
         )
     return str(value)
+
+
+#: Every setting, with what reads it.
+SETTINGS: Final[Mapping[str, Callable[[], object]]] = {
+    "AUDITTRAIL_MODELS": models,
+    "AUDITTRAIL_EXCLUDE": exclude,
+    "AUDITTRAIL_READ_LIVE": read_live,
+    "AUDITTRAIL_BASELINE_LIMIT": baseline_limit,
+    "AUDITTRAIL_LOCK_TIMEOUT": lock_timeout,
+    "AUDITTRAIL_TRUSTED_PROXY_COUNT": trusted_proxy_count,
+    "AUDITTRAIL_REQUEST_ID_HEADER": request_id_header,
+    "AUDITTRAIL_LEDGER_KEY": ledger_key,
+}
 
 
 def _natural(name: str, default: int) -> int:

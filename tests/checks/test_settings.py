@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.checks import ERROR, WARNING, run_checks
 
 from audittrail import conf
 from audittrail.checks import check_models, check_settings
 from audittrail.exceptions import ConfigurationError
+from tests.structure.tree import ROOT
 from tests.testapp.models import Customer
 
 WRONG = {
@@ -17,6 +20,7 @@ WRONG = {
     "AUDITTRAIL_LOCK_TIMEOUT": ["2s", -1, None],
     "AUDITTRAIL_TRUSTED_PROXY_COUNT": ["1", -1, True],
     "AUDITTRAIL_REQUEST_ID_HEADER": ["", None, 5, b"X-Request-ID"],
+    "AUDITTRAIL_READ_LIVE": ["contenttypes.*", [5]],
 }
 
 
@@ -101,3 +105,32 @@ def test_w004_without_the_middleware(settings) -> None:
 def test_models_are_not_checked_against_settings_that_cannot_be_read(settings) -> None:
     settings.AUDITTRAIL_MODELS = None
     assert check_models() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("AUDITTRAIL_EXCLUDES", "Did you mean AUDITTRAIL_EXCLUDE? "),
+        ("AUDITTRAIL_LOCKTIMEOUT", "Did you mean AUDITTRAIL_LOCK_TIMEOUT? "),
+        ("AUDITTRAIL_XYZZY", ""),
+    ],
+)
+def test_w020_a_setting_that_is_none(settings, name, near) -> None:
+    setattr(settings, name, True)
+    (message,) = messages("W020")
+    assert message.level == WARNING
+    assert message.msg.startswith(f"{name} is no setting")
+    assert message.hint.startswith(f"{near}Take it out")
+
+
+def test_docs_settings_lists_every_setting() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(AUDITTRAIL_\w+)`", page, re.MULTILINE) == list(conf.SETTINGS)
+    source = (ROOT / "audittrail" / "conf.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'"(AUDITTRAIL_\w+)"', source)) == set(conf.SETTINGS)
+
+
+def test_docs_tracking_lists_what_is_left_out() -> None:
+    page = (ROOT / "docs" / "tracking.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| ", page.partition("## Choosing models")[0], re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == set(conf.DEFAULT_EXCLUDE)
