@@ -50,6 +50,8 @@ class LiveTable:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     model: type[models.Model] | None
+    #: Whether policies may hide some of its rows from the present role.
+    hides_rows: bool = False
 
     def __str__(self) -> str:
         return self.model._meta.label if self.model else self.name
@@ -96,7 +98,8 @@ SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
           FROM pg_attribute a
           LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
           LEFT JOIN jsonb_to_recordset(t.columns) k (name text, type text, history text, ignored boolean) ON k.name = a.attname
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
+       row_security_active(c.oid)
   FROM audittrail.tracked_table t
   JOIN pg_class c ON c.oid = audittrail.tied_relation(t) JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE t.until_version IS NULL AND t.key <> '{}' AND n.nspname = coalesce(%s, n.nspname)
@@ -109,11 +112,11 @@ def load(cursor: Any, using: str) -> dict[int, LiveTable]:
     by_relation = _models(cursor, using)
     cursor.execute(_TABLES, [schemas.tenant_of(connections[using])])
     found: dict[int, LiveTable] = {}
-    for number, relation, schema, name, history, key, columns in cursor.fetchall():
+    for number, relation, schema, name, history, key, columns, hides_rows in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
         model = by_relation.get(relation)
         found[relation] = LiveTable(
-            number, relation, schema, name, history, tuple(key), made, model
+            number, relation, schema, name, history, tuple(key), made, model, hides_rows
         )
     return found
 

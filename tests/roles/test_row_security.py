@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from pytest_django import DjangoDbBlocker
+from django.core.management import call_command
+from django.db import connection, transaction
 
+from audittrail.exceptions import RestoreError
+from audittrail.models import Revision
 from tests.builders.fresh import Fresh
+from tests.capture.ways import sql
 from tests.roles.foreign import AUTHOR, KEEPER, database_of_an_author, run, was_caught
+from tests.testapp.models import Customer
 
 REFUSED = f"policies of (public.)?account hide rows from role {KEEPER}"
 ACCOUNT = "(SELECT t.id FROM audittrail.tracked_table t WHERE t.table_name = 'account')"
@@ -125,7 +130,8 @@ def test_writes_to_a_table_that_hides_rows_are_recorded_all_the_same(database: F
         " (SELECT FROM audittrail.account_history h WHERE h.revision_id = r.id) AND r.id > (SELECT min(version) FROM audittrail.account_history)",
     ) == [(0,)]
     assert run(
-        owner, "SELECT id, operation::text, balance FROM audittrail.account_history ORDER BY version, id"
+        owner,
+        "SELECT id, operation::text, balance FROM audittrail.account_history ORDER BY version, id",
     ) == [(1, "B", 0), (2, "B", 0), (1, "U", 1), (3, "I", 5), (3, "U", 2), (3, "D", 2)]
     assert run(owner, f"SELECT * FROM audittrail.verify({ACCOUNT})") == []
 
@@ -154,5 +160,50 @@ def test_policies_run_nothing_with_the_rights_of_historys_owner(database: Fresh)
         run(author, "TRUNCATE thing")
     for statement in ("verify", "repair"):
         with pytest.raises(Exception, match="policies of"):
-            run(connection, f"SELECT audittrail.{statement}(t.id) FROM audittrail.tracked_table t WHERE t.table_name = 'thing'")
+            run(
+                connection,
+                f"SELECT audittrail.{statement}(t.id) FROM audittrail.tracked_table t WHERE t.table_name = 'thing'",
+            )
     assert not was_caught(database)
+
+
+@pytest.fixture
+def bound_role() -> Iterator[str]:
+    """Give a role that may read and write everything, but for the customers that a policy hides."""
+    name = f"bound_in_{connection.settings_dict['NAME']}"
+    sql(
+        f"CREATE ROLE {name}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}; GRANT TEMPORARY ON DATABASE {connection.settings_dict['NAME']} TO {name}"
+    )
+    call_command("audittrail", "grant", name, "--apply", verbosity=0)
+    sql("ALTER TABLE testapp_customer ENABLE ROW LEVEL SECURITY")
+    sql("CREATE POLICY visible ON testapp_customer USING (name <> 'Hidden')")
+    yield name
+    sql(
+        "RESET ROLE; DROP POLICY visible ON testapp_customer; ALTER TABLE testapp_customer DISABLE ROW LEVEL SECURITY"
+    )
+    sql(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_restoring_a_table_that_hides_rows_is_refused(bound_role: str) -> None:
+    customer = Customer.objects.create(name="Ada")
+    then = Revision.objects.newest()
+    assert then is not None
+    customer.delete()
+    last = Revision.objects.newest()
+    assert last is not None
+    sql(f"SET ROLE {bound_role}")
+    for call in (
+        Customer.history(revision=then).restore,
+        last.undo,
+        then.restore_all,
+        then.rollback_all_later_revisions,
+    ):
+        with (
+            pytest.raises(RestoreError, match=f"hide rows from role '{bound_role}'"),
+            transaction.atomic(),
+        ):
+            call(dry_run=True)
+    sql(f"RESET ROLE; ALTER ROLE {bound_role} BYPASSRLS; SET ROLE {bound_role}")
+    Customer.history(revision=then).restore()
+    assert Customer.objects.get().name == "Ada"
