@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from audittrail.exceptions import RestoreError
 from audittrail.restore import catalog, statements
 from audittrail.restore.catalog import Column, LiveTable
 from audittrail.restore.plan import Note
