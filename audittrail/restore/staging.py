@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from audittrail.exceptions import RestoreError
 from audittrail.restore import catalog, statements
 from audittrail.restore.catalog import Column, LiveTable
 from audittrail.restore.plan import Note
@@ -52,18 +51,10 @@ class Staging:
         return f"audittrail_stage_{table.relation}"
 
     def stage(self, table: LiveTable) -> str:
-        """Return that name, after making the temporary table where it is missing.
-
-        Raises `RestoreError` if policies may hide some of the table's rows: what is missing, or in the way, can't be told then.
-        """
+        """Return that name, after making the temporary table where it is missing."""
         name = self.name(table)
         if table.relation not in self.staged:
-            if table.hides_rows:
-                role = self.value("SELECT current_user::text")
-                raise RestoreError(
-                    f"The policies of table {table.name!r} hide rows from role {role!r}, so what is to be brought back can't be told. "
-                    "Restore as a role that they don't bind: one with BYPASSRLS, or the table's owner without FORCE ROW LEVEL SECURITY."
-                )
+            table.require_all_rows()
             self._create(
                 name,
                 composed(
