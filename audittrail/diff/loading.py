@@ -13,7 +13,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 from audittrail.diff.columns import columns_of
 from audittrail.diff.images import RowImage
 from audittrail.diff.statements import Fragment, history_name
-from audittrail.revisions.stored_fields import stored_column
+from audittrail.revisions.stored_fields import InItsType, stored_column
 from audittrail.revisions.versions import Version
 
 #: A date or time if Python has it; one before Christ, or an infinite one, is told by its text.
@@ -67,8 +67,13 @@ class Images:
         return sql.SQL("").join(sql.SQL(", ") + text for text in self._texts())
 
     def stored(self, name: str) -> Fragment:
-        """Return the columns that are read, as a list for SQL of another source."""
-        return sql.SQL(", ").join(sql.Identifier(name, field.column) for field in self.fields)
+        """Return the columns that are read, as a list for SQL of another source: of history, or of live rows as history stores them."""
+        columns = []
+        for field in self.fields:
+            form = "audittrail.as_text({}) AS {}" if isinstance(field, InItsType) else "{}"
+            column = sql.Identifier(name, field.column)
+            columns.append(sql.SQL(form).format(column, sql.Identifier(field.column)))
+        return sql.SQL(", ").join(columns)
 
     def image(self, values: Sequence[Any]) -> RowImage | None:
         """Return the image in a row of `columns`; None if there is none, as an outer join leaves it."""

@@ -20,9 +20,11 @@ class Column:
 
     name: str
     type: str
-    #: Its type in history, and its name there; None if history doesn't hold it, as an excluded column.
+    #: Its type without domains, and its name in history; None if history doesn't hold it, as an excluded column.
     stored_type: str
     history: str | None
+    #: Whether history holds it as text, since its type is composite.
+    composite: bool
     ignored: bool
     not_null: bool
     #: "s" for a stored generated column, "v" for a virtual one, "" for others.
@@ -50,19 +52,9 @@ class LiveTable:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     model: type[models.Model] | None
-    #: The present role, if policies may hide some rows from it.
-    hides_from: str | None = None
 
     def __str__(self) -> str:
         return self.model._meta.label if self.model else self.name
-
-    def require_all_rows(self) -> None:
-        """Raise `RestoreError` if policies may hide rows: what is missing, or in the way, can't be told then."""
-        if self.hides_from:
-            raise RestoreError(
-                f"The policies of table {self.name!r} hide rows from role {self.hides_from!r}, so what is to be brought back can't be told. "
-                "Restore as a role that they don't bind: one with BYPASSRLS, or the table's owner without FORCE ROW LEVEL SECURITY."
-            )
 
     def column(self, name: str) -> Column:
         """Return the column of a name."""
@@ -101,13 +93,12 @@ _TABLES = """
 SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
        (SELECT json_agg(json_build_array(
                    a.attname, format_type(a.atttypid, a.atttypmod),
-                   coalesce(k.type, format_type(a.atttypid, a.atttypmod)), k.history, coalesce(k.ignored, false),
+                   coalesce(k.composite ->> 'type', k.type, format_type(a.atttypid, a.atttypmod)), k.history, k.composite IS NOT NULL, coalesce(k.ignored, false),
                    a.attnotnull, a.attgenerated::text, a.attidentity::text, pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum)
           FROM pg_attribute a
           LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-          LEFT JOIN jsonb_to_recordset(t.columns) k (name text, type text, history text, ignored boolean) ON k.name = a.attname
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
-       CASE WHEN row_security_active(c.oid) THEN current_user::text END
+          LEFT JOIN jsonb_to_recordset(t.columns) k (name text, type text, history text, ignored boolean, composite jsonb) ON k.name = a.attname
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text
   FROM audittrail.tracked_table t
   JOIN pg_class c ON c.oid = audittrail.tied_relation(t) JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE t.until_version IS NULL AND t.key <> '{}' AND n.nspname = coalesce(%s, n.nspname)
@@ -120,11 +111,11 @@ def load(cursor: Any, using: str) -> dict[int, LiveTable]:
     by_relation = _models(cursor, using)
     cursor.execute(_TABLES, [schemas.tenant_of(connections[using])])
     found: dict[int, LiveTable] = {}
-    for number, relation, schema, name, history, key, columns, hides_from in cursor.fetchall():
+    for number, relation, schema, name, history, key, columns in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
         model = by_relation.get(relation)
         found[relation] = LiveTable(
-            number, relation, schema, name, history, tuple(key), made, model, hides_from
+            number, relation, schema, name, history, tuple(key), made, model
         )
     return found
 

@@ -61,12 +61,14 @@ def same(names: Sequence[str], alias: str, other: str, others: Sequence[str] | N
 
 
 def image(columns: Iterable[Column], alias: str) -> Any:
-    """Return the row of some columns as a record, in the types in which history stores them.
+    """Return the row of some columns as a record, as history stores them.
 
     Compared with `*<>`, as capture does: a json has no other comparison, and 1 is not 1.00 there.
     """
     parts = [
-        sql.SQL("{}::{}").format(sql.Identifier(alias, found.name), sql.SQL(found.stored_type))
+        sql.SQL("audittrail.as_text({})" if found.composite else "{}::{}").format(
+            sql.Identifier(alias, found.name), sql.SQL(found.stored_type)
+        )
         for found in columns
     ]
     return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(parts))

@@ -112,7 +112,12 @@ class Undoing(Recipe):
             now=composed("{key} IS NOT NULL", key=column(table.key[0], "l")),
             key=listed(stored, "v"),
             columns=joined(
-                composed("{stored} AS {name}", stored=column(str(c.history), "v"), name=c.name)
+                composed(
+                    "{stored}::{type} AS {name}" if c.composite else "{stored} AS {name}",
+                    stored=column(str(c.history), "v"),
+                    type=raw(c.stored_type),
+                    name=c.name,
+                )
                 for c in table.columns
                 if c.stored
             ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.utils.functional import cached_property
@@ -62,7 +63,30 @@ def stored_copy(field: Any) -> Any:
     own = vars(stored)
     own.update({name: value for name, value in _PLAIN.items() if name in own})
     own.update(db_column=column, verbose_name=label, _verbose_name=label)
+    if _may_be_composite(field):
+        kind = type(stored)
+        stored.__class__ = type(kind.__name__, (InItsType, kind), {"__module__": kind.__module__})
     # Fields stand in the order of their creation.
     stored.creation_counter = models.Field.creation_counter
     models.Field.creation_counter += 1
     return stored
+
+
+#: The name of a type, or of an array of it, that may be composite: history holds such columns as text.
+_TYPE_NAME: Final = re.compile(r'[\w."]+(\[\])*')
+
+
+class InItsType(models.Field):  # type: ignore[type-arg]
+    """A field of a type that may be composite, whose values are selected in that type."""
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
+        """Return the SQL for the value of a column."""
+        sql, params = super().select_format(compiler, sql, params)
+        name = self.cast_db_type(compiler.connection) or ""
+        return (f"{sql}::{name}" if _TYPE_NAME.fullmatch(name) else sql), params
+
+
+def _may_be_composite(field: Any) -> bool:
+    """Return whether a field is of a class that is not Django's, or an array of such fields."""
+    field = getattr(field, "base_field", field)
+    return not type(field).__module__.startswith("django.")

@@ -69,7 +69,7 @@ def test_a_type_that_stays_is_still_that_of_history(shop: Workshop) -> None:
     assert shop.sql(
         "SELECT format_type(atttypid, NULL) FROM pg_attribute"
         " WHERE attrelid = 'audittrail.workshop_item_history'::regclass AND attname IN ('mood', 'moods', 'pair') ORDER BY attnum"
-    ) == [("mood",), ("mood[]",), ("pair",)]
+    ) == [("mood",), ("mood[]",), ("text",)]
     assert shop.history("item", "mood", where="name = 'a'") == [("I", "glad"), ("U", "sad")]
 
 

@@ -4,7 +4,8 @@
 -- "{tick}" and "$1" included.
 
 -- The lines of a template with its placeholders filled in from "parts", of which parts_of() has those of a table. A placeholder is
---   {name}           a text, or a list: an array of items, which are set off by commas and go on in further lines as needed;
+--   {name}           a text, or a list: an array of items, which are set off by commas and go on in further lines as needed; an item
+--                    is a column, or an array of three: what stands before the column, the column, and what stands after it;
 --                    alone on its line a block: an array of lines, which get its indentation, or null for none
 --   {h.name}         a list of columns, each as a column of h
 --   {h.name = b.key} the condition that the columns of two lists, by which rows are told apart, agree
@@ -56,7 +57,8 @@ BEGIN
             ELSE
                 alias := CASE WHEN cardinality(names) = 2 THEN names[1] || '.' ELSE '' END;
                 FOR n IN 0 .. jsonb_array_length(part) - 1 LOOP
-                    item := alias || (part ->> n);
+                    item := CASE jsonb_typeof(part -> n) WHEN 'array' THEN concat(part -> n ->> 0, alias, part -> n ->> 1, part -> n ->> 2)
+                                                         ELSE alias || (part ->> n) END;
                     IF n = 0 THEN
                         line := line || item;
                     ELSIF length(line) + length(item) + 2 <= width THEN

@@ -7,9 +7,11 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- The columns of a table that can be captured, in its own order. A virtual generated column (PostgreSQL 18) is NULL in
--- a trigger and therefore left out; a domain is stored as its base type, whose values no later constraint rejects.
+-- a trigger and therefore left out; a domain is stored as its base type, whose values no later constraint rejects. What is
+-- stored as text because its type is composite, or made of composite ones, has {type, oid, layout} in "composite": its own type, see
+-- 25_composites.sql. A column of the primary key, by which rows are compared, has its own type in history too.
 CREATE OR REPLACE FUNCTION audittrail.live_columns(live oid)
-RETURNS TABLE (attnum int, name text, type text, collation_name text, missing_value text, computed boolean)
+RETURNS TABLE (attnum int, name text, type text, collation_name text, missing_value text, computed boolean, composite jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE base AS (
         SELECT a.attnum, a.atttypid AS typid, a.atttypmod AS typmod
@@ -19,15 +21,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT b.attnum, t.typbasetype, t.typtypmod
           FROM base b JOIN pg_type t ON t.oid = b.typid WHERE t.typtype = 'd'
     )
-    SELECT a.attnum::int, a.attname::text, format_type(b.typid, b.typmod),
+    SELECT a.attnum::int, a.attname::text, CASE WHEN l.layout IS NOT NULL THEN 'text' ELSE format_type(b.typid, b.typmod) END,
            CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.collname) END,
            CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
-           a.atthasdef OR a.attidentity <> ''
+           a.atthasdef OR a.attidentity <> '',
+           CASE WHEN l.layout IS NOT NULL THEN jsonb_build_object('type', format_type(b.typid, b.typmod), 'oid', b.typid::bigint, 'layout', l.layout) END
       FROM pg_attribute a
       JOIN base b ON b.attnum = a.attnum
       JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd'
       LEFT JOIN pg_collation c ON c.oid = a.attcollation AND a.attcollation <> t.typcollation
       LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+      LEFT JOIN LATERAL (
+        SELECT audittrail.layout_of(b.typid) AS layout
+         WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = live AND i.indisprimary AND a.attnum = ANY (i.indkey::int2[]))) l ON true
      WHERE a.attrelid = live
      ORDER BY a.attnum
 $$;
@@ -64,6 +70,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                            ',' ORDER BY a.attrelid = live, a.attnum)
            FROM pg_attribute a
           WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
+        audittrail.layouts_of(live),
         (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
         -- The functions name the table.
         (SELECT concat_ws('.', n.nspname, c.relname, audittrail.has_referential_actions(live)) FROM pg_class c
@@ -145,6 +152,7 @@ $$;
 --   id, relation, live, history           its number in the registry, its oid, its name, the name of its history table
 --   key, stored_key, equality             the columns of its primary key, in the live table and in history, and their operators
 --   columns, stored_columns               the columns that are stored
+--   stored_values                         the columns of the live table as they are stored
 --   compared, stored_compared             those whose change makes a version; of the live table in the type in which they are
 --                                         stored, since records of a domain and its base type can't be compared
 --   since_version, since_revision         where its history begins
@@ -162,10 +170,13 @@ BEGIN
                    'since_version', tracked.since_version, 'since_revision', tracked.since_revision,
                    'columns', array_agg(quote_ident(c.name) ORDER BY c.attnum),
                    'stored_columns', array_agg(quote_ident(c.history) ORDER BY c.attnum),
-                   'compared', array_agg(quote_ident(c.name) || '::' || c.type ORDER BY c.attnum) FILTER (WHERE NOT c.ignored),
+                   'stored_values', jsonb_agg(CASE WHEN c.composite IS NULL THEN to_jsonb(quote_ident(c.name)) ELSE c.written END ORDER BY c.attnum),
+                   'compared', jsonb_agg(CASE WHEN c.composite IS NULL THEN to_jsonb(quote_ident(c.name) || '::' || c.type) ELSE c.written END
+                                         ORDER BY c.attnum) FILTER (WHERE NOT c.ignored),
                    'stored_compared', array_agg(quote_ident(c.history) ORDER BY c.attnum) FILTER (WHERE NOT c.ignored))
-          FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean)
-         WHERE c.history IS NOT NULL)
+          FROM (SELECT *, jsonb_build_array('audittrail.as_text(', quote_ident(name), ')') AS written
+                  FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, ignored boolean, composite jsonb)
+                 WHERE history IS NOT NULL) c)
         || (
         SELECT jsonb_build_object(
                    'key', coalesce(array_agg(quote_ident(k.name) ORDER BY k.position), '{}'),

@@ -251,9 +251,9 @@ CREATE OR REPLACE FUNCTION audittrail.image_items(tracked audittrail.tracked_tab
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
-        SELECT array_agg(CASE WHEN c.name IS NULL THEN 'NULL' ELSE format('%s.%I', alias, c.name) END ORDER BY a.attnum)
+        SELECT array_agg(CASE WHEN c.name IS NULL THEN 'NULL' ELSE audittrail.as_stored(format('%s.%I', alias, c.name), c.composite) END ORDER BY a.attnum)
           FROM pg_attribute a
-          LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.history = a.attname
+          LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text, composite jsonb) ON c.history = a.attname
          WHERE a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attnum > 0 AND NOT a.attisdropped);
 END
 $$;

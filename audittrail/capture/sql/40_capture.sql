@@ -14,14 +14,15 @@ BEGIN
         SELECT jsonb_build_object(
                    'history_columns', array_agg(quote_ident(a.attname) ORDER BY a.attnum),
                    'image', array_agg(
-                       CASE WHEN c.name IS NOT NULL AND alias IS NOT NULL THEN format('%s.%I', alias, c.name)
-                            WHEN c.name IS NOT NULL THEN format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END', tracked.key[1], c.name)
+                       CASE WHEN c.name IS NOT NULL AND alias IS NOT NULL THEN audittrail.as_stored(format('%s.%I', alias, c.name), c.composite)
+                            WHEN c.name IS NOT NULL THEN audittrail.as_stored(
+                                 format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END', tracked.key[1], c.name), c.composite)
                             WHEN a.attname = 'version' THEN version
                             WHEN a.attname = 'revision_id' THEN revision
                             WHEN a.attname = 'operation' THEN operation
                             ELSE 'NULL::' || format_type(a.atttypid, a.atttypmod) END ORDER BY a.attnum))
           FROM pg_attribute a
-          LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text) ON c.history = a.attname
+          LEFT JOIN jsonb_to_recordset(tracked.columns) c (name text, history text, composite jsonb) ON c.history = a.attname
          WHERE a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attnum > 0 AND NOT a.attisdropped
            AND (c.name IS NOT NULL OR a.attname IN ('version', 'revision_id', 'operation', 'superseded') OR NOT a.atthasdef));
 END
@@ -76,7 +77,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN audittrail.compose_lines($template$
 INSERT INTO {history} (version, revision_id, operation, {stored_columns})
-SELECT {since_version}, {since_revision}, 'B', {b.columns}
+SELECT {since_version}, {since_revision}, 'B', {b.stored_values}
   FROM {source} b
  WHERE NOT EXISTS (SELECT FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version})
     ON CONFLICT DO NOTHING;
@@ -88,7 +89,6 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.write_baseline(tracked audittrail.tracked_table, source text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE array_to_string(audittrail.baseline_statement(audittrail.parts_of(tracked), source), E'\n');
 END
 $$;
@@ -145,50 +145,42 @@ BEGIN
     RETURN audittrail.compose_lines(concat($template$
 seqscan := current_setting('enable_seqscan');
 ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
-IF row_security_active({relation}::oid) THEN
-    -- What the table holds can't be told, and policies run nothing with the rights of history's owner.
-    tangle := (SELECT 2 FROM $template$, CASE event WHEN 'INSERT' THEN '{new_rows} n' WHEN 'DELETE' THEN '{old_rows} o' ELSE $template${new_rows} n
-                 FULL JOIN {old_rows} o ON {o.key = n.key}
-                WHERE ROW({n.compared})::record
-                  *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1);
-ELSE
-    tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
-        SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
-                             OR ROW({live.compared})::record
-                            *<> ROW({n.compared})::record THEN 2 ELSE 0 END)
-          FROM {new_rows} n
-         CROSS JOIN LATERAL (SELECT {n.key}) k$template$ WHEN 'DELETE' THEN $template$
-        SELECT max(CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
-                        WHEN ROW({l.stored_compared})::record
-                         *<> ROW({o.compared})::record THEN 1 ELSE 0 END)
-          FROM {old_rows} o
-         CROSS JOIN LATERAL (SELECT {o.key}) k$template$ ELSE $template$
-        SELECT max(CASE WHEN n.{first_key} IS NULL
-                        THEN CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
-                        WHEN live.{first_key} IS NULL
-                             OR ROW({live.compared})::record
-                            *<> ROW({n.compared})::record THEN 2
-                        WHEN l.audittrail_lives
-                             AND (o.{first_key} IS NULL
-                                  OR ROW({l.stored_compared})::record
-                                  *= ROW({n.compared})::record) THEN 2
-                        WHEN o.{first_key} IS NOT NULL
-                             AND (l.audittrail_lives IS NOT TRUE
-                                  OR ROW({l.stored_compared})::record
-                                 *<> ROW({o.compared})::record) THEN 1
-                        ELSE 0 END)
-          FROM {new_rows} n
-          FULL JOIN {old_rows} o ON {o.key = n.key}
-         CROSS JOIN LATERAL (SELECT {either_key}) k$template$ END, $template$
-          LEFT JOIN LATERAL (
-            SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
-             WHERE {h.stored_key = k.key} AND h.version >= {since_version}
-             ORDER BY h.version DESC LIMIT 1) l ON true
-          LEFT JOIN LATERAL (SELECT * FROM {live} live WHERE {live.key = k.key} OFFSET 0) live ON true$template$, CASE WHEN event = 'UPDATE' THEN $template$
-         WHERE ROW({n.compared})::record
-           *<> ROW({o.compared})::record$template$ END, $template$
-    );
-END IF;$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
+tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
+    SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
+                         OR ROW({live.compared})::record
+                        *<> ROW({n.compared})::record THEN 2 ELSE 0 END)
+      FROM {new_rows} n
+     CROSS JOIN LATERAL (SELECT {n.key}) k$template$ WHEN 'DELETE' THEN $template$
+    SELECT max(CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                    WHEN ROW({l.stored_compared})::record
+                     *<> ROW({o.compared})::record THEN 1 ELSE 0 END)
+      FROM {old_rows} o
+     CROSS JOIN LATERAL (SELECT {o.key}) k$template$ ELSE $template$
+    SELECT max(CASE WHEN n.{first_key} IS NULL
+                    THEN CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                    WHEN live.{first_key} IS NULL
+                         OR ROW({live.compared})::record
+                        *<> ROW({n.compared})::record THEN 2
+                    WHEN l.audittrail_lives
+                         AND (o.{first_key} IS NULL
+                              OR ROW({l.stored_compared})::record
+                              *= ROW({n.compared})::record) THEN 2
+                    WHEN o.{first_key} IS NOT NULL
+                         AND (l.audittrail_lives IS NOT TRUE
+                              OR ROW({l.stored_compared})::record
+                             *<> ROW({o.compared})::record) THEN 1
+                    ELSE 0 END)
+      FROM {new_rows} n
+      FULL JOIN {old_rows} o ON {o.key = n.key}
+     CROSS JOIN LATERAL (SELECT {either_key}) k$template$ END, $template$
+      LEFT JOIN LATERAL (
+        SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
+         WHERE {h.stored_key = k.key} AND h.version >= {since_version}
+         ORDER BY h.version DESC LIMIT 1) l ON true
+      LEFT JOIN LATERAL (SELECT * FROM {live} live WHERE {live.key = k.key} OFFSET 0) live ON true$template$, CASE WHEN event = 'UPDATE' THEN $template$
+     WHERE ROW({n.compared})::record
+       *<> ROW({o.compared})::record$template$ END, $template$
+);$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
 IF (SELECT count(*) <> count(DISTINCT ROW({n.key})) FROM new_rows n) THEN
     tangle := 2;  -- several referential actions have changed a row
 END IF;$template$ END, CASE WHEN event <> 'INSERT' THEN $template$
@@ -211,9 +203,7 @@ IF tangle = 2 THEN
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active({relation}::oid)
-                   THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', {relation}::regclass)
-                   ELSE format('*, xmin, xmax FROM %s', {relation}::regclass) END, ' WHERE $2)', {quote}
+    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', {relation}::regclass, ' WHERE $2)', {quote}
         {weaving}
         {quote})
       USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
@@ -368,7 +358,9 @@ $template$, parts || jsonb_build_object(
         'history_name', quote_literal(tracked.history_name), 'fingerprint', quote_literal(tracked.fingerprint),
         -- Whether the triggers are on the table of the registry: after a restore from a dump they are on one with another oid. Of a
         -- partitioned table, or one that others inherit from, they are on those others too, and the question is not asked.
-        'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation),
+        'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation)
+                    || (SELECT coalesce(string_agg(format(' AND (TG_RELID = %s) IS NOT NULL', named), ''), '')
+                          FROM jsonb_path_query(tracked.columns, '$[*].composite.**.relation') named),
         'history_relation', coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0),
         'by_row', CASE WHEN is_partitioned THEN audittrail.capture_by_row(tracked, parts, event) END,
         'several', CASE WHEN has_key AND event = 'UPDATE' THEN ARRAY['PERFORM FROM new_rows OFFSET 1;', 'several := FOUND;'] END,
@@ -425,7 +417,6 @@ BEGIN
             USING ERRCODE = 'serialization_failure',
                   HINT = 'Truncate at READ COMMITTED, use DELETE, or try again while no other transaction is running.';
     END IF;
-    PERFORM audittrail.require_all_rows(truncated);
     EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', relation) INTO filled;
     IF filled THEN
         EXECUTE audittrail.follow(tracked_id, 'TRUNCATE', 'ONLY ' || relation);

@@ -54,7 +54,8 @@ BEGIN
     SELECT string_agg(format(', %I %s%s', audittrail.stored_name(c.name), c.type, ' COLLATE ' || c.collation_name), '' ORDER BY c.attnum)
                FILTER (WHERE c.name <> ALL (excluded_columns)),
            jsonb_agg(jsonb_build_object('attnum', c.attnum, 'name', c.name, 'type', c.type, 'ignored', false,
-               'history', CASE WHEN c.name <> ALL (excluded_columns) THEN audittrail.stored_name(c.name) END) ORDER BY c.attnum)
+               'history', CASE WHEN c.name <> ALL (excluded_columns) THEN audittrail.stored_name(c.name) END)
+               || jsonb_strip_nulls(jsonb_build_object('composite', c.composite)) ORDER BY c.attnum)
       INTO definitions, columns
       FROM audittrail.live_columns(live) c;
     EXECUTE format('CREATE TABLE audittrail.%I (version bigint NOT NULL, revision_id bigint NOT NULL, superseded bigint, operation "char" NOT NULL%s)', history_name, definitions);

@@ -3,7 +3,8 @@
 
 -- Make a column of a history table one of text, as its type writes its values.
 CREATE OR REPLACE FUNCTION audittrail.release_column(history regclass, name text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres'
+SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
 DECLARE
     index oid;
 BEGIN
@@ -11,8 +12,7 @@ BEGIN
                   WHERE i.indrelid = history AND a.attname = name LOOP
         EXECUTE format('DROP INDEX %s', index::regclass);
     END LOOP;
-    -- By format() and not by a cast to text, which may be a function of the user's. By num_nulls() and not by IS NULL, which is also
-    -- true of a composite value whose fields are all null.
+    -- As in as_text(), in place.
     EXECUTE format('ALTER TABLE %1$s ALTER COLUMN %2$I TYPE text COLLATE pg_catalog."default" USING CASE WHEN num_nulls(%2$I) = 0 THEN format(''%%s'', %2$I) END',
                    history, name);
 END

@@ -6,17 +6,19 @@
 CREATE OR REPLACE FUNCTION audittrail.reconcile(tracked_id int, wanted_excluded text[] DEFAULT NULL, wanted_ignored text[] DEFAULT NULL, wanted_history text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tracked  audittrail.tracked_table;
-    history  regclass;
-    live     record;
-    known    jsonb;
-    columns  jsonb := '[]';
-    by_name  boolean;
-    reworked boolean := false;
-    filled   boolean;
-    changed  boolean := false;
-    stored   boolean;
-    name     text;
+    tracked    audittrail.tracked_table;
+    history    regclass;
+    live       record;
+    known      jsonb;
+    columns    jsonb := '[]';
+    by_name    boolean;
+    reworked   boolean := false;
+    filled     boolean;
+    changed    boolean := false;
+    stored     boolean;
+    name       text;
+    held       text;  -- the type of the history column
+    conversion jsonb;
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id FOR UPDATE;
     by_name := (tracked.fingerprint = '');
@@ -50,8 +52,9 @@ BEGIN
          WHERE CASE WHEN by_name THEN k.entry ->> 'name' = live.name ELSE (k.entry ->> 'attnum')::int = live.attnum END;
         name := audittrail.stored_name(live.name);
         stored := live.name <> ALL (tracked.excluded);
-        columns := columns || jsonb_build_object('attnum', live.attnum, 'name', live.name, 'type', live.type,
-            'history', CASE WHEN stored THEN name END, 'ignored', live.name = ANY (tracked.ignored));
+        columns := columns || (jsonb_build_object('attnum', live.attnum, 'name', live.name, 'type', live.type,
+            'history', CASE WHEN stored THEN name END, 'ignored', live.name = ANY (tracked.ignored))
+            || jsonb_strip_nulls(jsonb_build_object('composite', live.composite)));
         IF NOT stored THEN
             CONTINUE;
         ELSIF NOT coalesce(audittrail.has_column(history, known ->> 'history'), false) THEN
@@ -61,7 +64,6 @@ BEGIN
             -- such rows are looked for. In a trigger the statement that is being captured may have written it, and records it
             -- itself: so only a column that computes a value, as by a default, counts as filled there.
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
-                PERFORM audittrail.require_all_rows(tracked.relation);
                 EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
             ELSE
                 filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL
@@ -75,9 +77,23 @@ BEGIN
                 END IF;
                 EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, known ->> 'history', name);
             END IF;
-            IF (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = history AND a.attname = name) <> live.type THEN
+            held := (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = history AND a.attname = name);
+            IF live.composite IS NULL AND held <> live.type THEN
                 PERFORM audittrail.change_type(history, name, live.type, live.collation_name);
                 reworked := true;
+            ELSIF held = 'text' AND (CASE WHEN by_name THEN known #> '{composite,type}' = live.composite -> 'type'
+                                          ELSE known #> '{composite,oid}' = live.composite -> 'oid' END) THEN
+                conversion := audittrail.conversion(known #> '{composite,layout}', live.composite -> 'layout', by_name);
+                IF conversion IS NOT NULL THEN
+                    PERFORM audittrail.convert_column(history, name, conversion);
+                    reworked := true;
+                END IF;
+            ELSIF live.composite IS NOT NULL THEN
+                IF held <> live.composite ->> 'type' THEN
+                    PERFORM audittrail.change_type(history, name, live.composite ->> 'type', NULL);
+                    reworked := true;
+                END IF;
+                PERFORM audittrail.release_column(history, name);
             END IF;
         END IF;
     END LOOP;
@@ -161,14 +177,11 @@ SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
 SELECT set_config('audittrail.unguarded', 'on', true);
-WITH live AS NOT MATERIALIZED (SELECT {live_rows} WHERE {is_told})
+WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM {live} WHERE {is_told})
 {weaving}
 SELECT set_config('audittrail.unguarded', '', true);
 $template$), parts || jsonb_build_object(
         'is_told', NOT row_security_active(tracked.relation),
-        -- Policies run nothing with the rights of history's owner, which naming the table might, be it for no row.
-        'live_rows', format(CASE WHEN row_security_active(tracked.relation) THEN '(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax' ELSE '*, xmin, xmax FROM %s' END,
-                            tracked.relation::regclass),
         'weaving', audittrail.weaving_statement(tracked, parts, event, false, 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
                                                 (NOT row_security_active(tracked.relation))::text))), E'\n');
 END

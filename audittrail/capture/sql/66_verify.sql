@@ -21,7 +21,6 @@ DECLARE
     parts   jsonb := audittrail.parts_of(tracked);
     written bigint;
 BEGIN
-    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE audittrail.compose($template$
 INSERT INTO {history} (version, revision_id, operation, {stored_columns})
 SELECT (SELECT audittrail.next_version()), (SELECT current_setting('audittrail.revision')::bigint), {operation}, $template$ || template,
@@ -36,7 +35,7 @@ $$;
 -- changed its type. Returns how many.
 CREATE OR REPLACE FUNCTION audittrail.record_differences(tracked audittrail.tracked_table) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT audittrail.write_versions(tracked, 'B', $template${b.columns}
+    SELECT audittrail.write_versions(tracked, 'B', $template${b.stored_values}
   FROM {live} b
  CROSS JOIN LATERAL (
     SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version} ORDER BY h.version DESC LIMIT 1) l
@@ -65,7 +64,7 @@ BEGIN
  WHERE l.operation NOT IN ('D', 'T') AND NOT EXISTS (SELECT FROM {live} b WHERE {b.key = l.stored_key})
 $template$)
         -- Rows that it does not know as living. One without any version is the baseline's, while that is incomplete.
-        + audittrail.write_versions(tracked, 'B', $template${b.columns}
+        + audittrail.write_versions(tracked, 'B', $template${b.stored_values}
   FROM {live} b
  WHERE ({is_complete} OR EXISTS (SELECT FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version}))
    AND NOT EXISTS (
@@ -95,7 +94,6 @@ BEGIN
         RETURN;  -- nothing tells its rows apart
     END IF;
     tracked.relation := audittrail.tied_relation(tracked);
-    PERFORM audittrail.require_all_rows(tracked.relation);
     parts := audittrail.parts_of(tracked);
     RETURN QUERY EXECUTE audittrail.compose($template$
 SELECT d.kind, count(*), min(d.key)

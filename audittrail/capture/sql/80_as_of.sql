@@ -90,21 +90,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      WHERE a.attrelid = tracked.relation AND a.attgenerated = 'v' AND NOT a.attisdropped
 $$;
 
+-- The stored columns of a tracked table under their present names, as a version h has them: what is stored as text has its own type
+-- again, unless that is gone, and the attributes that the type has by now, if the table has not been written to since they changed.
+CREATE OR REPLACE FUNCTION audittrail.past_columns(tracked audittrail.tracked_table) RETURNS TABLE (attnum int, name text, type text, known boolean, past text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.attnum, c.name, coalesce(o.type, c.type), c.history IS NOT NULL,
+           CASE WHEN c.history IS NOT NULL
+                THEN concat(format(CASE WHEN o.conversion IS NULL THEN 'h.%I' ELSE 'audittrail.converted(h.%I, %L)' END, c.history, o.conversion),
+                            '::' || o.type, format(' AS %I', c.name)) END
+      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, composite jsonb)
+      LEFT JOIN LATERAL (
+        SELECT coalesce(l.composite ->> 'type', CASE WHEN to_regtype(c.composite ->> 'type') IS NOT NULL THEN c.composite ->> 'type' END),
+               audittrail.conversion(c.composite -> 'layout', l.composite -> 'layout', t.relation <> tracked.relation)
+          FROM audittrail.tied(tracked) t
+          LEFT JOIN audittrail.live_columns(t.relation) l
+                 ON CASE WHEN t.relation <> tracked.relation THEN l.name = c.name ELSE l.attnum = c.attnum END) o (type, conversion)
+             ON c.composite IS NOT NULL
+$$;
+
 -- What those templates are filled with, but for the moment: parts_of(), and the columns of the table under their present names, as a
 -- version h and as a live row b has them.
 CREATE OR REPLACE FUNCTION audittrail.past_parts(tracked audittrail.tracked_table) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- What a virtual column is generated from: the past row, whose columns have their present names there.
-    past_row text := (SELECT string_agg(format('h.%I AS %I', c.history, c.name), ', ' ORDER BY c.attnum)
-                        FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text) WHERE c.history IS NOT NULL);
+    past_row text := (SELECT string_agg(c.past, ', ' ORDER BY c.attnum) FROM audittrail.past_columns(tracked) c);
 BEGIN
     RETURN audittrail.parts_of(audittrail.tied(tracked)) || (
         SELECT jsonb_build_object(
                    'past', array_agg(coalesce(e.excluded, c.past) ORDER BY c.attnum),
                    'present', array_agg(coalesce(e.excluded, format('b.%1$I AS %1$I', c.name)) ORDER BY c.attnum))
-          FROM (SELECT k.attnum, k.name, k.type, k.history IS NOT NULL, CASE WHEN k.history IS NOT NULL THEN format('h.%I AS %I', k.history, k.name) END
-                  FROM jsonb_to_recordset(tracked.columns) k (attnum int, name text, type text, history text)
+          FROM (SELECT * FROM audittrail.past_columns(tracked)
                 UNION ALL
                 SELECT v.attnum, v.name, v.type, v.known, format('(SELECT %s FROM (SELECT %s) past_row) AS %I', v.expression, past_row, v.name)
                   FROM audittrail.virtual_columns(tracked) v) c (attnum, name, type, known, past)

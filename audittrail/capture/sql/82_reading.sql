@@ -16,7 +16,8 @@ CREATE OR REPLACE FUNCTION audittrail.reading(tracked audittrail.tracked_table) 
 LANGUAGE sql STABLE AS $$
     SELECT pg_catalog.md5(pg_catalog.concat_ws(' ', tracked.relation, tracked.history_name, tracked.since_version,
                                                tracked.until_version, tracked.fingerprint, tracked.excluded,
-                                               audittrail.named_relation(tracked), audittrail.generating(tracked.relation)))
+                                               audittrail.named_relation(tracked), audittrail.generating(tracked.relation),
+                                               CASE WHEN tracked.columns OPERATOR(pg_catalog.@?) '$[*].composite' THEN audittrail.layouts_of(tracked.relation) END))
 $$;
 
 -- The tracked table that a name means, quoted as in SQL and with its schema or without: the one that the session finds. It is known

@@ -20,12 +20,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
           FROM pg_attribute a
          WHERE a.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND a.attnum > 0 AND NOT a.attisdropped
     ), known AS (
-        SELECT * FROM jsonb_to_recordset(tracked.columns) c (name text, history text, ignored boolean) WHERE c.history IS NOT NULL
+        SELECT * FROM jsonb_to_recordset(tracked.columns) c (name text, history text, ignored boolean, composite jsonb) WHERE c.history IS NOT NULL
     ), wanted AS (
         SELECT w.name, audittrail.stored_name(w.name) AS stored, w.replacement FROM unnest(columns, replacements) w (name, replacement)
     )
-    SELECT h.name, k.name, format('%L::%s', w.replacement, h.base), format('%L::%s::%s', w.replacement, h.base, h.type), false
+    SELECT h.name, k.name, coalesce(c.written, format('%L::%s', w.replacement, h.base)), coalesce(c.written, format('%L::%s::%s', w.replacement, h.base, h.type)), false
       FROM wanted w JOIN held h ON h.name = w.stored LEFT JOIN known k ON k.history = h.name AND NOT k.ignored
+     CROSS JOIN LATERAL (SELECT audittrail.as_stored(audittrail.own_conversion(format('%L', w.replacement), 0, k.composite ->> 'type'), k.composite) AS written WHERE k.composite IS NOT NULL
+                         UNION ALL SELECT NULL WHERE k.composite IS NULL) c
     UNION ALL
     SELECT h.name, NULL, format('NULL::%s', h.base), format('NULL::%s', h.base), false
       FROM wanted w JOIN held h ON starts_with(h.name, audittrail.shortened(w.stored, 50) || '_until_')
@@ -92,11 +94,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                    'redacted', array_agg(quote_ident(r.stored) ORDER BY r.stored) FILTER (WHERE NOT r.computed),
                    'replacements', array_agg(r.compared ORDER BY r.stored) FILTER (WHERE NOT r.computed),
                    'assigned', array_agg(format('%I = %s', r.stored, r.assigned) ORDER BY r.stored),
-                   'live_redacted', array_agg(format('%I::%s', t.name, t.type) ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL),
+                   'live_redacted', jsonb_agg(CASE WHEN t.composite IS NULL THEN to_jsonb(format('%I::%s', t.name, t.type))
+                                                   ELSE jsonb_build_array('audittrail.as_text(', quote_ident(t.name), ')') END ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL),
                    'live_stored', array_agg(quote_ident(r.stored) ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL),
                    'live_replacements', array_agg(r.compared ORDER BY r.stored) FILTER (WHERE NOT r.computed AND t.name IS NOT NULL))
           FROM audittrail.redaction(tracked, columns, replacements) r
-          LEFT JOIN jsonb_to_recordset(tracked.columns) t (name text, type text) ON t.name = r.live
+          LEFT JOIN jsonb_to_recordset(tracked.columns) t (name text, type text, composite jsonb) ON t.name = r.live
         ) || (
         SELECT jsonb_build_object(
                    'given', array_agg(format('k%s::%s AS %I', k.position, c.type, audittrail.stored_name(k.name)) ORDER BY k.position),
@@ -146,7 +149,6 @@ BEGIN
        OR tracked.key = '{}' AND disagreeing OR parts -> 'live_redacted' = 'null' THEN
         RETURN;
     END IF;
-    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE audittrail.compose(concat('SELECT count(*), min(ROW({b.key})::text) FROM {live} b',
         CASE WHEN disagreeing THEN ' LEFT JOIN LATERAL (SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version}'
                                    ' ORDER BY h.version DESC LIMIT 1) l ON true' END,
@@ -210,7 +212,6 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
 BEGIN
-    PERFORM audittrail.require_all_rows(tracked.relation);
     RETURN (
         SELECT audittrail.compose(
                    concat('UPDATE {live} b SET {overwritten} WHERE ', audittrail.is_given('b.key', keys),

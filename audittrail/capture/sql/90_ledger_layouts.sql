@@ -44,20 +44,23 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The columns of a form as the history table has them by now: an expression with "alias" that gives what it held then, and, where
--- the type is another by now, one that gives what it would have to hold now.
+-- the type is another by now, one that gives what it would have to hold now. Of a composite type the text is what was entered: an
+-- earlier release stored such columns in their own type (see 25_composites.sql).
 CREATE OR REPLACE FUNCTION audittrail.ledger_columns(history oid, form text, alias text)
 RETURNS TABLE (number int, name text, type text, expression text, return_trip text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.number, a.attname::text, f.type,
            CASE WHEN a.attname IS NULL THEN 'NULL'
-                WHEN f.type = t.present OR to_regtype(f.type) IS NULL THEN format('%s.%I', alias, a.attname)
+                WHEN s.as_it_is THEN format('%s.%I', alias, a.attname)
                 ELSE audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type) END,
-           CASE WHEN f.type <> t.present AND to_regtype(f.type) IS NOT NULL
+           CASE WHEN NOT s.as_it_is
                 THEN format('ROW(%s)::text = ROW(%s.%I)::text', audittrail.own_conversion(
                          audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type), to_regtype(f.type), t.present), alias, a.attname) END
       FROM (SELECT (c ->> 0)::int AS number, c ->> 2 AS type FROM jsonb_array_elements(form::jsonb -> 'columns') c) f
       LEFT JOIN pg_attribute a ON a.attrelid = history AND a.attnum = f.number AND NOT a.attisdropped
       CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS present) t
+      CROSS JOIN LATERAL (SELECT f.type = t.present OR to_regtype(f.type) IS NULL
+                                 OR t.present = 'text' AND audittrail.layout_of(to_regtype(f.type)) IS NOT NULL AS as_it_is) s
      ORDER BY f.number
 $$;
 
