@@ -36,8 +36,6 @@ class RowColumn:
     masked: bool
     #: Whether values are different if and only if Python says so.
     is_exact: bool
-    #: Whether values are dates or times, of which PostgreSQL knows more than Python.
-    is_date: bool
 
 
 def columns_of(model: type[models.Model]) -> tuple[RowColumn, ...]:
@@ -60,7 +58,6 @@ def _columns(version: Any, options: tracking.Options) -> tuple[RowColumn, ...]:
             stored[name].column,
             field.name in options.mask,
             bool(model._meta.managed) and type(stored[name]) in _EXACT,
-            isinstance(stored[name], models.DateField),
         )
         for field in model._meta.local_concrete_fields
         if field.name not in options.exclude and (name := version_name(field.attname)) in stored

@@ -38,11 +38,11 @@ class RowImage:
     def value(self, column: RowColumn) -> Any:
         """Return the value of a column as the model's field gives it; None for NULL.
 
-        A date or time that Python doesn't have, such as "infinity", is its text.
+        A date or time that Python doesn't have, such as "infinity", is its text (see `beyond_python`).
         """
         # A file field makes an object of NULL, which nobody could tell from an empty name.
         if column.name in self.row.__dict__ and self.row.__dict__[column.name] is None:
-            return self.texts.get(column.name) if column.is_date else None
+            return None
         return getattr(self.row, column.name)
 
 

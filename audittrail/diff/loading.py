@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.diff.columns import columns_of
@@ -15,9 +14,6 @@ from audittrail.diff.images import RowImage
 from audittrail.diff.statements import Fragment, history_name
 from audittrail.revisions.stored_fields import InItsType, stored_column
 from audittrail.revisions.versions import Version
-
-#: A date or time if Python has it; one before Christ, or an infinite one, is told by its text.
-_IN_PYTHON: Final = "CASE WHEN {value} BETWEEN '0001-01-02' AND '9999-12-30' THEN {value} END"
 
 
 class Images:
@@ -48,8 +44,6 @@ class Images:
             # Some fields, such as those of GeoDjango, are selected in a form of their own.
             form, _ = field.select_format(self._compiler, "{}", ())
             value = sql.SQL(form).format(sql.Identifier(self.source, field.column))
-            if isinstance(field, models.DateField):
-                value = sql.SQL(_IN_PYTHON).format(value=value)
             values.append(value)
         dropped = [sql.Identifier(self.source, DROPPED)] if self._dropped else []
         return sql.SQL(", ").join([*values, *self._texts(), *dropped])

@@ -11,6 +11,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import schemas
 from audittrail.capture.tables import SCHEMA_TRICK
+from audittrail.revisions import beyond_python
 from audittrail.revisions.versions import Version, version_name
 
 T = TypeVar("T")
@@ -160,8 +161,10 @@ def rows_of_keys(
 
 def fetch(alias: str, statement: Fragment) -> list[Any]:
     """Send a statement, which has all of its values in it, and return its rows."""
+    text = as_text(alias, statement)
     with connections[alias].cursor() as cursor:
-        cursor.execute(as_text(alias, statement))
+        beyond_python.let_through(cursor.cursor)
+        cursor.execute(text)
         return list(cursor.fetchall())
 
 
@@ -171,6 +174,7 @@ def stream(alias: str, statement: Fragment, size: int) -> Iterator[list[Any]]:
     text = as_text(alias, statement)
     named = not live.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
     with live.chunked_cursor() if named else live.cursor() as cursor:
+        beyond_python.let_through(cursor.cursor)
         cursor.execute(text)
         while rows := cursor.fetchmany(size):
             yield rows

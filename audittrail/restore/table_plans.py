@@ -12,6 +12,7 @@ from audittrail.restore.plan import DETAILS, ColumnChange, RowPlan, TablePlan
 from audittrail.restore.staging import Staging, columns_of, differs
 from audittrail.restore.statements import joined, listed, name_of, raw, run, same
 from audittrail.restore.writing import changed_columns
+from audittrail.revisions import beyond_python
 
 
 def table_plans(staging: Staging) -> tuple[TablePlan, ...]:
@@ -34,6 +35,7 @@ def _table_plan(staging: Staging, table: LiveTable) -> TablePlan:
 def _rows(staging: Staging, table: LiveTable) -> list[RowPlan]:
     names = columns_of(table)
     changing = changed_columns(staging, table)
+    beyond_python.let_through(staging.cursor.cursor)
     cursor = run(
         staging.cursor,
         "SELECT s.audittrail_action::text, {mine}, {live_columns}, {differing} FROM {stage} s LEFT JOIN {live} l ON {same}"

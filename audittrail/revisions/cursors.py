@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import is_psycopg3, sql
 
+from audittrail.revisions import beyond_python
 from audittrail.revisions.context import active
 from audittrail.revisions.payload import without_comment
 
@@ -136,6 +137,8 @@ class _Psycopg3Cursor(_ContextCursor):
     """What psycopg 3 adds. Its `callproc` is Django's and goes through `execute`."""
 
     def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        if beyond_python.is_wanted():
+            beyond_python.let_through(self)
         if not (comment := comment_for(query, self)):
             return super().execute(query, params, **kwargs)
         if params is not None and isinstance(self, ClientCursorMixin):
@@ -166,6 +169,8 @@ class _Psycopg2Cursor(_ContextCursor):
         return None if sent is None else without_comment(sent)
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        if beyond_python.is_wanted():
+            beyond_python.let_through(self)
         if self.name is not None:
             # A server-side cursor: the driver puts its DECLARE in front of the statement, and
             # what it reads comes with a FETCH.

@@ -69,7 +69,7 @@ def _history_view(original: Callable[..., Any]) -> Callable[..., Any]:
         if view is None:
             return original(self, request, object_id, extra_context)
         request.current_app = self.admin_site.name
-        return view(self, request, object_id, extra_context)
+        return pages.answered(view, self, request, object_id, extra_context)
 
     return history_view
 

@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
 from audittrail.capture import tracking
+from audittrail.revisions import beyond_python
 
 View = Callable[..., HttpResponseBase]
 V = TypeVar("V", bound=View)
@@ -58,7 +60,22 @@ class PageRoute:
         if isinstance(owner, ModelAdmin) and not tracking.is_tracked(owner.model):
             raise Http404(_("%(name)s has no history.") % {"name": owner.opts.verbose_name})
         request.current_app = site.name
-        return self.view(owner, request, **captured)
+        return answered(self.view, owner, request, **captured)
+
+
+def answered(view: View, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    """Return what the view of a page answers; what Python has no values for is read as text, also by its template."""
+    with beyond_python.as_texts():
+        response = view(*args, **kwargs)
+    if isinstance(response, SimpleTemplateResponse):
+        render = response.render
+
+        def rendered() -> SimpleTemplateResponse:
+            with beyond_python.as_texts():
+                return render()
+
+        response.render = rendered  # type: ignore[method-assign]
+    return response
 
 
 _model_pages: list[PageRoute] = []
