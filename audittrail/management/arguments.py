@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 
 def positive(text: str) -> int:
@@ -24,6 +29,20 @@ def _at_least(lowest: int, text: str) -> int:
     if number < lowest:
         raise ArgumentTypeError(f"{text!r} is not a whole number of {lowest} or more")
     return number
+
+
+def time_of(text: str, option: str) -> datetime:
+    """Return a time that was given with an option, in the project's time zone if it says none; raise `CommandError` for what is no time."""
+    try:
+        # A day is its beginning.
+        moment = parse_datetime(text) or parse_datetime(f"{text}T00:00")
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(
+            f"{option} {text!r} is not a time; write it like 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00+01:00."
+        )
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
 def add_confirmation(parser: ArgumentParser) -> None:

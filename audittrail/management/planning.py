@@ -5,24 +5,20 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import datetime
 from typing import Any, Final
 
 from django.core.management.base import CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from audittrail import history
+from audittrail.management.arguments import time_of
 from audittrail.management.call import Call
+from audittrail.management.lines import shown
 from audittrail.models import Revision
 from audittrail.restore.plan import Plan
 from audittrail.revisions.wording import counted
 
 #: How many rows of a table, and conflicts, are printed one by one.
 SHOWN: Final = 10
-
-#: How many characters of a value are printed.
-VALUE_LENGTH: Final = 60
 
 
 def add_planning(parser: ArgumentParser, on_conflict: Sequence[str]) -> None:
@@ -43,24 +39,14 @@ def revision_of(call: Call, number: int) -> Any:
     found = revisions.filter(pk=number).first()
     if found is None:
         raise CommandError(
-            f"There is no revision {number} in database {call.connection.alias!r}; the admin lists them, and so does "
-            "SELECT * FROM audittrail.revision."
+            f"There is no revision {number} in database {call.connection.alias!r}; manage.py audittrail revisions lists them."
         )
     return found
 
 
 def point_in_time(call: Call, text: str) -> Any:
     """Return the last revision by a time; raise `CommandError` for what is no time, or before the first revision."""
-    try:
-        moment: datetime | None = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(
-            f"--at {text!r} is not a time; write it like 2026-01-31T12:00 or 2026-01-31T12:00+01:00."
-        )
-    if timezone.is_naive(moment):
-        moment = timezone.make_aware(moment)
+    moment = time_of(text, "--at")
     revisions: Any = Revision.objects.using(call.connection.alias)
     try:
         return revisions.get_by_timestamp(moment)
@@ -112,7 +98,7 @@ def told(plan: Plan) -> list[str]:
             changes = ", ".join(
                 f"{change.column}: (masked)"
                 if change.masked
-                else f"{change.column}: {_short(change.old)} -> {_short(change.new)}"
+                else f"{change.column}: {shown(change.old)} -> {shown(change.new)}"
                 for change in row.changes
             )
             lines.append(f"  {sign} {key}" + (f"  {changes}" if row.action == "U" else ""))
@@ -128,8 +114,3 @@ def told(plan: Plan) -> list[str]:
     if len(plan.conflicts) > SHOWN:
         lines.append(f"... and {counted(len(plan.conflicts) - SHOWN, 'more conflict')}")
     return lines
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 3]}..."

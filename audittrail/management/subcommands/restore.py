@@ -5,15 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db import models
 
 from audittrail import history
-from audittrail.management.arguments import add_confirmation, parts_of_key
+from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
+from audittrail.management.objects import key_of, model_of, said
 from audittrail.management.planning import add_planning, carry_out, point_in_time, revision_of
 from audittrail.restore.plan import OnConflict
 
@@ -60,7 +59,7 @@ def run(call: Call) -> None:
         revision = _point(call)
         carry_out(call, lambda: revision.restore_all(dry_run=True, on_conflict=on_conflict))
         return
-    model = _model(options["model"])
+    model = model_of(options["model"])
     if options["deleted"]:
         if options["fields"]:
             raise CommandError("Deleted objects come back whole; leave out --fields.")
@@ -97,15 +96,6 @@ def _point(call: Call) -> Any:
     raise CommandError("Say which state: --revision NUMBER or --at TIME.")
 
 
-def _model(label: str) -> type[models.Model]:
-    try:
-        return apps.get_model(label)
-    except (LookupError, ValueError) as error:
-        raise CommandError(
-            f"{label!r} is not a model of this project; give its label, such as shop.Order."
-        ) from error
-
-
 def _chosen(call: Call, every: Any, what: str) -> Any:
     """Return the objects of the keys that were given, by default all; takes what is to be true of them, for errors.
 
@@ -116,10 +106,10 @@ def _chosen(call: Call, every: Any, what: str) -> Any:
         return every
     label = every.model._meta.label
     try:
-        keys = {_key(every.model, key): key for key in given}
+        keys = {key_of(every.model, key): key for key in given}
     except (ValidationError, ValueError) as error:
         raise CommandError(
-            f"--pk {', '.join(given)} can't be understood as a primary key of {label}: {_said(error)}"
+            f"--pk {', '.join(given)} can't be understood as a primary key of {label}: {said(error)}"
         ) from error
     chosen = every.filter(pk__in=list(keys))
     missing = keys.keys() - set(chosen.values_list("pk", flat=True))
@@ -129,18 +119,3 @@ def _chosen(call: Call, every: Any, what: str) -> Any:
     if missing:
         call.write(told, error=True)
     return chosen
-
-
-def _key(model: type[models.Model], key: str) -> Any:
-    fields = model._meta.pk_fields
-    if len(fields) == 1:
-        return fields[0].to_python(key)
-    parts = parts_of_key(key)
-    if len(parts) != len(fields):
-        names = ",".join(field.name for field in fields)
-        raise ValueError(f"It has {len(fields)} parts; give them as {names}.")
-    return tuple(field.to_python(part) for field, part in zip(fields, parts, strict=True))
-
-
-def _said(error: ValidationError | ValueError) -> str:
-    return " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
