@@ -6,8 +6,8 @@ history/ version/ compare/                pages of one object      deleted/     
 revisions/ revision/                      what transactions did    time_machine/       the whole admin as of then
 bringing_back/  restore, undelete, undo, restore everything, roll back: one flow
 objects/        the object of a page: how it is found, and which tables hold what belongs to it
-lists/          paging, searching, tables, filters
-display/        how values, names, operations and times read, and what is said of a revision (`revisions.py`)
+lists/          paging, searching, filters
+display/        how values, names, operations and times read, on all pages; what is said of a revision (`revision*.py`)
 permissions/    who may see and do what                 layout/         addresses, links, responses, the registry
 """
 

@@ -1,27 +1,16 @@
 """Complete the baselines of tables that were too large to copy when their tracking began."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.registry import RegistryEntry, registry
+from audittrail.capture.registry import Progress, RegistryEntry, registry
 
 #: Milliseconds that a batch waits for a writer: it gives way long before PostgreSQL would look for a deadlock.
 PATIENCE = 100
 ATTEMPTS = 50
-
-
-@dataclass(frozen=True)
-class BackfillProgress:
-    """How far the backfill of a table has come: rows looked at, and an estimate of all of them."""
-
-    table: str
-    rows: int
-    estimate: int
-    complete: bool
 
 
 def backfill(
@@ -29,7 +18,7 @@ def backfill(
     *,
     batch_size: int = 5000,
     tables: frozenset[str] = frozenset(),
-    report: Callable[[BackfillProgress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Copy what is missing of each baseline, in batches that are transactions of their own.
 
@@ -42,11 +31,11 @@ def backfill(
         if tables and recorded.table not in tables:
             continue
         rows, estimate = 0, _estimate(using, recorded)
-        report(BackfillProgress(recorded.table, 0, estimate, complete=False))
+        report(Progress(recorded.table, 0, estimate, complete=False))
         while looked := _batch(using, recorded, batch_size):
             rows += looked
-            report(BackfillProgress(recorded.table, rows, estimate, complete=False))
-        report(BackfillProgress(recorded.table, rows, estimate, complete=True))
+            report(Progress(recorded.table, rows, estimate, complete=False))
+        report(Progress(recorded.table, rows, estimate, complete=True))
 
 
 def incomplete(using: str) -> list[RegistryEntry]:

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture.locking import patiently
-from audittrail.capture.registry import RegistryEntry, registry
+from audittrail.capture.registry import Progress, RegistryEntry, registry
 
 #: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
 PATIENCE = 100
@@ -22,16 +22,6 @@ FIRST_TICKS = 512
 
 #: Seconds to wait at the end for the transactions that were writing meanwhile. What they hold back is the next run's.
 LAST_WAIT = 2.0
-
-
-@dataclass(frozen=True)
-class ClosingProgress:
-    """How far the closing of a table has come: versions looked at, and an estimate of all that are new."""
-
-    table: str
-    rows: int
-    estimate: int
-    complete: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ def close(
     batch_size: int = 10_000,
     tables: frozenset[str] = frozenset(),
     through: int | None = None,
-    report: Callable[[ClosingProgress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = lambda progress: None,
 ) -> None:
     """Close the versions of tables as far as the database is settled, in batches that are transactions of their own.
 
@@ -87,7 +77,7 @@ def _close(
     recorded: RegistryEntry,
     batch_size: int,
     limit: int | None,
-    report: Callable[[ClosingProgress], None],
+    report: Callable[[Progress], None],
 ) -> None:
     step = _step(using, recorded, 0)
     if step is None:
@@ -96,7 +86,7 @@ def _close(
     target = step.settled if limit is None else min(limit, step.settled)
     estimate = _estimate(using, recorded, step)
     while step.through < target:
-        report(ClosingProgress(recorded.table, versions, estimate, complete=False))
+        report(Progress(recorded.table, versions, estimate, complete=False))
         step = _step(using, recorded, ticks) or step
         versions += step.looked
         if step.looked < batch_size // 2:
@@ -108,7 +98,7 @@ def _close(
         time.sleep(0.01)
         step = _step(using, recorded, 0) or step
     if versions:
-        report(ClosingProgress(recorded.table, versions, estimate, complete=True))
+        report(Progress(recorded.table, versions, estimate, complete=True))
 
 
 def _estimate(using: str, recorded: RegistryEntry, step: _Step) -> int:

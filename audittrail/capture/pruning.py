@@ -10,8 +10,8 @@ from typing import Any, Final
 from django.db import connections
 
 from audittrail.capture import closing
-from audittrail.capture.closing import ClosingProgress
 from audittrail.capture.locking import patiently
+from audittrail.capture.registry import Progress
 from audittrail.exceptions import EditingError
 
 #: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
@@ -48,7 +48,7 @@ class PruningRun:
     keep_last: int
     batch_size: int
     about: str
-    report: Callable[[ClosingProgress], None]
+    report: Callable[[Progress], None]
     #: The revision that records it, once there is one.
     record: int | None = None
 
@@ -122,11 +122,9 @@ def carry_out(run: PruningRun, tables: list[Prunable]) -> PrunedCounts:
     )
 
 
-def _report_closing(run: PruningRun, progress: ClosingProgress) -> None:
+def _report_closing(run: PruningRun, progress: Progress) -> None:
     if not progress.complete:
-        run.report(
-            ClosingProgress(f"{progress.table}, closing", progress.rows, progress.estimate, False)
-        )
+        run.report(Progress(f"{progress.table}, closing", progress.rows, progress.estimate, False))
 
 
 def _wait_for_readers(using: str, tables: list[Prunable]) -> None:
@@ -161,7 +159,7 @@ def _prune_table(run: PruningRun, table: Prunable) -> int:
         for page in range(0, pages, step):
             if page or deletions:
                 done = (page / pages + deletions) / 2
-                run.report(ClosingProgress(table.table, round(done * rows), rows, False))
+                run.report(Progress(table.table, round(done * rows), rows, False))
             found, run.record = _batch(
                 run,
                 "SELECT pruned, record FROM audittrail.prune_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -172,7 +170,7 @@ def _prune_table(run: PruningRun, table: Prunable) -> int:
             )
             pruned += found
     if pruned:
-        run.report(ClosingProgress(table.table, pruned, rows, True))
+        run.report(Progress(table.table, pruned, rows, True))
     return pruned
 
 

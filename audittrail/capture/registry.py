@@ -29,6 +29,16 @@ class RegistryEntry:
     subscriptions: list[str]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far work on a table has come: rows or versions looked at, and an estimate of all of them."""
+
+    table: str
+    rows: int
+    estimate: int
+    complete: bool
+
+
 def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
     """Return the tables that the database tracks or did, by name."""
     with connection.cursor() as cursor:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from audittrail.capture import baseline, closing
+from audittrail.capture.registry import Progress
 
 WIDTH = 30
 
@@ -28,7 +28,7 @@ class ProgressBar:
         self.ending = ending
         self.shown = False
 
-    def show(self, progress: baseline.BackfillProgress | closing.ClosingProgress) -> None:
+    def show(self, progress: Progress) -> None:
         """Show how far a table is."""
         self.shown = True
         if progress.complete:

@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.utils import timezone
 
 from audittrail.capture import access, pruning
-from audittrail.capture.closing import ClosingProgress
+from audittrail.capture.registry import Progress
 from audittrail.capture.tables import SCHEMA_TRICK
 from audittrail.exceptions import EditingError
 from audittrail.revisions import settling
@@ -58,7 +58,7 @@ def prune(
     user: Any = None,
     batch_size: int = 10_000,
     dry_run: bool = False,
-    report: Callable[[ClosingProgress], None] = lambda progress: None,
+    report: Callable[[Progress], None] = lambda progress: None,
     **metadata: Any,
 ) -> Pruning:
     """Delete the versions that no moment from a cutoff on needs, and the revisions that have none left.

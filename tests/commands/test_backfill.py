@@ -10,6 +10,7 @@ from django.db import connections, models
 from django.test import override_settings
 
 from audittrail.capture import baseline
+from audittrail.capture.registry import Progress
 from tests.builders.workshop import Workshop, create
 
 
@@ -115,7 +116,7 @@ def test_a_backfill_that_was_stopped_goes_on(large: Workshop) -> None:
     class StopError(Exception):
         pass
 
-    def stop(progress: baseline.BackfillProgress) -> None:
+    def stop(progress: Progress) -> None:
         if progress.rows >= 4:
             raise StopError
 

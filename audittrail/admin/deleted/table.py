@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import key_text, name_of
+from audittrail.admin.display.revision_cells import RevisionCells
 from audittrail.admin.display.values import ShownValue
 from audittrail.admin.layout.links import object_url
-from audittrail.admin.lists.tables import RevisionCells
 from audittrail.admin.permissions.fields import hidden_fields, is_masked
 from audittrail.admin.permissions.readers import Reader
 

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audittrail.admin.display.origins import origin
+from audittrail.admin.display.revision_cells import RevisionCells
 from audittrail.admin.display.revisions import ledger_of_history
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, site_url
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.model_changes import ListedRevision
 from audittrail.admin.lists.paging import ListPage
-from audittrail.admin.lists.tables import RevisionCells
 from audittrail.admin.permissions.readers import Reader, reader_of_site
 from audittrail.admin.revisions import exports
 from audittrail.admin.revisions.chart import chart

@@ -1,4 +1,4 @@
-"""Tables of pages, with django-tables2: a page of rows that was read by key, in an order that is given."""
+"""Tables of what revisions did, with django-tables2: how each says when it was, who made it, and why."""
 
 from __future__ import annotations
 
@@ -16,8 +16,25 @@ from audittrail.admin.layout.links import revision_url
 from audittrail.admin.permissions.readers import Reader
 
 
-class PageTable(django_tables2.Table):  # type: ignore[misc]
-    """A table of one page; django-tables2 need not be among INSTALLED_APPS, since the template is ours."""
+class RevisionCells(django_tables2.Table):  # type: ignore[misc]
+    """A table whose records each belong to a revision: when that was, who made it, and why.
+
+    It has one page, of records that are in order. django-tables2 need not be among INSTALLED_APPS, since the template is ours.
+    """
+
+    def __init__(
+        self, records: Sequence[Any], reader: Reader, revisions: Iterable[Any], **options: Any
+    ) -> None:
+        self.reader = reader
+        self.request = reader.request
+        self.authors = authors(reader.site, reader.request, revisions)
+        super().__init__(
+            records,
+            orderable=False,
+            template_name="audittrail/admin/table.html",
+            attrs={"class": "audittrail-table"},
+            **options,
+        )
 
     def __html__(self) -> SafeString:
         """Return the table as HTML."""
@@ -27,27 +44,6 @@ class PageTable(django_tables2.Table):  # type: ignore[misc]
     def __str__(self) -> str:
         """Return the table as HTML, as a template asks for it."""
         return self.__html__()
-
-    def __init__(self, data: Sequence[Any], request: Any, **options: Any) -> None:
-        self.request = request
-        super().__init__(
-            data,
-            orderable=False,
-            template_name="audittrail/admin/table.html",
-            attrs={"class": "audittrail-table"},
-            **options,
-        )
-
-
-class RevisionCells(PageTable):
-    """A table whose records each belong to a revision: when that was, who made it, and why."""
-
-    def __init__(
-        self, records: Sequence[Any], reader: Reader, revisions: Iterable[Any], **options: Any
-    ) -> None:
-        self.reader = reader
-        self.authors = authors(reader.site, reader.request, revisions)
-        super().__init__(records, reader.request, **options)
 
     def revision_of(self, record: Any) -> Any:
         """Return the revision of a record, None if it has been erased."""
