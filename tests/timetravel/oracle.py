@@ -15,6 +15,9 @@ from audittrail.timetravel.tokens import tokens_of
 #: A table as a statement names it: its schema, if it is named, and its name.
 Table: TypeAlias = tuple[str | None, str]
 
+#: Characters of a statement, at most: the parser takes as much memory as it wants.
+LONGEST = 100_000
+
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|[sbt%])")
 #: psycopg2 puts a tuple in parentheses.
 _LIST = re.compile(r"\bIN (\$\d+)")
@@ -29,6 +32,8 @@ def tables_of_tree(statement: str) -> frozenset[Table]:
 
     Raises `NotJudgedError` for anything else, and for what the oracle can't read.
     """
+    if len(statement) > LONGEST:
+        raise NotJudgedError(f"{len(statement)} characters")
     try:
         tree = postgast.parse(statement)
     except (postgast.PgQueryError, DecodeError) as error:
