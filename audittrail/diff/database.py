@@ -22,7 +22,7 @@ from audittrail.diff.parts import (
 )
 from audittrail.diff.span import Point, Span, between, spanning
 from audittrail.diff.statements import fetch, history_table
-from audittrail.diff.tracked import TrackingPeriod, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracking_periods
 from audittrail.exceptions import NotTrackedError
 from audittrail.revisions.versions import version_model
 
@@ -107,7 +107,7 @@ class DatabaseComparison:
 
     @cached_property
     def _tables(self) -> dict[type[models.Model], TrackingPeriod]:
-        return tracked_tables(tracking.tracked_models(), self.span.using)
+        return tracking_periods(tracking.tracked_models(), self.span.using)
 
     def _own_tables(self, model: type[models.Model]) -> list[TrackingPeriod]:
         return [self._tables[part.model] for part in parts_of(model)]

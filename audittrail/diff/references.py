@@ -24,7 +24,7 @@ from audittrail.diff.statements import (
     table_names,
 )
 from audittrail.diff.states import Key, ObjectState, states_at
-from audittrail.diff.tracked import TrackingPeriod, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracking_periods
 from audittrail.exceptions import AuditTrailError
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel import registry
@@ -89,7 +89,7 @@ def objects_of(
         groups[reference.model, reference.field, reference.time.moment.using].append(reference)
     seen = {model: may_see(model) for model, _, _ in groups}
     tables = {
-        using: tracked_tables(
+        using: tracking_periods(
             [
                 table
                 for model, _, database in groups

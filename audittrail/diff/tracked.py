@@ -1,4 +1,4 @@
-"""Since when the tables are tracked whose versions are compared: before that nothing is known of them."""
+"""For how long the tables have been tracked whose versions are compared: outside of that nothing is known of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from audittrail.timetravel import tables
 
 @dataclass(frozen=True)
 class TrackingPeriod:
-    """A tracked table of one database: the ticks between which its history is complete."""
+    """A tracked table of one database, and the ticks between which its history is complete."""
 
     #: Its number in the registry of the database.
     id: int
@@ -75,7 +75,7 @@ class TrackingPeriod:
         )
 
 
-def tracked_tables(
+def tracking_periods(
     models_: Iterable[type[models.Model]], using: str
 ) -> dict[type[models.Model], TrackingPeriod]:
     """Return what a database knows of the tables of some models; those are missing that it never tracked."""
@@ -98,7 +98,7 @@ def require_tracked(
 ) -> dict[type[models.Model], TrackingPeriod]:
     """Return the same; raise `TimeTravelError` for a table that the database never tracked."""
     models_ = list(models_)
-    found = tracked_tables(models_, using)
+    found = tracking_periods(models_, using)
     for model in models_:
         if model not in found:
             tables.refuse_untracked(model._meta.db_table)

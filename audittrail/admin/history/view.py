@@ -22,7 +22,7 @@ from audittrail.admin.lists.paging import ListPage
 from audittrail.admin.objects.belongings import sources_of
 from audittrail.admin.objects.lookup import Subject, find
 from audittrail.admin.objects.sources import Source
-from audittrail.diff.tracked import TrackingPeriod, tracked_tables
+from audittrail.diff.tracked import TrackingPeriod, tracking_periods
 from audittrail.timetravel import machine
 
 #: The parameter that asks for the page that Django has at this address: what the admin itself has logged, maybe since before
@@ -81,7 +81,7 @@ def _begun(
 ) -> RevisionTime | None:
     """Return since when the object's table is tracked, if there may have been changes before; None if that is not known."""
     own = sources[0].model
-    table = tracked_tables([own], subject.database).get(own)
+    table = tracking_periods([own], subject.database).get(own)
     oldest = entries[-1] if entries else None
     if table is None or (oldest is not None and (oldest.is_insertion or _is_before(oldest, table))):
         return None

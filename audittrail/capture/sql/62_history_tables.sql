@@ -1,5 +1,5 @@
--- History tables: their making, their names, their columns. What they hold is never thrown away: what stands in the way
--- of something new goes on under another name.
+-- History tables: their making, their names, their columns. Nothing that they hold is thrown away: a table or
+-- a column whose name is needed for a new one gets another name.
 
 -- A name cut to so many bytes, never within a character.
 CREATE OR REPLACE FUNCTION audittrail.shortened(name text, bytes int) RETURNS text

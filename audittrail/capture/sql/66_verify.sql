@@ -1,4 +1,4 @@
--- Compare a tracked table with its history, and record what passed by unrecorded.
+-- Compare a tracked table with its history, and record the changes that its triggers have not seen.
 
 -- A query for the last version of each row since tracking began.
 CREATE OR REPLACE FUNCTION audittrail.last_versions(parts jsonb) RETURNS text[]

@@ -3,8 +3,8 @@
 -- track() is all that a DBA needs:  SELECT audittrail.track('public.orders');
 -- It is safe to call again at any time, and brings a tracked table in step with its columns.
 
--- The registry row of a table that is tracked, or an empty one. After a restore from a dump, tables have other oids, even
--- each other's: so a table's own triggers tell first whose it is.
+-- The registry row of a table that is tracked, or an empty one. After a restore from a dump tables have other oids, maybe one that
+-- another table had before. So the triggers on the table are asked first: their functions say to which row it belongs.
 CREATE OR REPLACE FUNCTION audittrail.find_tracked(live oid) RETURNS audittrail.tracked_table
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

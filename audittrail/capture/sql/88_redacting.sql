@@ -7,8 +7,8 @@
 --    WHERE t.table_name = 'shop_customer';
 --
 -- Copies go too: columns that made room when the column got another type (see retired_name()), and generated columns that are
--- computed from it. The last version of a row agrees with the live one, so that must have been overwritten before
--- (overwrite_live), and live_holders(), with "disagreeing", tells where it was not.
+-- computed from it. The last version of a row must agree with the live row. So the live rows are overwritten first, by overwrite_live()
+-- or by the application; live_holders() finds those that were not.
 
 -- What is done to the columns of a history table: its column, that of the live table if versions are compared by it, the new
 -- value as SQL to assign and to compare with, and whether it is computed from others.
