@@ -101,14 +101,18 @@ BEGIN
 END
 $$;
 
--- Give this transaction's revision its place in commit order. The shared lock tells readers that a transaction stands between
--- its tick and its visibility.
+-- A sequence that gives no numbers: to ask for its last value takes a lock on it, which lasts until the transaction has ended and is
+-- visible. So that lock tells readers that a transaction stands between its tick and its visibility. Nobody but its owner can take
+-- one that stands in its way: others can neither lock a sequence nor change it. An advisory lock anybody may take, and keep for ever.
+CREATE SEQUENCE IF NOT EXISTS audittrail.commits;
+
+-- Give this transaction's revision its place in commit order. The lock comes before the tick.
 CREATE OR REPLACE FUNCTION audittrail.stamp(number bigint) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    ignored bigint;
 BEGIN
-    IF pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NULL THEN
-        NULL;  -- an expression instead of PERFORM, which would cost a query
-    END IF;
+    ignored := pg_sequence_last_value('audittrail.commits');  -- an assignment instead of PERFORM, which would cost a query
     UPDATE audittrail.revision
        SET committed = nextval('audittrail.clock'),
            committed_at = clock_timestamp()
@@ -138,7 +142,7 @@ BEGIN
         -- nobody has moved on since. The lock
         -- comes first, so that who does so later finds it.
         IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
-           AND pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL
+           AND pg_sequence_last_value('audittrail.commits') IS NULL
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
            AND clock_timestamp() - NEW.committed_at < audittrail.stamp_age()
         THEN
@@ -167,7 +171,7 @@ BEGIN
     END IF;
     -- As in stamp(), in place: a call costs. The row is where it was, unless a later statement has added to it.
     UPDATE audittrail.revision
-       SET committed = CASE WHEN pg_advisory_xact_lock_shared(audittrail.commit_lock(), 1) IS NOT NULL THEN nextval('audittrail.clock') END,
+       SET committed = CASE WHEN pg_sequence_last_value('audittrail.commits') IS NULL THEN nextval('audittrail.clock') END,
            committed_at = clock_timestamp()
      WHERE ctid = NEW.ctid AND (committed IS NULL OR committed = NEW.committed);
     IF NOT FOUND THEN

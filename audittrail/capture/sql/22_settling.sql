@@ -1,13 +1,16 @@
 -- Settled moments: between taking its tick and becoming visible, a transaction with a smaller tick may still be unseen.
 
--- The transactions, other than one's own, that are committing now: they hold the lock of stamp(). By their numbers, which they keep
--- when they are prepared meanwhile.
+-- The transactions, other than one's own, that are committing now: they hold the lock of stamp(), and, since they have a revision, one
+-- on that table, which keeps those out who merely asked for the sequence. By their numbers, which they keep when they are prepared
+-- meanwhile.
 CREATE OR REPLACE FUNCTION audittrail.committing() RETURNS xid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)
     SELECT coalesce(array_agg(n.transactionid), '{}')
       FROM locks l JOIN locks n USING (virtualtransaction)
-     WHERE l.locktype = 'advisory' AND l.classid = audittrail.commit_lock()::oid AND l.objid = 1 AND l.objsubid = 2
+     WHERE l.locktype = 'relation' AND l.relation = 'audittrail.commits'::regclass AND l.mode = 'RowExclusiveLock'
+       AND EXISTS (SELECT FROM locks r WHERE r.virtualtransaction = l.virtualtransaction AND r.locktype = 'relation' AND r.database = l.database
+                      AND r.relation = 'audittrail.revision'::regclass AND r.mode = 'RowExclusiveLock')
        AND l.pid IS DISTINCT FROM pg_backend_pid() AND n.locktype = 'transactionid' AND n.mode = 'ExclusiveLock'
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
