@@ -52,9 +52,19 @@ class LiveTable:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     model: type[models.Model] | None
+    #: The present role, if policies may hide some rows from it.
+    hides_from: str | None = None
 
     def __str__(self) -> str:
         return self.model._meta.label if self.model else self.name
+
+    def require_all_rows(self) -> None:
+        """Raise `RestoreError` if policies may hide rows: what is missing, or in the way, can't be told then."""
+        if self.hides_from:
+            raise RestoreError(
+                f"The policies of table {self.name!r} hide rows from role {self.hides_from!r}, so what is to be brought back can't be told. "
+                "Restore as a role that they don't bind: one with BYPASSRLS, or the table's owner without FORCE ROW LEVEL SECURITY."
+            )
 
     def column(self, name: str) -> Column:
         """Return the column of a name."""
@@ -98,7 +108,8 @@ SELECT t.id, c.oid::bigint, n.nspname, c.relname, t.history_name, t.key,
           FROM pg_attribute a
           LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
           LEFT JOIN jsonb_to_recordset(t.columns) k (name text, type text, history text, ignored boolean, composite jsonb) ON k.name = a.attname
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text,
+       CASE WHEN row_security_active(c.oid) THEN current_user::text END
   FROM audittrail.tracked_table t
   JOIN pg_class c ON c.oid = audittrail.tied_relation(t) JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE t.until_version IS NULL AND t.key <> '{}' AND n.nspname = coalesce(%s, n.nspname)
@@ -111,11 +122,11 @@ def load(cursor: Any, using: str) -> dict[int, LiveTable]:
     by_relation = _models(cursor, using)
     cursor.execute(_TABLES, [schemas.tenant_of(connections[using])])
     found: dict[int, LiveTable] = {}
-    for number, relation, schema, name, history, key, columns in cursor.fetchall():
+    for number, relation, schema, name, history, key, columns, hides_from in cursor.fetchall():
         made = tuple(Column(*column) for column in json.loads(columns))
         model = by_relation.get(relation)
         found[relation] = LiveTable(
-            number, relation, schema, name, history, tuple(key), made, model
+            number, relation, schema, name, history, tuple(key), made, model, hides_from
         )
     return found
 

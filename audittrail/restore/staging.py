@@ -54,6 +54,7 @@ class Staging:
         """Return that name, after making the temporary table where it is missing."""
         name = self.name(table)
         if table.relation not in self.staged:
+            table.require_all_rows()
             self._create(
                 name,
                 composed(

@@ -89,6 +89,7 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.write_baseline(tracked audittrail.tracked_table, source text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE array_to_string(audittrail.baseline_statement(audittrail.parts_of(tracked), source), E'\n');
 END
 $$;
@@ -145,42 +146,50 @@ BEGIN
     RETURN audittrail.compose_lines(concat($template$
 seqscan := current_setting('enable_seqscan');
 ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
-tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
-    SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
-                         OR ROW({live.compared})::record
-                        *<> ROW({n.compared})::record THEN 2 ELSE 0 END)
-      FROM {new_rows} n
-     CROSS JOIN LATERAL (SELECT {n.key}) k$template$ WHEN 'DELETE' THEN $template$
-    SELECT max(CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
-                    WHEN ROW({l.stored_compared})::record
-                     *<> ROW({o.compared})::record THEN 1 ELSE 0 END)
-      FROM {old_rows} o
-     CROSS JOIN LATERAL (SELECT {o.key}) k$template$ ELSE $template$
-    SELECT max(CASE WHEN n.{first_key} IS NULL
-                    THEN CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
-                    WHEN live.{first_key} IS NULL
-                         OR ROW({live.compared})::record
-                        *<> ROW({n.compared})::record THEN 2
-                    WHEN l.audittrail_lives
-                         AND (o.{first_key} IS NULL
-                              OR ROW({l.stored_compared})::record
-                              *= ROW({n.compared})::record) THEN 2
-                    WHEN o.{first_key} IS NOT NULL
-                         AND (l.audittrail_lives IS NOT TRUE
-                              OR ROW({l.stored_compared})::record
-                             *<> ROW({o.compared})::record) THEN 1
-                    ELSE 0 END)
-      FROM {new_rows} n
-      FULL JOIN {old_rows} o ON {o.key = n.key}
-     CROSS JOIN LATERAL (SELECT {either_key}) k$template$ END, $template$
-      LEFT JOIN LATERAL (
-        SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
-         WHERE {h.stored_key = k.key} AND h.version >= {since_version}
-         ORDER BY h.version DESC LIMIT 1) l ON true
-      LEFT JOIN LATERAL (SELECT * FROM {live} live WHERE {live.key = k.key} OFFSET 0) live ON true$template$, CASE WHEN event = 'UPDATE' THEN $template$
-     WHERE ROW({n.compared})::record
-       *<> ROW({o.compared})::record$template$ END, $template$
-);$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
+IF row_security_active({relation}::oid) THEN
+    -- What the table holds can't be told, and policies run nothing with the rights of history's owner.
+    tangle := (SELECT 2 FROM $template$, CASE event WHEN 'INSERT' THEN '{new_rows} n' WHEN 'DELETE' THEN '{old_rows} o' ELSE $template${new_rows} n
+                 FULL JOIN {old_rows} o ON {o.key = n.key}
+                WHERE ROW({n.compared})::record
+                  *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1);
+ELSE
+    tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
+        SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
+                             OR ROW({live.compared})::record
+                            *<> ROW({n.compared})::record THEN 2 ELSE 0 END)
+          FROM {new_rows} n
+         CROSS JOIN LATERAL (SELECT {n.key}) k$template$ WHEN 'DELETE' THEN $template$
+        SELECT max(CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                        WHEN ROW({l.stored_compared})::record
+                         *<> ROW({o.compared})::record THEN 1 ELSE 0 END)
+          FROM {old_rows} o
+         CROSS JOIN LATERAL (SELECT {o.key}) k$template$ ELSE $template$
+        SELECT max(CASE WHEN n.{first_key} IS NULL
+                        THEN CASE WHEN live.{first_key} IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                        WHEN live.{first_key} IS NULL
+                             OR ROW({live.compared})::record
+                            *<> ROW({n.compared})::record THEN 2
+                        WHEN l.audittrail_lives
+                             AND (o.{first_key} IS NULL
+                                  OR ROW({l.stored_compared})::record
+                                  *= ROW({n.compared})::record) THEN 2
+                        WHEN o.{first_key} IS NOT NULL
+                             AND (l.audittrail_lives IS NOT TRUE
+                                  OR ROW({l.stored_compared})::record
+                                 *<> ROW({o.compared})::record) THEN 1
+                        ELSE 0 END)
+          FROM {new_rows} n
+          FULL JOIN {old_rows} o ON {o.key = n.key}
+         CROSS JOIN LATERAL (SELECT {either_key}) k$template$ END, $template$
+          LEFT JOIN LATERAL (
+            SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM {history} h
+             WHERE {h.stored_key = k.key} AND h.version >= {since_version}
+             ORDER BY h.version DESC LIMIT 1) l ON true
+          LEFT JOIN LATERAL (SELECT * FROM {live} live WHERE {live.key = k.key} OFFSET 0) live ON true$template$, CASE WHEN event = 'UPDATE' THEN $template$
+         WHERE ROW({n.compared})::record
+           *<> ROW({o.compared})::record$template$ END, $template$
+    );
+END IF;$template$, CASE WHEN event = 'UPDATE' AND NOT by_row AND audittrail.has_referential_actions(tracked.relation) THEN $template$
 IF (SELECT count(*) <> count(DISTINCT ROW({n.key})) FROM new_rows n) THEN
     tangle := 2;  -- several referential actions have changed a row
 END IF;$template$ END, CASE WHEN event <> 'INSERT' THEN $template$
@@ -203,7 +212,9 @@ IF tangle = 2 THEN
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', {relation}::regclass, ' WHERE $2)', {quote}
+    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active({relation}::oid)
+                   THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', {relation}::regclass)
+                   ELSE format('*, xmin, xmax FROM %s', {relation}::regclass) END, ' WHERE $2)', {quote}
         {weaving}
         {quote})
       USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
@@ -417,6 +428,7 @@ BEGIN
             USING ERRCODE = 'serialization_failure',
                   HINT = 'Truncate at READ COMMITTED, use DELETE, or try again while no other transaction is running.';
     END IF;
+    PERFORM audittrail.require_all_rows(truncated);
     EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', relation) INTO filled;
     IF filled THEN
         EXECUTE audittrail.follow(tracked_id, 'TRUNCATE', 'ONLY ' || relation);

@@ -64,6 +64,7 @@ BEGIN
             -- such rows are looked for. In a trigger the statement that is being captured may have written it, and records it
             -- itself: so only a column that computes a value, as by a default, counts as filled there.
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
+                PERFORM audittrail.require_all_rows(tracked.relation);
                 EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
             ELSE
                 filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL
@@ -177,11 +178,14 @@ SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
 SELECT set_config('audittrail.unguarded', 'on', true);
-WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM {live} WHERE {is_told})
+WITH live AS NOT MATERIALIZED (SELECT {live_rows} WHERE {is_told})
 {weaving}
 SELECT set_config('audittrail.unguarded', '', true);
 $template$), parts || jsonb_build_object(
         'is_told', NOT row_security_active(tracked.relation),
+        -- Policies run nothing with the rights of history's owner, which naming the table might, be it for no row.
+        'live_rows', format(CASE WHEN row_security_active(tracked.relation) THEN '(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax' ELSE '*, xmin, xmax FROM %s' END,
+                            tracked.relation::regclass),
         'weaving', audittrail.weaving_statement(tracked, parts, event, false, 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
                                                 (NOT row_security_active(tracked.relation))::text))), E'\n');
 END

@@ -21,6 +21,7 @@ DECLARE
     parts   jsonb := audittrail.parts_of(tracked);
     written bigint;
 BEGIN
+    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE audittrail.compose($template$
 INSERT INTO {history} (version, revision_id, operation, {stored_columns})
 SELECT (SELECT audittrail.next_version()), (SELECT current_setting('audittrail.revision')::bigint), {operation}, $template$ || template,
@@ -94,6 +95,7 @@ BEGIN
         RETURN;  -- nothing tells its rows apart
     END IF;
     tracked.relation := audittrail.tied_relation(tracked);
+    PERFORM audittrail.require_all_rows(tracked.relation);
     parts := audittrail.parts_of(tracked);
     RETURN QUERY EXECUTE audittrail.compose($template$
 SELECT d.kind, count(*), min(d.key)

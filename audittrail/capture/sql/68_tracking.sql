@@ -146,6 +146,7 @@ DECLARE
     filled  boolean;
     since   bigint;
 BEGIN
+    PERFORM audittrail.require_all_rows(live);
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', live) INTO filled;
     since := CASE WHEN filled THEN audittrail.next_version() ELSE nextval('audittrail.clock') END;
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = history FOR UPDATE;

@@ -32,6 +32,7 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the baseline of % cannot be completed: it has no primary key', tracked.relation::regclass
             USING ERRCODE = 'invalid_table_definition', HINT = 'Add a primary key.';
     END IF;
+    PERFORM audittrail.require_all_rows(tracked.relation);
     -- Keys are kept as text, by format() and not by a cast to text, which may be a function of anybody's.
     PERFORM audittrail.refuse_foreign_code(0, to_regtype(c.type), format('go on after a key of %s', tracked.relation::regclass))
        FROM jsonb_to_recordset(tracked.columns) c (name text, type text) WHERE c.name = ANY (tracked.key);

@@ -38,6 +38,7 @@ BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE t.id = ANY (written_ids) LOOP
         EXECUTE format('DELETE FROM audittrail.%I', tracked.history_name);
         CONTINUE WHEN tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation);
+        PERFORM audittrail.require_all_rows(tracked.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
         IF filled THEN
             UPDATE audittrail.tracked_table t

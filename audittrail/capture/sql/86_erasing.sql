@@ -43,6 +43,7 @@ BEGIN
         EXECUTE format('UPDATE audittrail.%I h SET superseded = NULL WHERE h.superseded > %s', tracked.history_name, tick);
         ignored := set_config('audittrail.closing', '', true);
         CONTINUE WHEN NOT later OR tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation);
+        PERFORM audittrail.require_all_rows(tracked.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
         UPDATE audittrail.tracked_table t
            SET since_version = audittrail.next_version(), since_at = clock_timestamp(), since_revision = CASE WHEN filled THEN own END,

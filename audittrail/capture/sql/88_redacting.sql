@@ -149,6 +149,7 @@ BEGIN
        OR tracked.key = '{}' AND disagreeing OR parts -> 'live_redacted' = 'null' THEN
         RETURN;
     END IF;
+    PERFORM audittrail.require_all_rows(tracked.relation);
     EXECUTE audittrail.compose(concat('SELECT count(*), min(ROW({b.key})::text) FROM {live} b',
         CASE WHEN disagreeing THEN ' LEFT JOIN LATERAL (SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version}'
                                    ' ORDER BY h.version DESC LIMIT 1) l ON true' END,
@@ -212,6 +213,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table := audittrail.redactable(tracked_id, columns, keys);
 BEGIN
+    PERFORM audittrail.require_all_rows(tracked.relation);
     RETURN (
         SELECT audittrail.compose(
                    concat('UPDATE {live} b SET {overwritten} WHERE ', audittrail.is_given('b.key', keys),

@@ -30,25 +30,32 @@ BEGIN
     IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
-        tangle := (
-            SELECT max(CASE WHEN live.id IS NULL OR l.audittrail_lives
-                                 OR ROW(live.id::integer, live.name::text)::record
-                                *<> ROW(n.id::integer, n.name::text)::record THEN 2 ELSE 0 END)
-              FROM new_rows n
-             CROSS JOIN LATERAL (SELECT n.id) k
-              LEFT JOIN LATERAL (
-                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
-                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
-                 ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
-        );
+        IF row_security_active(table_oid::oid) THEN
+            -- What the table holds can't be told, and policies run nothing with the rights of history's owner.
+            tangle := (SELECT 2 FROM new_rows n LIMIT 1);
+        ELSE
+            tangle := (
+                SELECT max(CASE WHEN live.id IS NULL OR l.audittrail_lives
+                                     OR ROW(live.id::integer, live.name::text)::record
+                                    *<> ROW(n.id::integer, n.name::text)::record THEN 2 ELSE 0 END)
+                  FROM new_rows n
+                 CROSS JOIN LATERAL (SELECT n.id) k
+                  LEFT JOIN LATERAL (
+                    SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                     WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                     ORDER BY h.version DESC LIMIT 1) l ON true
+                  LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
+            );
+        END IF;
         ignored := set_config('enable_seqscan', seqscan, true);
         IF tangle = 2 THEN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
+                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
+                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
                            NULL::audittrail.kind_history AS audittrail_old,
@@ -198,32 +205,40 @@ BEGIN
     IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
-        tangle := (
-            SELECT max(CASE WHEN n.id IS NULL
-                            THEN CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
-                            WHEN live.id IS NULL
-                                 OR ROW(live.id::integer, live.name::text)::record
-                                *<> ROW(n.id::integer, n.name::text)::record THEN 2
-                            WHEN l.audittrail_lives
-                                 AND (o.id IS NULL
-                                      OR ROW(l.id, l.name)::record
-                                      *= ROW(n.id::integer, n.name::text)::record) THEN 2
-                            WHEN o.id IS NOT NULL
-                                 AND (l.audittrail_lives IS NOT TRUE
-                                      OR ROW(l.id, l.name)::record
-                                     *<> ROW(o.id::integer, o.name::text)::record) THEN 1
-                            ELSE 0 END)
-              FROM new_rows n
-              FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
-             CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN o.id ELSE n.id END AS id) k
-              LEFT JOIN LATERAL (
-                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
-                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
-                 ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
-             WHERE ROW(n.id::integer, n.name::text)::record
-               *<> ROW(o.id::integer, o.name::text)::record
-        );
+        IF row_security_active(table_oid::oid) THEN
+            -- What the table holds can't be told, and policies run nothing with the rights of history's owner.
+            tangle := (SELECT 2 FROM new_rows n
+                         FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
+                        WHERE ROW(n.id::integer, n.name::text)::record
+                          *<> ROW(o.id::integer, o.name::text)::record LIMIT 1);
+        ELSE
+            tangle := (
+                SELECT max(CASE WHEN n.id IS NULL
+                                THEN CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2 ELSE 0 END
+                                WHEN live.id IS NULL
+                                     OR ROW(live.id::integer, live.name::text)::record
+                                    *<> ROW(n.id::integer, n.name::text)::record THEN 2
+                                WHEN l.audittrail_lives
+                                     AND (o.id IS NULL
+                                          OR ROW(l.id, l.name)::record
+                                          *= ROW(n.id::integer, n.name::text)::record) THEN 2
+                                WHEN o.id IS NOT NULL
+                                     AND (l.audittrail_lives IS NOT TRUE
+                                          OR ROW(l.id, l.name)::record
+                                         *<> ROW(o.id::integer, o.name::text)::record) THEN 1
+                                ELSE 0 END)
+                  FROM new_rows n
+                  FULL JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
+                 CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN o.id ELSE n.id END AS id) k
+                  LEFT JOIN LATERAL (
+                    SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                     WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                     ORDER BY h.version DESC LIMIT 1) l ON true
+                  LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
+                 WHERE ROW(n.id::integer, n.name::text)::record
+                   *<> ROW(o.id::integer, o.name::text)::record
+            );
+        END IF;
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name)
             SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
@@ -244,7 +259,9 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
+                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
+                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     -- By their order, which is that in which they came about: several referential actions may have changed a row.
                     SELECT audittrail_place AS place, true AS has_old, true AS has_new,
@@ -415,18 +432,23 @@ BEGIN
     IF continues OR pg_trigger_depth() > 1 THEN
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
-        tangle := (
-            SELECT max(CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
-                            WHEN ROW(l.id, l.name)::record
-                             *<> ROW(o.id::integer, o.name::text)::record THEN 1 ELSE 0 END)
-              FROM old_rows o
-             CROSS JOIN LATERAL (SELECT o.id) k
-              LEFT JOIN LATERAL (
-                SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
-                 WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
-                 ORDER BY h.version DESC LIMIT 1) l ON true
-              LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
-        );
+        IF row_security_active(table_oid::oid) THEN
+            -- What the table holds can't be told, and policies run nothing with the rights of history's owner.
+            tangle := (SELECT 2 FROM old_rows o LIMIT 1);
+        ELSE
+            tangle := (
+                SELECT max(CASE WHEN live.id IS NOT NULL OR l.audittrail_lives IS NOT TRUE THEN 2
+                                WHEN ROW(l.id, l.name)::record
+                                 *<> ROW(o.id::integer, o.name::text)::record THEN 1 ELSE 0 END)
+                  FROM old_rows o
+                 CROSS JOIN LATERAL (SELECT o.id) k
+                  LEFT JOIN LATERAL (
+                    SELECT h.*, h.operation NOT IN ('D', 'T') AS audittrail_lives FROM audittrail.kind_history h
+                     WHERE h.id OPERATOR(pg_catalog.=) k.id AND h.version >= since_version
+                     ORDER BY h.version DESC LIMIT 1) l ON true
+                  LEFT JOIN LATERAL (SELECT * FROM public.kind live WHERE live.id OPERATOR(pg_catalog.=) k.id OFFSET 0) live ON true
+            );
+        END IF;
         IF tangle = 1 THEN
             INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, name)
             SELECT (SELECT nextval('audittrail.clock')), coalesce(this.number, currval('audittrail.clock')), NULL::bigint,
@@ -447,7 +469,9 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM ', table_oid::regclass, ' WHERE $2)', $weave$
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
+                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
+                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
                 , changes AS MATERIALIZED (
                     SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
                            ROW(NULL, NULL, NULL, NULL, o.id, o.name)::audittrail.kind_history AS audittrail_old,
