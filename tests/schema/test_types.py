@@ -167,6 +167,23 @@ def test_an_enum_and_a_domain_change(shop: Workshop) -> None:
     assert shop.history("item", "mood", "size") == [("I", "happy", 1), ("U", "so-so", 100)]
 
 
+def test_a_type_is_renamed_or_moved(shop: Workshop) -> None:
+    shop.sql("CREATE TYPE mood AS ENUM ('glad', 'sad'); CREATE SCHEMA elsewhere")
+    shop.migrate(create("Item"))
+    shop.sql("ALTER TABLE workshop_item ADD mood mood")
+    shop.sync()
+    shop.sql("INSERT INTO workshop_item (mood) VALUES ('glad')")
+    for number, change in enumerate(("RENAME TO temper", "SET SCHEMA elsewhere")):
+        shop.sql(f"ALTER TYPE {('mood', 'temper')[number]} {change}")
+        shop.connection.close()  # a new session has no plan yet, and looks for the types by their names
+        shop.sql(f"UPDATE workshop_item SET mood = '{('sad', 'glad')[number]}'")
+    shop.sql("DELETE FROM workshop_item")
+    shop.sync()
+    assert shop.history("item", "mood") == [
+        ("I", "glad"), ("U", "sad"), ("U", "glad"), ("D", "glad")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("type_", "using", "value"),
     [

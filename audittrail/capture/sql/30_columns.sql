@@ -66,7 +66,9 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws(' / ',
-        (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated),
+        (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
+                                    -- The functions name types that are not PostgreSQL's own, which may be renamed.
+                                    CASE WHEN a.atttypid >= 16384 THEN format_type(a.atttypid, NULL) END),
                            ',' ORDER BY a.attrelid = live, a.attnum)
            FROM pg_attribute a
           WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
