@@ -15,6 +15,9 @@ HIGHEST: Final = 2**63 - 1
 #: How many rows of a statement are named one by one.
 NAMED: Final = 20
 
+#: What the registry says of a table and only a revision changes.
+_STEADY: Final = ("since_version", "since_revision", "since_at", "kept_from", "kept_since")
+
 _DONE: Final = {
     "changed": "is not what it was",
     "removed": "was removed",
@@ -113,7 +116,7 @@ def _dropped_columns(cursor: Any, table: EnteredTable) -> Iterator[Finding]:
     if not present:
         yield Finding("table", f"The table audittrail.{table.history} is gone", None, table.name)
         return
-    for number, name, _ in table.form.get("columns", ()):
+    for number, name, *_ in table.form.get("columns", ()):
         if number not in present:
             text = f"{table.name}: column {name} was dropped from audittrail.{table.history}"
             yield Finding("column", text, None, table.name)
@@ -155,7 +158,7 @@ def contradictions(cursor: Any, tables: list[EnteredTable]) -> Iterator[Finding]
             continue
         facts, idle = present[table.id]
         # These change with a revision that says so, which is still to be entered then.
-        for name in ("since_version", "since_revision", "kept_from") if idle else ():
-            if facts[name] != table.facts[name]:
-                text = f"{table.name}: the registry says {name} {facts[name]}, and said {table.facts[name]}; no revision has changed that"
+        for name in _STEADY if idle else ():
+            if facts[name] != table.facts.get(name):
+                text = f"{table.name}: the registry says {name} {facts[name]}, and said {table.facts.get(name)}; no revision has changed that"
                 yield Finding("registry", text, None, table.name)

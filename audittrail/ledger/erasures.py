@@ -68,13 +68,11 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
         claim = _Claim(revision, erased, *counts)
         table = names.get(number)
         name = str(number) if table is None else table.name
-        if revision:
-            says = None if context is None else json.loads(context)
-            problem = _problem(claim, table, says)
-            if problem:
-                text = f"{name}: {erased or claim.made} versions were {problem}"
-                findings.append(Finding("erased", text, revision, name))
-                continue
+        problem = _problem(claim, table, None if context is None else json.loads(context))
+        if problem:
+            text = f"{name}: {erased or claim.made} versions were {problem}"
+            findings.append(Finding("erased", text, revision, name))
+            continue
         if erased == claim.own_erased:
             continue
         if at is None:

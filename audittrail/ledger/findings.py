@@ -40,8 +40,6 @@ class Erasure:
         if self.changed:
             parts.append(f"{self.changed} changed")
         what = "revisions" if self.table == "revision" else f"versions of {self.table}"
-        if self.revision == 0:
-            return f"{what}: {' and '.join(parts)} by a change of the column's type, which can't be recomputed"
         return f"{what}: {' and '.join(parts)} on purpose by revision {self.revision} ({self.said})"
 
 

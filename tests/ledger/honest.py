@@ -27,7 +27,7 @@ from tests.servers import DEFAULT_VERSION, SUPERUSER, Run
 
 ALIAS = "honest"
 
-TYPES = ("int", "bigint", "text", "varchar(30)", "numeric(12,2)", "numeric", "float8", "boolean", "timestamptz", "date", "jsonb", "interval", "bytea", "int[]", "mood")  # fmt: skip
+TYPES = ("int", "bigint", "text", "varchar(30)", "numeric(12,2)", "numeric", "float8", "boolean", "timestamptz", "date", "jsonb", "interval", "bytea", "int[]", "mood", "mood[]", "money", "timestamp")  # fmt: skip
 
 VALUES = {
     "int": "{n}",
@@ -44,7 +44,10 @@ VALUES = {
     "interval": "{n} * interval '1 day 3 seconds'",
     "bytea": "'\\x0{d}ff'",
     "int[]": "ARRAY[{n}, NULL]",
-    "mood": "(ARRAY['calm', 'happy', 'it''s'])[1 + {n} % 3]::mood",
+    "mood": "(enum_range(NULL::mood))[1 + {n} % 3]",
+    "mood[]": "ARRAY[(enum_range(NULL::mood))[1 + {n} % 3], NULL, (enum_range(NULL::mood))[1 + {d} % 3]]",
+    "money": "{n}.25::numeric::money",
+    "timestamp": "'2026-01-01 10:00'::timestamp + {n} * interval '1 hour'",
 }
 
 #: Into what a column of a type may be changed; most without a loss, some not.
@@ -57,9 +60,14 @@ RETYPES = {
     "numeric": ("text", "numeric(9,1)"),
     "double precision": ("text", "int"),
     "timestamp with time zone": ("timestamp", "date", "text"),
-    "date": ("timestamp", "text"),
+    "timestamp without time zone": ("timestamptz", "date", "text"),
+    "date": ("timestamp", "timestamptz", "text"),
+    "interval": ("text", "interval(0)"),
+    "money": ("numeric", "text"),
+    "bytea": ("text",),
     "jsonb": ("text",),
-    "mood": ("text",),
+    "mood": ("text", "varchar(3)"),
+    "mood[]": ("text",),
     "boolean": ("text",),
 }
 
@@ -194,7 +202,7 @@ class Honest:
         n = self.dice.randint(0, 40)
         if self.dice.random() < 0.2:
             return "NULL"
-        short = {"integer": "int", "character varying(30)": "varchar(30)", "double precision": "float8", "timestamp with time zone": "timestamptz", "integer[]": "int[]"}  # fmt: skip
+        short = {"integer": "int", "character varying(30)": "varchar(30)", "double precision": "float8", "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp", "integer[]": "int[]"}  # fmt: skip
         form = VALUES.get(short.get(type_, type_))
         if form is None:
             form = "'{n}'" if "text" in type_ or "char" in type_ or "numeric" in type_ else "NULL"
@@ -284,7 +292,16 @@ class Honest:
             f"DROP TABLE {table} CASCADE",
             f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey CASCADE, ADD CONSTRAINT {table}_pkey PRIMARY KEY (id, code)",
             f"ALTER TYPE mood RENAME TO mood{self.number}; ALTER TYPE mood{self.number} RENAME TO mood",
+            *self.relabellings(),
         ]
+        if len(columns) > 1:
+            (one, _), (other, _) = self.dice.sample(columns, 2)
+            changes += [
+                "; ".join(
+                    f'ALTER TABLE {table} RENAME COLUMN "{former}" TO "{present}"'
+                    for former, present in ((one, "between"), (other, one), ("between", other))
+                )
+            ] * 2
         if columns:
             changes += [f'ALTER TABLE {table} DROP COLUMN "{name}"'] * 2
             for wanted in RETYPES.get(type_, ()):
@@ -298,6 +315,21 @@ class Honest:
         if self.dice.random() < 0.7:
             for present in self.tables():
                 self.execute(f"SELECT audittrail.track('{present}')")
+
+    def relabellings(self) -> list[str]:
+        """Return changes of the labels of the enum: one renamed, two crosswise, one added."""
+        labels = [label for (label,) in self.execute(
+            "SELECT quote_literal(enumlabel) FROM pg_enum WHERE enumtypid = to_regtype('mood') ORDER BY enumsortorder"
+        )]  # fmt: skip
+        if not labels:
+            return []
+        one, other = self.dice.sample(labels, 2)
+        rename = "ALTER TYPE mood RENAME VALUE {} TO {}"
+        return [
+            rename.format(one, f"'label {self.number}'"),
+            "; ".join((rename.format(one, "'between'"), rename.format(other, one), rename.format("'between'", other))),
+            f"ALTER TYPE mood ADD VALUE 'label {self.number}' {self.dice.choice(('BEFORE', 'AFTER'))} {one}",
+        ]  # fmt: skip
 
     def edit(self) -> None:
         """Correct history on purpose."""
@@ -435,7 +467,8 @@ class Honest:
 
         report = verifying.verify(alias, against=self.digests)
         if not report.is_clean or not all(digest.agrees for digest in report.digests):
-            raise AssertionError("\n".join([*self.script, "", *map(str, report.findings)]))
+            told = [*map(str, report.findings), *map(str, report.digests)]
+            raise AssertionError("\n".join([*self.script, "", *told]))
 
     def verify_restored(self) -> None:
         """Dump the database, restore it into another, write there, and verify that one."""

@@ -43,6 +43,17 @@ ERASED_BY_ITSELF = (
 
 CHANGED = (r"revision {revision} is not what it was",)
 
+#: Old values are shown under other names, and new ones are stored where the registry says.
+CROSSWISE = (
+    "ALTER TABLE audittrail.shop_history RENAME COLUMN name TO x",
+    "ALTER TABLE audittrail.shop_history RENAME COLUMN city TO name",
+    "ALTER TABLE audittrail.shop_history RENAME COLUMN x TO city",
+)
+FUNCTIONS_MADE_ANEW = (
+    "UPDATE audittrail.tracked_table t SET fingerprint = audittrail.fingerprint(t.relation, t.history_name);"
+    " SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t WHERE t.table_name = 'shop'"
+)
+
 TAMPERINGS = (
     Tampering(
         "a value of a version",
@@ -480,6 +491,60 @@ TAMPERINGS = (
         ),
     ),
     Tampering(
+        "columns of history renamed crosswise, with capture functions made anew",
+        (*CROSSWISE, FUNCTIONS_MADE_ANEW),
+        (
+            r"^shop: what history holds of column name belongs to column city by now",
+            r"^shop: what history holds of column city belongs to column name by now",
+        ),
+    ),
+    Tampering(
+        "columns of history renamed crosswise, and a registry that lies about their numbers",
+        (
+            *CROSSWISE,
+            (
+                "UPDATE audittrail.tracked_table t SET columns = (SELECT jsonb_agg(CASE c ->> 'name' WHEN 'name' THEN c || '{{\"attnum\": 3}}' WHEN 'city' THEN c || '{{\"attnum\": 2}}'"
+                " ELSE c END) FROM jsonb_array_elements(t.columns) c) WHERE t.table_name = 'shop'"
+            ),
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (
+            r"^shop: the registry says that column name has number 3, which it does not have",
+            r"^shop: the registry says that column city has number 2, which it does not have",
+        ),
+    ),
+    Tampering(
+        "another column in the place of one of history",
+        (
+            "ALTER TABLE audittrail.shop_history RENAME COLUMN name TO name_until_1",
+            "ALTER TABLE audittrail.shop_history ADD COLUMN name text DEFAULT 'Forged'",
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (r"^shop: version {version} of row \(1\)",),
+    ),
+    Tampering(
+        "another column in the place of one of history, said to be the default of a new one",
+        (
+            "ALTER TABLE audittrail.shop_history RENAME COLUMN name TO name_until_1",
+            "SELECT audittrail.add_column('audittrail.shop_history', 'name', 'text', NULL, 'Forged')",
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (r"^shop: another column of history has taken the place of the one of column name",),
+    ),
+    Tampering(
+        "another column in the place of one of history, said to be converted from it",
+        (
+            "ALTER TABLE audittrail.shop_history RENAME COLUMN opened TO opened_until_1",
+            "ALTER TABLE audittrail.shop_history ADD COLUMN opened timestamptz",
+            *quietly(
+                "UPDATE audittrail.shop_history SET opened = opened_until_1 - interval '1 day'"
+            ),
+            "SELECT audittrail.note_origin('audittrail.shop_history', 'opened', '{{\"converted\": 9, \"type\": \"timestamp with time zone\"}}')",
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (r"^shop: version {version} of row \(1\)",),
+    ),
+    Tampering(
         "a later beginning in the registry",
         (
             "UPDATE audittrail.tracked_table SET since_version = {version} WHERE table_name = 'shop'",
@@ -494,7 +559,7 @@ TAMPERINGS = (
             "UPDATE audittrail.tracked_table SET kept_from = {last}, kept_since = now(), pruned_at = now() WHERE table_name = 'note'",
         ),
         (
-            r"^note: the registry says that it is kept from tick {last} on, and no revision has pruned it",
+            r"^note: the registry says that it is kept from tick {last} on, since .*, and no revision has pruned it so",
         ),
     ),
     Tampering(
@@ -594,7 +659,7 @@ TAMPERINGS = (
             ),
         ),
         (
-            r"^shop: version {version} is marked as changed with its column's type, which did not change then",
+            r"^shop: 1 versions were marked as erased on purpose by revision 0, which does not exist",
         ),
     ),
     Tampering(
@@ -686,6 +751,57 @@ TAMPERINGS_BEFORE_ENTERING = (
             "UPDATE shop SET total = total + 1",
         ),
         (r"^shop: version {version} of row \(55\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "columns of history renamed crosswise",
+        (*CROSSWISE, FUNCTIONS_MADE_ANEW, "UPDATE shop SET total = total + 1"),
+        (r"^shop: what history holds of column name belongs to column city by now",),
+    ),
+    Tampering(
+        "a value, and a conversion of times that depends on settings",
+        (
+            *quietly(
+                "UPDATE audittrail.shop_history SET total = 1000000 WHERE version = {version} AND id = 1"
+            ),
+            "ALTER TABLE shop ALTER COLUMN opened TYPE timestamp",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a time, and a conversion of it that depends on settings",
+        (
+            *quietly(
+                "UPDATE audittrail.shop_history SET opened = opened - interval '1 year' WHERE version = {version} AND id = 1"
+            ),
+            "ALTER TABLE shop ALTER COLUMN opened TYPE timestamp",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a time, after a conversion that depends on settings",
+        (
+            "SET TimeZone = 'Asia/Kolkata'",
+            "ALTER TABLE shop ALTER COLUMN opened TYPE timestamp",
+            "SELECT audittrail.track('shop')",
+            *quietly(
+                "UPDATE audittrail.shop_history SET opened = opened - interval '1 year' WHERE version = {version} AND id = 1"
+            ),
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a value, and a label of its enum renamed",
+        (
+            *quietly(
+                "UPDATE audittrail.shop_history SET region = 'south' WHERE version = {version} AND id = 1"
+            ),
+            "ALTER TYPE region RENAME VALUE 'south' TO 'far south'",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
     ),
     Tampering(
         "a value, and a column added",

@@ -135,6 +135,10 @@ def test_no_setting_matters(scene: Scene, digest: Digest, setting: str) -> None:
     assert erasures(scene, digest) == []
 
 
+#: A value of a column that takes no number.
+OTHER = {"opened": "2020-01-01", "since": "2020-01-01"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -147,6 +151,20 @@ def test_no_setting_matters(scene: Scene, digest: Digest, setting: str) -> None:
         "ALTER TABLE shop ALTER COLUMN total TYPE int",
         "ALTER TABLE shop ALTER COLUMN city TYPE varchar(3) USING left(city, 3)",
         "ALTER TABLE shop ALTER COLUMN id TYPE bigint",
+        "ALTER TABLE shop RENAME city TO x; ALTER TABLE shop RENAME name TO city; ALTER TABLE shop RENAME x TO name",
+        "SET TimeZone = 'Asia/Kolkata'; ALTER TABLE shop ALTER COLUMN opened TYPE timestamp",
+        "SET DateStyle = 'German'; ALTER TABLE shop ALTER COLUMN opened TYPE text",
+        "SET extra_float_digits = -5; ALTER TABLE shop ALTER COLUMN share TYPE text",
+        "ALTER TABLE shop ALTER COLUMN opened TYPE date",
+        "ALTER TABLE shop ALTER COLUMN money TYPE numeric",
+        "ALTER TABLE shop ADD COLUMN since timestamptz DEFAULT '2026-01-02 03:04:05+06'",
+        "ALTER TYPE region RENAME VALUE 'north' TO 'far''s'",
+        "ALTER TYPE region ADD VALUE 'centre' BEFORE 'north'",
+        "ALTER TYPE region RENAME VALUE 'north' TO 'x'; ALTER TYPE region RENAME VALUE 'south' TO 'north'; ALTER TYPE region RENAME VALUE 'x' TO 'south'",
+        "ALTER TYPE region RENAME TO area; ALTER TYPE area RENAME VALUE 'north' TO 'up'",
+        "ALTER TYPE region RENAME VALUE 'north' TO 'up'; ALTER TABLE shop ALTER COLUMN region TYPE text",
+        "ALTER TABLE shop ALTER COLUMN region TYPE varchar(2) USING left(region::text, 2)",
+        "ALTER TABLE shop ALTER COLUMN regions TYPE text",
         "ALTER TABLE note DROP CONSTRAINT note_pkey, ADD PRIMARY KEY (id, shop)",
         "DROP TABLE note",
     ],
@@ -154,7 +172,7 @@ def test_no_setting_matters(scene: Scene, digest: Digest, setting: str) -> None:
 def test_a_change_of_the_schema_leaves_what_was_entered_as_it_is(
     scene: Scene, digest: Digest, change: str
 ) -> None:
-    scene.run(change)
+    scene.run(*change.split("; "))
     (name,) = scene.run("SELECT relname FROM pg_class WHERE relname IN ('shop', 'store')")[0]
     scene.run(f"SELECT audittrail.track('{name}')", f"UPDATE {name} SET share = 2")
     assert erasures(scene, digest) == []
@@ -163,11 +181,11 @@ def test_a_change_of_the_schema_leaves_what_was_entered_as_it_is(
     # What older versions hold in it is covered all the same.
     column = scene.value(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'audittrail.shop_history'::regclass AND attnum > 0"
-        " AND attname <> 'region' ORDER BY attnum DESC LIMIT 1"
+        " AND attname NOT LIKE 'region%' ORDER BY attnum DESC LIMIT 1"
     )
     scene.run(
         "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",
-        f"UPDATE audittrail.shop_history SET {column} = '8' WHERE operation = 'I' AND id = 1",
+        f"UPDATE audittrail.shop_history SET {column} = {OTHER.get(column, '8')!r} WHERE operation = 'I' AND id = 1",
         "ALTER TABLE audittrail.shop_history ENABLE TRIGGER USER",
     )
     assert any("row (1)" in text for text in told(scene.verify(digest))), column

@@ -2,14 +2,24 @@
 --
 -- What is entered is the output of the types, under the settings that each function here pins: it does not depend on those of a
 -- session. Columns are known by their numbers in the history table, which a renaming leaves as they are, and so does a dump. A
--- column that got another type without a loss is read in its former type again; otherwise history keeps the former column.
+-- column that got another type without a loss is read in its former type again; otherwise history keeps the former column. The labels
+-- of an enum are written as they were called at the time.
 -- Of types that name objects (regclass and the like) nothing is entered: their output changes with those objects.
+
+-- The labels of an enum, or of an array of one, with the oids by which they are told apart until a restore; NULL of other types.
+CREATE OR REPLACE FUNCTION audittrail.ledger_labels(type oid) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('type', e.enumtypid::bigint, 'labels', jsonb_agg(jsonb_build_array(e.oid::bigint, e.enumlabel) ORDER BY e.enumsortorder))
+      FROM pg_type t JOIN pg_enum e ON e.enumtypid = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+     WHERE t.oid = type GROUP BY e.enumtypid
+$$;
 
 -- The columns of a table of ours, by which its versions are entered, and the key that tells the rows of one statement apart, if one does.
 CREATE OR REPLACE FUNCTION audittrail.ledger_form(history oid, key text[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
-        'columns', coalesce((SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
+        'columns', coalesce((SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod))
+                                                        || coalesce('[]'::jsonb || audittrail.ledger_labels(t.oid), '[]') ORDER BY a.attnum)
                       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
                      WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped AND NOT (t.typnamespace = 'pg_catalog'::regnamespace AND t.typname ~ '^_?reg[a-z]+$')
                        AND NOT (history <> 'audittrail.revision'::regclass AND a.attname IN ('version', 'revision_id', 'superseded', 'operation'))), '[]'),
@@ -19,13 +29,31 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                     WHERE i.indrelid = history AND i.indisunique AND i.indexrelid = to_regclass(format('audittrail.%I', c.relname || '_key')))), '[]'))::text
 $$;
 
+-- The table that a registry row is about by now; it has another oid than the registry says after a restore from a dump.
+CREATE OR REPLACE FUNCTION audittrail.ledger_relation(tracked audittrail.tracked_table) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN tracked.until_version IS NULL THEN audittrail.tied_relation(tracked) ELSE tracked.relation END
+$$;
+
+-- To which columns of the live table those of the history table belong: {number in history: [number, name]}.
+CREATE OR REPLACE FUNCTION audittrail.ledger_bound(tracked audittrail.tracked_table) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_object_agg(h.attnum, jsonb_build_array(CASE WHEN r.oid = tracked.relation THEN c.attnum ELSE coalesce(l.attnum, c.attnum) END, c.name)), '{}')
+      FROM jsonb_to_recordset(tracked.columns) c (attnum int, name text, history text)
+      JOIN pg_attribute h ON h.attrelid = to_regclass(format('audittrail.%I', tracked.history_name)) AND h.attname = c.history AND h.attnum > 0 AND NOT h.attisdropped
+     CROSS JOIN (SELECT audittrail.ledger_relation(tracked)) r (oid)
+      LEFT JOIN pg_attribute l ON l.attrelid = r.oid AND l.attname = c.name AND l.attnum > 0 AND NOT l.attisdropped
+$$;
+
 -- What the registry says of a table and readers rely on.
 CREATE OR REPLACE FUNCTION audittrail.ledger_facts(tracked audittrail.tracked_table) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
         'schema', tracked.schema_name, 'table', tracked.table_name, 'history', tracked.history_name, 'key', to_jsonb(tracked.key),
         'columns', (SELECT jsonb_object_agg(c ->> 'name', c -> 'history') FROM jsonb_array_elements(tracked.columns) c),
+        'relation', audittrail.ledger_relation(tracked)::bigint, 'bound', audittrail.ledger_bound(tracked),
         'since_version', tracked.since_version, 'since_revision', tracked.since_revision, 'kept_from', tracked.kept_from,
+        'since_at', extract(epoch FROM tracked.since_at), 'kept_since', extract(epoch FROM tracked.kept_since),
         'until_version', tracked.until_version, 'baseline_complete', tracked.baseline_complete)::text
 $$;
 
@@ -43,6 +71,84 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 ELSE audittrail.ledger_source(number)::text END
 $$;
 
+-- How the labels of an enum are called later: {label: later label}. They have their oids until a restore; then, and where the enum is
+-- another by now, they are known by their names, or, if as many are there as before, by their order, which a restore keeps.
+CREATE OR REPLACE FUNCTION audittrail.ledger_label_steps(former jsonb, later jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    steps jsonb;
+BEGIN
+    IF former -> 'type' = later -> 'type' THEN
+        SELECT jsonb_object_agg(f ->> 1, l ->> 1) INTO steps
+          FROM jsonb_array_elements(former -> 'labels') f LEFT JOIN jsonb_array_elements(later -> 'labels') l ON l -> 0 = f -> 0 HAVING bool_and(l IS NOT NULL);
+    END IF;
+    IF steps IS NULL AND jsonb_array_length(former -> 'labels') = jsonb_array_length(later -> 'labels') THEN
+        SELECT jsonb_object_agg(f.label ->> 1, l.label ->> 1) INTO steps
+          FROM jsonb_array_elements(former -> 'labels') WITH ORDINALITY f (label, place) JOIN jsonb_array_elements(later -> 'labels') WITH ORDINALITY l (label, place) USING (place);
+    END IF;
+    RETURN coalesce(steps, (SELECT jsonb_object_agg(f ->> 1, f ->> 1) FROM jsonb_array_elements(former -> 'labels') f));
+END
+$$;
+
+-- How labels of a column that are called otherwise by now were called when a form was noted that has this entry for it:
+-- {present label: former label}; NULL if none is.
+CREATE OR REPLACE FUNCTION audittrail.ledger_former_labels(history oid, entry jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of_table int := (SELECT t.id FROM audittrail.tracked_table t JOIN pg_class c ON c.relname = t.history_name WHERE c.oid = history);
+    former   jsonb := entry -> 3;
+    steps    jsonb;
+    later    jsonb;
+BEGIN
+    FOR later IN
+        WITH noted AS (
+            SELECT l.number, c AS entry FROM audittrail.ledger_layout l CROSS JOIN LATERAL jsonb_array_elements(l.form::jsonb -> 'columns') c
+             WHERE l.table_id = of_table AND c -> 0 = ledger_former_labels.entry -> 0
+        )
+        (SELECT n.entry -> 3 FROM noted n
+          WHERE n.number > (SELECT max(o.number) FROM noted o WHERE o.entry -> 2 = ledger_former_labels.entry -> 2 AND o.entry -> 3 IS NOT DISTINCT FROM ledger_former_labels.entry -> 3)
+            AND n.entry -> 3 IS NOT NULL ORDER BY n.number)
+        UNION ALL
+        -- Of a column of text by now those of the enum count that it was.
+        SELECT coalesce(audittrail.ledger_labels(a.atttypid), audittrail.ledger_labels((entry #>> '{3,type}')::oid))
+          FROM pg_attribute a WHERE a.attrelid = history AND a.attnum = (entry ->> 0)::int
+    LOOP
+        IF steps IS NULL THEN
+            -- Of a column of text the labels count that it had when it became an enum.
+            former := coalesce(former, later);
+            steps := (SELECT jsonb_object_agg(f ->> 1, f ->> 1) FROM jsonb_array_elements(former -> 'labels') f);
+        END IF;
+        steps := (SELECT jsonb_object_agg(s.key, coalesce(t.value ->> s.value, s.value))
+                    FROM jsonb_each_text(steps) s CROSS JOIN (SELECT audittrail.ledger_label_steps(former, later)) t (value));
+        former := later;
+    END LOOP;
+    RETURN (SELECT jsonb_object_agg(s.value, s.key) FROM jsonb_each_text(steps) s WHERE s.key <> s.value);
+END
+$$;
+
+-- What an enum's output was before labels of it were renamed; NULL of NULL.
+CREATE OR REPLACE FUNCTION audittrail.ledger_relabelled(written text, labels jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(labels ->> written, written)
+$$;
+
+-- The same of an array of them, of any dimensions. Labels may have changed their names crosswise: so none is replaced twice.
+CREATE OR REPLACE FUNCTION audittrail.ledger_relabelled_array(written text, labels jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    elements text[] := written;
+    renamed  record;
+BEGIN
+    FOR renamed IN SELECT l.key AS present, 'x' || l.key || repeat('x', 63) AS meanwhile FROM jsonb_each_text(labels) l LOOP
+        elements := array_replace(elements, renamed.present, renamed.meanwhile);
+    END LOOP;
+    FOR renamed IN SELECT l.value AS former, 'x' || l.key || repeat('x', 63) AS meanwhile FROM jsonb_each_text(labels) l LOOP
+        elements := array_replace(elements, renamed.meanwhile, renamed.former);
+    END LOOP;
+    RETURN elements;
+END
+$$;
+
 -- The columns of a form as the history table has them by now: an expression with "alias" that gives what it held then, and, where
 -- the type is another by now, one that gives what it would have to hold now. Of a composite type the text is what was entered: an
 -- earlier release stored such columns in their own type (see 25_composites.sql).
@@ -51,27 +157,23 @@ RETURNS TABLE (number int, name text, type text, expression text, return_trip te
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.number, a.attname::text, f.type,
            CASE WHEN a.attname IS NULL THEN 'NULL'
+                WHEN r.labels IS NOT NULL THEN format('audittrail.%1$I(CASE WHEN num_nulls(%2$s.%3$I) = 0 THEN format(''%%s'', %2$s.%3$I) END, %4$L)',
+                    CASE WHEN 'A' = t.category OR f.type LIKE '%[]' THEN 'ledger_relabelled_array' ELSE 'ledger_relabelled' END, alias, a.attname, r.labels)
+                WHEN f.labels IS NOT NULL AND t.category = 'S' THEN format('%s.%I::text', alias, a.attname)
                 WHEN s.as_it_is THEN format('%s.%I', alias, a.attname)
                 ELSE audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type) END,
            CASE WHEN NOT s.as_it_is
                 THEN format('ROW(%s)::text = ROW(%s.%I)::text', audittrail.own_conversion(
                          audittrail.own_conversion(format('%s.%I', alias, a.attname), a.atttypid, f.type), to_regtype(f.type), t.present), alias, a.attname) END
-      FROM (SELECT (c ->> 0)::int AS number, c ->> 2 AS type FROM jsonb_array_elements(form::jsonb -> 'columns') c) f
+      FROM (SELECT (c ->> 0)::int AS number, c ->> 2 AS type, c -> 3 AS labels, c AS entry FROM jsonb_array_elements(form::jsonb -> 'columns') c) f
       LEFT JOIN pg_attribute a ON a.attrelid = history AND a.attnum = f.number AND NOT a.attisdropped
-      CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS present) t
-      CROSS JOIN LATERAL (SELECT f.type = t.present OR to_regtype(f.type) IS NULL
+      LEFT JOIN pg_type y ON y.oid = a.atttypid
+      CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod) AS present, y.typcategory AS category) t
+      CROSS JOIN LATERAL (SELECT CASE WHEN (f.labels IS NOT NULL OR y.typcategory IN ('E', 'A')) AND audittrail.ledger_labels(y.oid) IS DISTINCT FROM f.labels
+                                      THEN audittrail.ledger_former_labels(history, f.entry) END AS labels) r
+      CROSS JOIN LATERAL (SELECT f.labels IS NOT NULL OR f.type = t.present OR to_regtype(f.type) IS NULL
                                  OR t.present = 'text' AND audittrail.layout_of(to_regtype(f.type)) IS NOT NULL AS as_it_is) s
      ORDER BY f.number
-$$;
-
--- Whether a column got another type between two forms by a conversion that depends on settings: of dates and times, or of money.
-CREATE OR REPLACE FUNCTION audittrail.ledger_depends_on_settings(former text, present text) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (
-        SELECT FROM jsonb_array_elements(former::jsonb -> 'columns') f JOIN jsonb_array_elements(present::jsonb -> 'columns') p ON p ->> 0 = f ->> 0
-          CROSS JOIN LATERAL unnest(ARRAY[to_regtype(f ->> 2), to_regtype(p ->> 2)]) n (type)
-          JOIN pg_type t ON t.oid = n.type LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
-         WHERE f ->> 2 <> p ->> 2 AND (coalesce(e.typcategory, t.typcategory) = 'D' OR coalesce(e.oid, t.oid) = 'money'::regtype))
 $$;
 
 -- The text of what a version held.
@@ -103,55 +205,81 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('sha256(uuid_send(%s) || convert_to(%s, ''UTF8''))', salt, audittrail.ledger_text(table_id, layout, content, alias))
 $$;
 
+-- What a value became, as a record of text, when it was converted to another type under the settings of that time. It is read and
+-- written under the pinned ones.
+CREATE OR REPLACE FUNCTION audittrail.ledger_converted(written text, former text, type text, settings jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
+SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' SET xmloption = 'content' SET xmlbinary = 'base64' AS $$
+DECLARE
+    -- A locale that is not here says nothing of other types than money.
+    noted  jsonb := settings - CASE WHEN 'money' IN (former, type) THEN '{}' ELSE '{lc_monetary}' END::text[];
+    result text;
+BEGIN
+    PERFORM audittrail.refuse_foreign_code(to_regtype(former), to_regtype(type), format('convert %s to %s', former, type));
+    -- Each part begins when the one before it is done, as it reads that. In PL/pgSQL a variable would have to be of the types.
+    EXECUTE format('WITH read AS MATERIALIZED (SELECT $1::%s AS it),'
+                   ' as_noted AS MATERIALIZED (SELECT count(set_config(s.key, s.value, true)) FROM read CROSS JOIN jsonb_each_text($2) s),'
+                   ' converted AS MATERIALIZED (SELECT r.it::%s AS it FROM as_noted CROSS JOIN read r),'
+                   ' as_pinned AS MATERIALIZED (SELECT count(set_config(s.key, s.value, true)) FROM converted CROSS JOIN jsonb_each_text($3) s)'
+                   ' SELECT ROW(c.it)::text FROM as_pinned CROSS JOIN converted c', former, type)
+       INTO result USING written, noted, (SELECT jsonb_object_agg(s.key, current_setting(s.key)) FROM jsonb_each_text(noted) s);
+    RETURN result;
+END
+$$;
+
+-- What the versions of a table that were entered before have to hold in a column that has come since, by its comment: {is: text}, or
+-- {from: entry of the column of which they were converted, settings}.
+CREATE OR REPLACE FUNCTION audittrail.ledger_fill(history oid, form jsonb, entry jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    fill   jsonb := jsonb_strip_nulls(jsonb_build_object('type', entry -> 2, 'labels', entry -> 3));
+    noted  jsonb;
+    source jsonb;
+BEGIN
+    noted := coalesce(col_description(history, (entry ->> 0)::int), '{}');
+    fill := fill || jsonb_strip_nulls(jsonb_build_object('type', noted -> 'type'));
+    source := (SELECT c FROM jsonb_array_elements(form -> 'columns') c WHERE c -> 0 = noted -> 'converted' AND c -> 0 < entry -> 0);
+    IF source IS NOT NULL THEN
+        RETURN fill || jsonb_build_object('from', source, 'settings', noted -> 'settings');
+    END IF;
+    RETURN fill || jsonb_build_object('is', CASE WHEN noted ? 'value'
+               THEN audittrail.ledger_converted(noted ->> 'value', 'text', noted ->> 'type', noted -> 'settings') ELSE '()' END);
+EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR feature_not_supported THEN
+    RETURN fill || '{"is": "()"}';  -- the comment is somebody else's
+END
+$$;
+
+-- The same of all columns that have come since a table's first layout: as they were noted, and of those that are still to be noted.
+CREATE OR REPLACE FUNCTION audittrail.ledger_fills(of_table int, history oid) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT jsonb_object_agg(c ->> 0, audittrail.ledger_fill(history, p.form, c)) FROM jsonb_array_elements(p.form -> 'columns') c
+                      WHERE c -> 0 NOT IN (SELECT o -> 0 FROM jsonb_array_elements(l.form::jsonb -> 'columns') o)), '{}') || l.fills::jsonb
+      FROM (SELECT audittrail.ledger_form(history, '{}')::jsonb AS form) p,
+           (SELECT * FROM audittrail.ledger_layout n WHERE n.table_id = of_table ORDER BY n.number DESC LIMIT 1) l
+$$;
+
+-- The condition that a column holds what a fill says (see ledger_fill): with its number, and an alias.
+CREATE OR REPLACE FUNCTION audittrail.ledger_filled(history oid, number int, fill jsonb, alias text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- What it holds is compared in the type that it had when it came.
+    SELECT concat_ws(' AND ', format('ROW(%s)::text = %s', c.expression, CASE
+               WHEN s.number IS NULL THEN format('%L', coalesce(fill ->> 'is', '()'))
+               WHEN audittrail.depends_on_settings(s.type, c.type)
+               THEN format('audittrail.ledger_converted(CASE WHEN num_nulls(%1$s) = 0 THEN format(''%%s'', %1$s) END, %2$L, %3$L, %4$L)', s.expression, s.type, c.type, fill -> 'settings')
+               ELSE format('ROW(%s)::text', audittrail.own_conversion(s.expression, to_regtype(s.type), c.type)) END), c.return_trip)
+      FROM audittrail.ledger_columns(history, jsonb_build_object('columns', jsonb_build_array(
+               '[]'::jsonb || to_jsonb(number) || '""'::jsonb || (fill -> 'type') || coalesce(fill -> 'labels', '[]')))::text, alias) c
+      LEFT JOIN audittrail.ledger_columns(history, jsonb_build_object('columns', jsonb_build_array(fill -> 'from'))::text, alias) s ON fill ? 'from'
+$$;
+
 -- The condition that what a version holds in columns that came or changed their type since its layout is what they must hold.
 CREATE OR REPLACE FUNCTION audittrail.ledger_agrees(number int, history oid, form text, alias text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(string_agg('(' || w.condition || ')', ' AND '), 'true') FROM (
         SELECT c.return_trip AS condition FROM audittrail.ledger_columns(history, form, alias) c WHERE c.return_trip IS NOT NULL
         UNION ALL
-        SELECT format('ROW(%s)::text = %s', c.expression, CASE WHEN f.value ? 'is' THEN format('%L', f.value ->> 'is') ELSE (
-                   SELECT format('ROW(%s)::text', audittrail.own_conversion(s.expression, to_regtype(s.type), f.value ->> 'type'))
-                     FROM audittrail.ledger_columns(history, l.form, alias) s WHERE s.number = (f.value ->> 'from')::int) END)
-          FROM (SELECT * FROM audittrail.ledger_layout n WHERE n.table_id = ledger_agrees.number ORDER BY n.number DESC LIMIT 1) l
-          CROSS JOIN LATERAL jsonb_each(l.fills::jsonb) f
-          -- The column has its number still; what it holds is compared in the type that it had when it came.
-          JOIN LATERAL audittrail.ledger_columns(history, jsonb_build_object('columns', jsonb_build_array(jsonb_build_array(f.key::int, '', f.value ->> 'type')))::text, alias) c ON true
+        SELECT audittrail.ledger_filled(history, f.key::int, f.value, alias)
+          FROM jsonb_each(audittrail.ledger_fills(number, history)) f
+          JOIN pg_attribute a ON a.attrelid = history AND a.attnum = f.key::int AND NOT a.attisdropped
          WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(ledger_agrees.form::jsonb -> 'columns') o WHERE (o ->> 0)::int = f.key::int)) w
-$$;
-
--- What the versions of a table that are entered hold in a column that has come since: {is: text}, or {from: number} of the column
--- that it took the place of, converted. Where neither is so of all of them, enter_converted() notes those that differ.
-CREATE OR REPLACE FUNCTION audittrail.ledger_fill(of_table int, history regclass, former text, column_number int) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
-SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' AS $$
-DECLARE
-    added   record;
-    source  record;
-    entered text := format('FROM %s h WHERE EXISTS (SELECT FROM audittrail.ledger_entry e WHERE e.version = h.version AND e.table_id = %s AND e.salt IS NOT NULL)', history, of_table);
-    least   text;
-    most    text;
-    same    boolean;
-    prefix  text;
-BEGIN
-    SELECT attname AS name, format_type(atttypid, atttypmod) AS type INTO added FROM pg_attribute WHERE attrelid = history AND attnum = column_number;
-    EXECUTE format('SELECT min(t COLLATE "C"), max(t COLLATE "C") FROM (SELECT ROW(h.%I)::text AS t %s) held', added.name, entered) INTO least, most;
-    -- What was converted is of people, and stays in no layout, even where all have the same; what came with a column is its default.
-    prefix := audittrail.shortened(added.name, 50) || '_until_';
-    IF least IS NOT DISTINCT FROM most AND (coalesce(least, '()') = '()' OR NOT EXISTS (
-           SELECT FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, prefix))) THEN
-        RETURN jsonb_build_object('type', added.type, 'is', coalesce(least, '()'));
-    END IF;
-    FOR source IN SELECT * FROM audittrail.ledger_columns(history, former, 'h') c WHERE starts_with(c.name, prefix) ORDER BY c.number DESC LOOP
-        CONTINUE WHEN audittrail.foreign_code(to_regtype(source.type), to_regtype(added.type)) IS NOT NULL;  -- it was not converted by that
-        BEGIN
-            EXECUTE format('SELECT bool_and(ROW(%s::%s)::text = ROW(h.%I)::text) %s', source.expression, added.type, added.name, entered) INTO same;
-            IF same THEN
-                RETURN jsonb_build_object('type', added.type, 'from', source.number);
-            END IF;
-        EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function THEN
-            NULL;
-        END;
-    END LOOP;
-    RETURN jsonb_build_object('type', added.type, 'is', '()');
-END
 $$;

@@ -23,7 +23,6 @@ DECLARE
     form    text;
     facts   text;
     fills   jsonb;
-    remade  boolean := false;
 BEGIN
     IF source IS NULL THEN
         RETURN NULL;
@@ -35,49 +34,17 @@ BEGIN
     IF last.form = form AND last.facts = facts THEN
         RETURN last.number;
     END IF;
-    fills := coalesce(last.fills, '{}');
+    fills := coalesce(audittrail.ledger_fills(of_table, source), '{}');
     IF last.number IS NULL THEN
         PERFORM audittrail.create_ledger_triggers(source);
-    ELSIF last.form <> form THEN
-        SELECT coalesce(jsonb_object_agg(c ->> 0, audittrail.ledger_fill(of_table, source, last.form, (c ->> 0)::int)), '{}') || fills INTO fills
-          FROM jsonb_array_elements(form::jsonb -> 'columns') c
-         WHERE (c ->> 0)::int NOT IN (SELECT (o ->> 0)::int FROM jsonb_array_elements(last.form::jsonb -> 'columns') o);
-        remade := fills <> last.fills::jsonb OR EXISTS (
-            SELECT FROM jsonb_array_elements(form::jsonb -> 'columns') c JOIN jsonb_array_elements(last.form::jsonb -> 'columns') o ON o ->> 0 = c ->> 0
-             WHERE o ->> 2 <> c ->> 2);
     END IF;
     INSERT INTO audittrail.ledger_layout (table_id, number, position, form, facts, fills)
     VALUES (of_table, coalesce(last.number, 0) + 1, at_position, form, facts, fills);
-    IF remade THEN
-        PERFORM audittrail.enter_converted(of_table, audittrail.ledger_depends_on_settings(last.form, form));
-    END IF;
     IF (last.facts::jsonb ->> 'baseline_complete') = 'false'
        AND (tracked.baseline_complete OR tracked.since_version::text <> last.facts::jsonb ->> 'since_version') THEN
         PERFORM audittrail.enter_baseline(of_table, coalesce(last.number, 0) + 1, (last.facts::jsonb ->> 'since_version')::bigint, at_position);
     END IF;
     RETURN coalesce(last.number, 0) + 1;
-END
-$$;
-
--- What a change of a column's type has made of versions, where that can't be told from what they were: note them as changed by it. What
--- they held before must be what was entered, or else this would cover up what somebody has done to them; unless that can't be told any
--- more, since the column was converted by settings (a time zone) that nobody knows.
-CREATE OR REPLACE FUNCTION audittrail.enter_converted(of_table int, by_settings boolean) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    changed bigint[];
-    keys    text[];
-BEGIN
-    SELECT array_agg(d.version), array_agg(d.key) INTO changed, keys
-      FROM audittrail.ledger_differences(of_table, -9223372036854775808, 9223372036854775807) d
-     WHERE d.kind = 'unlike' OR d.kind = 'changed' AND by_settings;
-    INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)
-    SELECT e.version, e.table_id, e.layout, 'C', e.key, 0
-      FROM audittrail.ledger_entry e JOIN unnest(changed, keys) c (version, key) ON c.version = e.version AND c.key = e.key
-     WHERE e.table_id = of_table AND e.salt IS NOT NULL;
-    UPDATE audittrail.ledger_entry e SET salt = NULL, key = NULL, erased_by = 0
-      FROM unnest(changed, keys) c (version, key)
-     WHERE c.version = e.version AND c.key = e.key AND e.table_id = of_table AND e.salt IS NOT NULL;
 END
 $$;
 

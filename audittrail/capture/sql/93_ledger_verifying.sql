@@ -103,6 +103,44 @@ $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', track
 END
 $$;
 
+-- The columns of history that belong to other columns of their tables than before, or whose place another has taken that does not hold what
+-- they held: as whoever renames columns of a history table crosswise would have it. Compared are layouts with those before them, and what
+-- is there now with the last. A table has other numbers after a restore from a dump, or if it was made anew: then its columns are known by
+-- their names, or by their order, which a restore keeps.
+CREATE OR REPLACE FUNCTION audittrail.ledger_misbound() RETURNS TABLE (about text, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH states AS (
+        SELECT l.table_id, l.number, l.form::jsonb AS form, l.facts::jsonb AS facts, l.fills::jsonb AS fills FROM audittrail.ledger_layout l WHERE l.table_id > 0
+        UNION ALL
+        SELECT t.id, 2147483647, audittrail.ledger_form(s.oid, '{}')::jsonb, audittrail.ledger_facts(t)::jsonb, audittrail.ledger_fills(t.id, s.oid)
+          FROM audittrail.tracked_table t CROSS JOIN LATERAL (SELECT audittrail.ledger_source(t.id)::oid) s (oid) WHERE s.oid IS NOT NULL
+    ), pairs AS (
+        SELECT s.*, lag(s.facts) OVER w AS former, lag(s.form) OVER w AS former_form FROM states s WINDOW w AS (PARTITION BY s.table_id ORDER BY s.number)
+    ), moves AS (
+        SELECT p.table_id, p.number, p.facts ->> 'table' AS name, p.former -> 'relation' = p.facts -> 'relation' AS is_same, (f.value ->> 0)::int AS former_number, f.value ->> 1 AS former_name,
+               (b.value ->> 0)::int AS present_number, b.value ->> 1 AS present_name
+          FROM pairs p CROSS JOIN LATERAL jsonb_each(p.former -> 'bound') f JOIN LATERAL jsonb_each(p.facts -> 'bound') b ON b.key = f.key
+    )
+    SELECT m.name, format('what history holds of column %s belongs to column %s by now', m.former_name, m.present_name)
+      FROM moves m
+     WHERE CASE WHEN m.is_same THEN m.former_number <> m.present_number
+                ELSE m.former_name <> m.present_name AND EXISTS (
+                     SELECT FROM moves o WHERE o.table_id = m.table_id AND o.number = m.number AND (o.former_number < m.former_number) <> (o.present_number < m.present_number)) END
+    UNION ALL
+    SELECT p.facts ->> 'table', format('another column of history has taken the place of the one of column %s', b.value ->> 1)
+      FROM pairs p CROSS JOIN LATERAL jsonb_each(p.former -> 'bound') f
+      JOIN LATERAL jsonb_each(p.facts -> 'bound') b ON b.key <> f.key
+                                                   AND CASE WHEN p.former -> 'relation' = p.facts -> 'relation' THEN b.value -> 0 = f.value -> 0 ELSE b.value -> 1 = f.value -> 1 END
+     WHERE EXISTS (SELECT FROM jsonb_array_elements(p.former_form -> 'columns') o WHERE o ->> 0 = b.key)
+        OR p.fills -> b.key ->> 'is' IS DISTINCT FROM '()' AND NOT EXISTS (
+           WITH RECURSIVE origin AS (
+               SELECT p.fills -> b.key #>> '{from,0}' AS key
+               UNION ALL
+               SELECT p.fills -> o.key #>> '{from,0}' FROM origin o WHERE p.fills ? o.key
+           )
+           SELECT FROM origin o WHERE o.key = f.key)
+$$;
+
 -- What the registry says of tables, and long_revision of revisions, that can't be so; each with the table that it is about.
 CREATE OR REPLACE FUNCTION audittrail.ledger_contradictions() RETURNS TABLE (about text, problem text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -110,11 +148,29 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
      WHERE c ->> 'history' IS DISTINCT FROM CASE WHEN c ->> 'name' = ANY (t.excluded) THEN NULL ELSE audittrail.stored_name(c ->> 'name') END
     UNION ALL
-    SELECT t.table_name, format('the registry says that it is kept from tick %s on, and no revision has pruned it', t.kept_from)
+    SELECT t.table_name, format('the registry says that column %s is stored as %s, which history does not have', c ->> 'name', c ->> 'history')
+      FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
+     WHERE audittrail.has_column(audittrail.ledger_source(t.id), c ->> 'history') IS FALSE
+    UNION ALL
+    SELECT t.table_name, format('the registry says that column %s has number %s, which it does not have', c ->> 'name', c ->> 'attnum')
+      FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
+     WHERE t.until_version IS NULL AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
+       AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attnum = (c ->> 'attnum')::int AND a.attname = c ->> 'name')
+    UNION ALL
+    SELECT * FROM audittrail.ledger_misbound()
+    UNION ALL
+    SELECT t.table_name, format('the registry says that it is kept from tick %s on, since %s, and no revision has pruned it so', t.kept_from, t.kept_since)
       FROM audittrail.tracked_table t
-     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.context ? 'pruned' AND r.context -> 'corrected' ? t.history_name
+     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r
+                                                          WHERE r.context #>> '{pruned,kept_since}' IS NOT NULL AND (r.context #>> '{pruned,kept_since}')::timestamptz = t.kept_since
                                                      -- A rollback has erased the record of it.
                                                      OR r.context #>> '{restored,kind}' = 'rollback')
+    UNION ALL
+    SELECT t.table_name, format('the registry says that nothing before tick %s is still to be closed, and revision %s is', t.tail_from, r.id)
+      FROM audittrail.tracked_table t
+      JOIN audittrail.revision r ON r.committed > t.closed_through AND r.id < t.tail_from AND (
+           r.id > t.closed_through - audittrail.short_revision()
+           OR r.id IN (SELECT l.id FROM audittrail.long_revision l WHERE int8range(l.id, l.committed) @> t.closed_through))
     UNION ALL
     SELECT t.table_name, format('the registry says that it is closed through tick %s, which is still to come', t.closed_through)
       FROM audittrail.tracked_table t WHERE t.closed_through > (SELECT last_value FROM audittrail.clock)
@@ -146,11 +202,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT c.table_id, c.version, 'is entered as changed more often than it was'
       FROM (SELECT e.table_id, e.version, count(*) AS times FROM audittrail.ledger_entry e WHERE e.kind = 'C' GROUP BY e.table_id, e.version) c
      WHERE c.times > (SELECT count(*) FROM audittrail.ledger_entry e WHERE e.version = c.version AND e.table_id = c.table_id AND e.erased_by IS NOT NULL)
-    UNION ALL
-    SELECT e.table_id, e.version, 'is marked as changed with its column''s type, which did not change then' FROM audittrail.ledger_entry e
-     WHERE (e.erased_by = 0 OR e.made_by = 0) AND NOT EXISTS (
-           SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1
-            WHERE l.table_id = e.table_id AND l.position = CASE WHEN e.erased_by = 0 THEN e.erased_in ELSE e.position END AND l.form <> f.form)
     UNION ALL
     SELECT 0, o.version, 'is entered out of the order of commits'
       FROM (SELECT r.version, n.committed, max(n.committed) OVER (ORDER BY r.position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before

@@ -15,7 +15,7 @@ COMMENT ON TABLE audittrail.ledger IS 'The ledger of this database, once it is b
 CREATE TABLE audittrail.ledger_entry (
     version     bigint NOT NULL,
     position    bigint,                           -- of the leaf that says so; NULL until there is one
-    erased_by   bigint,                           -- the revision that erased or changed it on purpose; 0: a change of the schema
+    erased_by   bigint,                           -- the revision that erased or changed it on purpose
     erased_in   bigint,                           -- position of the leaf that says so
     made_by     bigint,                           -- of kind C: the revision that changed it to what it is
     table_id    integer NOT NULL,
