@@ -221,10 +221,9 @@ def test_the_ledger_converts_nothing_by_a_cast_of_the_tables_owner(database: Fre
         FROM_EVIL,
     )
     verify = f"SELECT * FROM audittrail.ledger_differences({THING}, 0, 1000000)"
-    for statement in (enter, verify):
-        with pytest.raises(Exception, match=f"from_evil.* belongs to role {AUTHOR}"):
-            run(owner, statement)
+    run(owner, enter)
+    with pytest.raises(Exception, match=f"from_evil.* belongs to role {AUTHOR}"):
+        run(owner, verify)
     assert not was_caught(database)
     by_author(database, "DROP CAST (evil AS text)")
-    run(owner, enter)
     assert run(owner, verify) == []
