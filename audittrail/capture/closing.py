@@ -20,7 +20,8 @@ ATTEMPTS = 50
 #: Ticks that the first batch takes into account; the following ones take as many as a batch of rows needs.
 FIRST_TICKS = 512
 
-#: Seconds to wait at the end for the transactions that were writing meanwhile. What they hold back is the next run's.
+#: Seconds to wait at the end, once for all tables, for the transactions that were writing meanwhile. What they hold back is the next
+#: run's.
 LAST_WAIT = 2.0
 
 
@@ -48,9 +49,32 @@ def close(
 
     Raises `LockedError` if others stand in the way of one batch for too long.
     """
+    held_back = []
     for recorded in registry(connections[using]):
         if not tables or recorded.table in tables:
+            step = _close(using, recorded, batch_size, through, report)
+            if step is not None and step.tail <= step.through:
+                held_back.append(recorded)
+    if held_back and through is None and _have_ended(using, held_back):
+        for recorded in held_back:
             _close(using, recorded, batch_size, through, report)
+
+
+def _have_ended(using: str, held_back: list[RegistryEntry]) -> bool:
+    """Wait for the transactions that keep the tails of tables where they are; return whether all have ended. Writes nothing."""
+    deadline = time.monotonic() + LAST_WAIT
+    while True:
+        with connections[using].cursor() as cursor:
+            # A mark from before a restore into another cluster may be a number that is still to come: nothing holds it up.
+            cursor.execute(
+                "SELECT NOT EXISTS (SELECT FROM audittrail.tracked_table t JOIN pg_snapshot_xip(pg_current_snapshot()) running"
+                " ON running < t.mark_xid WHERE t.id = ANY (%s) AND t.mark_xid <= pg_snapshot_xmax(pg_current_snapshot()))",
+                [[recorded.id for recorded in held_back]],
+            )
+            (ended,) = cursor.fetchone()
+        if ended or time.monotonic() >= deadline:
+            return bool(ended)
+        time.sleep(0.01)
 
 
 def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset()) -> None:
@@ -78,10 +102,10 @@ def _close(
     batch_size: int,
     limit: int | None,
     report: Callable[[Progress], None],
-) -> None:
+) -> _Step | None:
     step = _step(using, recorded, 0)
     if step is None:
-        return
+        return None
     ticks, versions = FIRST_TICKS, 0
     target = step.settled if limit is None else min(limit, step.settled)
     estimate = _estimate(using, recorded, step)
@@ -93,12 +117,9 @@ def _close(
             ticks *= 4 if step.looked < batch_size // 8 else 2
         elif step.looked > batch_size * 2:
             ticks = max(ticks * batch_size // step.looked, 1)
-    deadline = time.monotonic() + LAST_WAIT
-    while limit is None and step.tail <= step.through and time.monotonic() < deadline:
-        time.sleep(0.01)
-        step = _step(using, recorded, 0) or step
     if versions:
         report(Progress(recorded.table, versions, estimate, complete=True))
+    return step
 
 
 def _estimate(using: str, recorded: RegistryEntry, step: _Step) -> int:

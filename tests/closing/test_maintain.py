@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -12,10 +13,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 
 from audittrail import history
-from audittrail.capture import tracking
+from audittrail.capture import closing, tracking
 from audittrail.exceptions import ConfigurationError
 from audittrail.timetravel import settled, tables
-from tests.builders.sending import newest
+from tests.builders.sending import newest, send, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,3 +143,59 @@ def test_an_old_snapshot_is_not_believed_to_be_closed_as_far_as_others_see_it(
             assert cursor.fetchone() == (0,)
         told.append([*Group.history(revision=revision).values_list("name", flat=True)])
     assert told == [["b"], ["b"]]
+
+
+class Watch:
+    """Stand in for the module `time`: time passes in sleep alone, and whatever is to happen then happens."""
+
+    def __init__(self, happening: Callable[[], None]) -> None:
+        self.now = 0.0
+        self.happening = happening
+
+    def monotonic(self) -> float:
+        """Return the seconds that have been slept."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        self.happening()
+
+
+def registered_rows() -> list[Any]:
+    """Return which versions of the registry's rows there are, and how far their tables are closed."""
+    return sql(
+        "SELECT id, xmin::text, closed_through, tail_from FROM audittrail.tracked_table ORDER BY id"
+    )
+
+
+def test_it_waits_once_for_all_tables_and_writes_nothing_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, connect: Callable[..., Any]
+) -> None:
+    writer = connect()
+    send(writer, "INSERT INTO auth_group (name) VALUES ('idle')")
+    Group.objects.create(name="a")
+    seen: list[Any] = []
+    watch = Watch(lambda: seen.append(registered_rows()))
+    monkeypatch.setattr(closing, "time", watch)
+    maintain()
+    assert len(seen[0]) > 20 and closing.LAST_WAIT <= watch.now < closing.LAST_WAIT + 0.1
+    assert all(rows == seen[0] for rows in seen)
+    assert registered_rows() == seen[0]
+    writer.rollback()
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_who_ends_meanwhile_holds_nothing_back(
+    monkeypatch: pytest.MonkeyPatch, connect: Callable[..., Any], end: str
+) -> None:
+    writer = connect()
+    send(writer, "INSERT INTO auth_group (name) VALUES ('idle')")
+    Group.objects.create(name="a")
+    watch = Watch(getattr(writer, end))
+    monkeypatch.setattr(closing, "time", watch)
+    maintain("auth_group", "auth_user")
+    assert 0 < watch.now < closing.LAST_WAIT
+    assert sql(
+        "SELECT count(*) FROM audittrail.tracked_table WHERE table_name IN ('auth_group', 'auth_user') AND tail_from > closed_through"
+    ) == [(2,)]
