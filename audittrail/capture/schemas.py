@@ -1,11 +1,13 @@
 """Which tables a connection means by their names: a table is its schema and its name, and a project may keep a schema for each tenant.
 
-django-tenants gives its connections the attribute `schema_name`, and sets `search_path` by it. Other projects set `search_path`
-in `OPTIONS`, or by hand. Where all tables are in one schema nothing of this is asked.
+django-tenants gives its connections the attribute `schema_name`, django-pgschemas keeps the tenant in a context variable; both set
+`search_path` by it. Other projects set `search_path` in `OPTIONS`, or by hand. Where all tables are in one schema nothing of this
+is asked.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from django.db import connections, router
@@ -22,8 +24,12 @@ _histories: dict[tuple[str, str, str], dict[str, str]] = {}
 
 
 def tenant_of(connection: BaseDatabaseWrapper) -> str | None:
-    """Return the schema of the tenant that a connection of django-tenants is set to; None for other connections."""
+    """Return the schema of the tenant that a connection of django-tenants or django-pgschemas is set to; None for other connections."""
     found: str | None = getattr(connection, "schema_name", None)
+    # Whoever has such a connection has imported the module of its class.
+    if found is None and (backend := sys.modules.get("django_pgschemas.postgresql.base")):
+        if isinstance(connections[connection.alias], backend.DatabaseWrapper):
+            return str(backend.get_current_schema().schema_name)
     return found
 
 
@@ -33,7 +39,7 @@ def place_of(connection: Any) -> str:
     PostgreSQL tells a connection its `search_path` from version 18 on. Before that it is known of tenants, and from `OPTIONS`.
     """
     if (tenant := tenant_of(connection)) is not None:
-        return f"{tenant} {connection.include_public_schema}"
+        return f"{tenant} {getattr(connection, 'include_public_schema', True)}"
     session = connection.connection
     path = None if session is None else session.info.parameter_status("search_path")
     if path is not None:

@@ -1,4 +1,4 @@
-"""A project with a schema for each tenant, in a database of its own."""
+"""A project with a schema for each tenant, in a database of its own, with each package that keeps tenants so."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.structure.tree import ROOT
 from tests.suites.projects import server
 
 
-@pytest.fixture(scope="module")
-def run() -> Iterator[Callable[[str], None]]:
+@pytest.fixture(scope="module", params=["django_tenants", "django_pgschemas"])
+def run(request: pytest.FixtureRequest) -> Iterator[Callable[[str], None]]:
     """Give a function that runs one of the project's checks by its name, in a process of its own."""
     given = server()
     name = f"tenants_{uuid4().hex[:8]}"
@@ -29,6 +29,7 @@ def run() -> Iterator[Callable[[str], None]]:
         **{key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DJANGO"))},
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "tests.tenants.project.settings",
+        "TENANTS_PACKAGE": request.param,
         "TENANTS_DRIVER": settings.DRIVER,
         "TENANTS_NAME": name,
         "TENANTS_HOST": given["host"],

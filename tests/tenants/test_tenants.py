@@ -1,4 +1,4 @@
-"""With django-tenants each tenant has a history of its own: tables of one name in several schemas are several tables."""
+"""With django-tenants and with django-pgschemas each tenant has a history of its own: tables of one name in several schemas are several tables."""
 
 from __future__ import annotations
 

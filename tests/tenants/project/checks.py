@@ -11,11 +11,11 @@ import pytest
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
-from django_tenants.utils import schema_context  # noqa: E402
 
 from audittrail import history  # noqa: E402
 from audittrail.capture.sync import pending  # noqa: E402
@@ -23,16 +23,20 @@ from audittrail.exceptions import RestoreError  # noqa: E402
 from audittrail.models import Revision  # noqa: E402
 from tests.tenants.project.clinics.models import Clinic, Domain  # noqa: E402
 from tests.tenants.project.labels.models import Label  # noqa: E402
+from tests.tenants.project.package import make, migrate, schema_context  # noqa: E402
 from tests.tenants.project.patients.models import Patient, Visit  # noqa: E402
 
 TENANTS = ("north", "south")
 
+#: With django-pgschemas the public schema is no row of the tenants' table.
+SCHEMAS = (("public", *TENANTS) if settings.TENANTS_PACKAGE == "django_tenants" else TENANTS)
+
 
 def begin() -> None:
     """Make the shared schema and two tenants, whose rows have the same keys."""
-    call_command("migrate_schemas", verbosity=0)
-    for schema in ("public", *TENANTS):
-        clinic = Clinic.objects.create(schema_name=schema, name=f"Clinic {schema}")
+    migrate()
+    for schema in SCHEMAS:
+        make(clinic := Clinic(schema_name=schema, name=f"Clinic {schema}"))
         Domain.objects.create(domain=f"{schema}.test", tenant=clinic, is_primary=True)
     Label.objects.create(name="shared")
     for schema in TENANTS:
@@ -74,11 +78,12 @@ def every_schema_is_tracked() -> None:
 
 def nothing_is_left_to_do() -> None:
     before = tracked()
-    call_command("migrate_schemas", verbosity=0)
+    migrate()
     assert tracked() == before
     for schema in ("public", *TENANTS):
         with schema_context(schema):
-            assert [c for c in pending(connection) if c.action != "skipped"] == []
+            left = [change for change in pending(connection) if change.action != "skipped"]
+            assert not left, (schema, left)
             call_command("check", verbosity=0)
 
 
@@ -200,7 +205,7 @@ def _get(client: Client, address: str) -> str:
 
 
 def a_new_tenant_is_tracked() -> None:
-    Clinic.objects.create(schema_name="late", name="Late")
+    make(Clinic(schema_name="late", name="Late"))
     with schema_context("late"):
         Patient.objects.create(name="Late")
         assert [v.name for v in Patient.history.versions.all()] == ["Late"]
@@ -209,10 +214,10 @@ def a_new_tenant_is_tracked() -> None:
 
 def a_dropped_tenant_leaves_the_others() -> None:
     before = tracked()
-    brief = Clinic.objects.create(schema_name="brief", name="Brief")
+    make(brief := Clinic(schema_name="brief", name="Brief"))
     assert tracked() > before
     brief.delete(force_drop=True)
-    call_command("migrate_schemas", verbosity=0)
+    migrate()
     assert tracked() == before
     with schema_context("north"):
         assert Patient.history.deleted().get().name == "Gone north"

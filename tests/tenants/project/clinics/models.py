@@ -1,7 +1,13 @@
-"""The tenants, in the schema `public` alone."""
+"""The tenants, in the schema `public` alone, as the package that keeps them has them."""
 
+from django.conf import settings
 from django.db import models
-from django_tenants.models import DomainMixin, TenantMixin
+
+if settings.TENANTS_PACKAGE == "django_tenants":
+    from django_tenants.models import DomainMixin, TenantMixin
+else:
+    from django_pgschemas.models import TenantModel as TenantMixin
+    from django_pgschemas.routing.models import DomainModel as DomainMixin
 
 
 class Clinic(TenantMixin):
