@@ -27,9 +27,7 @@ def backfill(
 
     Raises `LockedError` if writers stand in the way of one batch for too long.
     """
-    for recorded in incomplete(using):
-        if tables and recorded.table not in tables:
-            continue
+    for recorded in incomplete(using, tables):
         rows, estimate = 0, _estimate(using, recorded)
         report(Progress(recorded.table, 0, estimate, complete=False))
         while looked := _batch(using, recorded, batch_size):
@@ -38,11 +36,11 @@ def backfill(
         report(Progress(recorded.table, rows, estimate, complete=True))
 
 
-def incomplete(using: str) -> list[RegistryEntry]:
-    """Return the tracked tables whose baseline is not complete."""
+def incomplete(using: str, tables: frozenset[str] = frozenset()) -> list[RegistryEntry]:
+    """Return the tracked tables, of the given names if there are any, whose baseline is not complete."""
     return [
         recorded
-        for recorded in registry(connections[using])
+        for recorded in registry(connections[using], tables)
         if recorded.until_at is None and recorded.exists and not recorded.baseline_complete
     ]
 

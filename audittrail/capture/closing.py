@@ -50,11 +50,10 @@ def close(
     Raises `LockedError` if others stand in the way of one batch for too long.
     """
     held_back = []
-    for recorded in registry(connections[using]):
-        if not tables or recorded.table in tables:
-            step = _close(using, recorded, batch_size, through, report)
-            if step is not None and step.tail <= step.through:
-                held_back.append(recorded)
+    for recorded in registry(connections[using], tables):
+        step = _close(using, recorded, batch_size, through, report)
+        if step is not None and step.tail <= step.through:
+            held_back.append(recorded)
     if held_back and through is None and _have_ended(using, held_back):
         for recorded in held_back:
             _close(using, recorded, batch_size, through, report)
@@ -83,17 +82,16 @@ def vacuum(using: str = DEFAULT_DB_ALIAS, *, tables: frozenset[str] = frozenset(
     Autovacuum does the same in time. Not inside a transaction.
     """
     connection = connections[using]
-    for recorded in registry(connection):
-        if not tables or recorded.table in tables:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT to_regclass(format('audittrail.%%I', %s::text)) IS NOT NULL",
-                    [recorded.history],
-                )
-                if cursor.fetchone()[0]:
-                    statement = sql.SQL("VACUUM (ANALYZE) audittrail.{}")
-                    name = sql.Identifier(recorded.history)
-                    cursor.execute(statement.format(name).as_string(cursor.cursor))
+    for recorded in registry(connection, tables):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT to_regclass(format('audittrail.%%I', %s::text)) IS NOT NULL",
+                [recorded.history],
+            )
+            if cursor.fetchone()[0]:
+                statement = sql.SQL("VACUUM (ANALYZE) audittrail.{}")
+                name = sql.Identifier(recorded.history)
+                cursor.execute(statement.format(name).as_string(cursor.cursor))
 
 
 def _close(

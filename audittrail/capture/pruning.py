@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connections
 
-from audittrail.capture import closing
+from audittrail.capture import closing, schemas
 from audittrail.capture.locking import patiently
 from audittrail.capture.registry import Progress
 from audittrail.exceptions import EditingError
@@ -30,6 +30,7 @@ class Prunable:
     """A table with a history: its number in the registry, and why it can't be pruned, if so."""
 
     id: int
+    schema: str
     table: str
     history: str
     obstacle: str | None
@@ -61,23 +62,25 @@ class PrunedCounts:
     revisions: int
 
 
-def find(using: str, names: frozenset[str]) -> Iterator[Prunable]:
-    """Yield the tables of the given names that are or were tracked; all of them if none is given.
+def find(using: str, names: Collection[str]) -> Iterator[Prunable]:
+    """Yield the tables that are or were tracked and that some names mean (`schemas.meant`); all of them if none is given.
 
     Raises `EditingError` for an unknown one.
     """
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT t.id, t.table_name, t.history_name, audittrail.unprunable(t)"
+            "SELECT t.id, t.schema_name, t.table_name, t.history_name, audittrail.unprunable(t)"
             " FROM audittrail.tracked_table t ORDER BY t.table_name, t.id"
         )
         found = [Prunable(*row) for row in cursor.fetchall()]
-    if unknown := sorted(names - {table.table for table in found}):
+    chosen, unknown = schemas.meant(connection, names, {(it.schema, it.table) for it in found})
+    if unknown:
         raise EditingError(
             f"{unknown[0]!r} is not a table that database {using!r} tracks or did; "
             "manage.py audittrail status lists them."
         )
-    yield from (table for table in found if not names or table.table in names)
+    yield from (table for table in found if not names or (table.schema, table.table) in chosen)
 
 
 def count(run: PruningRun, tables: list[Prunable]) -> PrunedCounts:
@@ -107,7 +110,7 @@ def carry_out(run: PruningRun, tables: list[Prunable]) -> PrunedCounts:
     closing.close(
         run.using,
         batch_size=run.batch_size,
-        tables=frozenset(table.table for table in tables),
+        tables=frozenset(f"{table.schema}.{table.table}" for table in tables),
         through=run.cutoff,
         report=lambda progress: _report_closing(run, progress),
     )

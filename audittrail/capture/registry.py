@@ -1,9 +1,12 @@
 """The registry of a database: the tables that it tracks or did, and whether what captures their changes is in order."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from audittrail.capture import schemas
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Progress:
     complete: bool
 
 
-def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
-    """Return the tables that the database tracks or did, by name."""
+def registry(connection: BaseDatabaseWrapper, names: Collection[str] = ()) -> list[RegistryEntry]:
+    """Return the tables that the database tracks or did, by name; those alone that some names mean, if any are given."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.id, t.relation::bigint, t.schema_name, t.table_name, t.history_name, t.baseline_complete, t.since_at, t.until_at,"
@@ -58,4 +61,8 @@ def registry(connection: BaseDatabaseWrapper) -> list[RegistryEntry]:
             " ORDER BY t.schema_name, t.table_name, t.id",
             [],
         )
-        return [RegistryEntry(*row) for row in cursor.fetchall()]
+        found = [RegistryEntry(*row) for row in cursor.fetchall()]
+    if not names:
+        return found
+    chosen, _ = schemas.meant(connection, names, {(it.schema, it.table) for it in found})
+    return [it for it in found if (it.schema, it.table) in chosen]

@@ -8,6 +8,7 @@ is asked.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from django.db import connections, router
@@ -25,11 +26,11 @@ _histories: dict[tuple[str, str, str], dict[str, str]] = {}
 
 def tenant_of(connection: BaseDatabaseWrapper) -> str | None:
     """Return the schema of the tenant that a connection of django-tenants or django-pgschemas is set to; None for other connections."""
+    # Whoever has a connection of django-pgschemas has imported the module of its class.
+    backend = sys.modules.get("django_pgschemas.postgresql.base")
+    if backend and isinstance(connections[connection.alias], backend.DatabaseWrapper):
+        return str(backend.get_current_schema().schema_name)
     found: str | None = getattr(connection, "schema_name", None)
-    # Whoever has such a connection has imported the module of its class.
-    if found is None and (backend := sys.modules.get("django_pgschemas.postgresql.base")):
-        if isinstance(connections[connection.alias], backend.DatabaseWrapper):
-            return str(backend.get_current_schema().schema_name)
     return found
 
 
@@ -62,6 +63,36 @@ def named(connection: BaseDatabaseWrapper, table: str) -> str:
         if tenant is None or SCHEMA_TRICK in quoted
         else f"{connection.ops.quote_name(tenant)}.{quoted}"
     )
+
+
+def meant(
+    connection: BaseDatabaseWrapper, names: Collection[str], tables: Iterable[tuple[str, str]]
+) -> tuple[set[tuple[str, str]], list[str]]:
+    """Return which of some tables, each a schema and a name, are meant by names, and the names that mean none of them.
+
+    A name may be given with a schema, as in `north.patients_patient`. Without, it means the table that the connection finds, as in
+    a statement; where that is not among the tables, all that have the name.
+    """
+    known = set(tables)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT u.name, s.nspname FROM unnest(%s::text[], %s::text[]) u (name, quoted)"
+            " LEFT JOIN pg_class c ON c.oid = to_regclass(u.quoted) LEFT JOIN pg_namespace s ON s.oid = c.relnamespace",
+            [list(names), [connection.ops.quote_name(name) for name in names]],
+        )
+        found = dict(cursor.fetchall())
+    chosen: set[tuple[str, str]] = set()
+    unknown = []
+    for name in names:
+        own = (
+            {table for table in known if ".".join(table) == name}
+            or known & {(found.get(name), name)}
+            or {table for table in known if table[1] == name}
+        )
+        chosen |= own
+        if not own:
+            unknown.append(name)
+    return chosen, sorted(unknown)
 
 
 def wanted_history(connection: BaseDatabaseWrapper, table: str) -> str:

@@ -55,8 +55,8 @@ def verify(
     locked out.
     """
     connection = connections[using]
-    for recorded in registry(connection):
-        if recorded.until_at is not None or (tables and recorded.table not in tables):
+    for recorded in registry(connection, tables):
+        if recorded.until_at is not None:
             continue
         if not recorded.exists:
             yield recorded, [Inconsistency(recorded.table, "the table is gone; run sync")]

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audittrail.capture import registry
+from audittrail.capture import registry, schemas
 from audittrail.management.progress import ProgressBar
 
 
@@ -55,11 +55,11 @@ class Call:
         """
         names = self.options["tables"]
         known = {
-            recorded.table
+            (recorded.schema, recorded.table)
             for recorded in registry.registry(self.connection)
             if recorded.until_at is None
         }
-        unknown = sorted(set(names) - known)
+        _, unknown = schemas.meant(self.connection, names, known)
         if unknown:
             raise CommandError(
                 f"{unknown[0]!r} is not a tracked table of database {self.connection.alias!r}; "

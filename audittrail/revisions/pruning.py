@@ -27,6 +27,7 @@ from audittrail.revisions.wording import spelled
 class PrunedTable:
     """How many versions of a table went, or why it can't be pruned."""
 
+    schema: str
     table: str
     versions: int
     obstacle: str = ""
@@ -65,7 +66,7 @@ def prune(
 
     The cutoff is a revision, the last one committed at or before a datetime, or at least so long ago. Every moment from it on is
     read as before; earlier ones raise `TrackedLaterError`. Takes how many versions of each row to keep in any case, the tables
-    or models (default: all, those no longer tracked included), the database, a reason and what `context` takes beside it, about
+    or models (default: all, those no longer tracked and those of all schemas included), the database, a reason and what `context` takes beside it, about
     how many versions a batch has, and a function that is told the progress: versions looked at, at its end those deleted. With
     `dry_run` it only counts.
 
@@ -81,7 +82,7 @@ def prune(
     names = {table if isinstance(table, str) else table._meta.db_table for table in tables}
     # A model may name its table with a schema, in Django's way of doing that.
     chosen = list(
-        pruning.find(using, frozenset(name.strip('"').split(SCHEMA_TRICK)[-1] for name in names))
+        pruning.find(using, {name.strip('"').replace(SCHEMA_TRICK, ".") for name in names})
     )
     cutoff = _cutoff(older_than, using)
     if cutoff is None or cutoff.committed is None or cutoff.committed_at is None:
@@ -104,7 +105,9 @@ def prune(
         with context(reason=text, **given, **metadata):
             counts = pruning.carry_out(run, prunable)
     done = tuple(
-        PrunedTable(table.table, counts.versions.get(table.id, 0), table.obstacle or "")
+        PrunedTable(
+            table.schema, table.table, counts.versions.get(table.id, 0), table.obstacle or ""
+        )
         for table in chosen
     )
     return Pruning(using, cutoff, done, counts.revisions, dry_run)

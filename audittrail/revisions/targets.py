@@ -149,7 +149,7 @@ _HISTORY: Final = (
     " WHERE a.attrelid = to_regclass(format('audittrail.%%I', t.history_name)) AND a.attnum > 4 AND NOT a.attisdropped),"
     " ARRAY(SELECT a.attname::text FROM pg_attribute a"
     " WHERE a.attrelid = audittrail.tied_relation(t) AND a.attgenerated <> '' AND a.attnum > 0)"
-    " FROM audittrail.tracked_table t WHERE %s = ANY (ARRAY[{}]) ORDER BY t.id DESC LIMIT 1"
+    " FROM audittrail.tracked_table t WHERE t.history_name = %s ORDER BY t.id DESC LIMIT 1"
 )
 
 
@@ -158,12 +158,13 @@ def history_of(using: str, model: type[models.Model] | None, table: str) -> Hist
 
     Raises `NotTrackedError` if there is none.
     """
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    with connection.cursor() as cursor:
         if model is not None:
-            name = schemas.history_of(connections[using], table)
-            cursor.execute(_HISTORY.format("t.history_name"), [name])
+            name = schemas.history_of(connection, table)
         else:
-            cursor.execute(_HISTORY.format("t.table_name, t.history_name"), [table])
+            name = _history_named(using, table, cursor)
+        cursor.execute(_HISTORY, [name])
         row = cursor.fetchone()
     if row is None or not row[4]:
         raise NotTrackedError(
@@ -172,3 +173,19 @@ def history_of(using: str, model: type[models.Model] | None, table: str) -> Hist
         )
     number, name, history, key, columns, computed = row
     return HistoryOf(number, name, history, tuple(key), frozenset(columns), frozenset(computed))
+
+
+def _history_named(using: str, name: str, cursor: Any) -> str:
+    """Return the history table of the last table that a name means, or of that name itself; raise `EditingError` if several are meant."""
+    cursor.execute(
+        "SELECT schema_name, table_name, history_name FROM audittrail.tracked_table ORDER BY id"
+    )
+    histories = {(schema, table): history for schema, table, history in cursor.fetchall()}
+    if name in histories.values():
+        return name
+    found, _ = schemas.meant(connections[using], [name], histories)
+    if len(found) > 1:
+        raise EditingError(
+            f"Database {using!r} has tables named {name!r} in several schemas; give one of {', '.join(sorted(map('.'.join, found)))}."
+        )
+    return next((histories[table] for table in found), name)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.django_suite import known, source
+from tests.django_suite import known, recording, source
 from tests.servers import SUPERUSER, Run, Server
 from tests.structure.tree import ROOT
 
@@ -37,6 +37,8 @@ class Verdict:
     ran: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
+    #: Modules that don't run here without audittrail either, with the last words of the attempt.
+    not_run: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def add(self, other: Verdict) -> None:
@@ -44,6 +46,7 @@ class Verdict:
         self.ran += other.ran
         self.same += other.same
         self.known += other.known
+        self.not_run |= other.not_run
         self.wrong += other.wrong
 
 
@@ -84,6 +87,8 @@ def main() -> int:
     )
     for reason, count in verdict.known.most_common():
         print(f"Known, {count} times: {reason}")
+    for name, said in verdict.not_run.items():
+        print(f"Not run, since it does not without audittrail either: {name} ({said})")
     print(f"{len(verdict.wrong)} differences that are not known")
     return 1 if verdict.wrong else 0
 
@@ -105,9 +110,8 @@ def judge(group: list[str], chosen: Any, tests: Path, server: Server) -> Verdict
                 verdict.add(judge([name], chosen, tests, server))
             return verdict
         if outcome is None and _run(modules, WITHOUT, chosen, tests, server)[0] is None:
-            verdict.known[
-                "its tests don't run here without audittrail either (extensions, collations)"
-            ] += 1
+            said = [line for line in output.splitlines() if recording.ERROR.match(line)]
+            verdict.not_run[modules[0]] = (said or [""])[-1]
             return verdict
         if outcome is None:
             verdict.wrong.append(f"{mode}: {' '.join(modules)} did not end:\n{output[-3000:]}")

@@ -41,13 +41,19 @@ def compare_rows(expected: list[Any], found: list[Any]) -> str | None:
     return None if first == second else _difference(first, second)
 
 
-def compare_objects(expected: list[Any], found: list[Any], query: Any) -> str | None:
+def compare_objects(
+    expected: list[Any], found: list[Any], query: Any, given: Collection[Any] = ()
+) -> str | None:
     """Return how the results of two querysets differ, without regard to their order; None if they don't.
 
-    Takes the query, whose annotations count beside the fields: other attributes of objects have been prefetched.
+    Takes the query, whose annotations count beside the fields: other attributes of objects have been prefetched. Foreign keys that
+    Django has from the object of the present to which a queryset belongs, and not from the database, are given: they don't count.
     """
     told = {*query.annotation_select, *query.extra_select}
-    first, second = (sorted(repr(_plain(it, told)) for it in rows) for rows in (expected, found))
+    known = {field.attname for field in given}
+    first, second = (
+        sorted(repr(_plain(it, told, known)) for it in rows) for rows in (expected, found)
+    )
     return None if first == second else _difference(first, second)
 
 
@@ -57,7 +63,7 @@ def _difference(expected: list[str], found: list[str]) -> str:
     return f"{len(expected)} rows, {len(found)} in the past; missing {missing[:3]}; more {more[:3]}"
 
 
-def _plain(value: Any, told: Collection[str] = ()) -> Any:
+def _plain(value: Any, told: Collection[str] = (), known: Collection[str] = ()) -> Any:
     if isinstance(value, memoryview):
         return bytes(value)
     if isinstance(value, models.Model):
@@ -66,7 +72,7 @@ def _plain(value: Any, told: Collection[str] = ()) -> Any:
         unknown = {*options.exclude, *options.ignore}
         names = {
             field.attname for field in value._meta.concrete_fields if field.name not in unknown
-        }
+        }.difference(known)
         kept = {
             name: _plain(found) for name, found in vars(value).items() if name in {*names, *told}
         }

@@ -17,7 +17,7 @@ from typing import Any, Final
 from django.test.runner import DiscoverRunner
 
 #: The line of a traceback that says what went wrong.
-_ERROR: Final = re.compile(r"[\w.]*(Error|Exception|Warning|Failure)\b")
+ERROR: Final = re.compile(r"[\w.]*(Error|Exception|Warning|Failure)\b")
 
 #: Where the outcome is written: the path of a JSON file.
 OUTCOME = "SUITE_OUTCOME"
@@ -36,7 +36,7 @@ class Result(unittest.TextTestResult):
         found: dict[str, str] = {}
         for test, text in [*self.failures, *self.errors]:
             case: Any = getattr(test, "test_case", test)
-            said = [line for line in text.splitlines() if _ERROR.match(line)]
+            said = [line for line in text.splitlines() if ERROR.match(line)]
             found.setdefault(case.id(), (said or [text])[-1][:300])
         for test in self.unexpectedSuccesses:
             found.setdefault(test.id(), "passed unexpectedly")

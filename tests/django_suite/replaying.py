@@ -91,7 +91,6 @@ def _watching_querysets(live: Any) -> Any:
         if self.__dict__["_result_cache"] is not None or not _is_told(self):
             live(self)
             return
-        # To compile a union with an order changes it (Django adds columns), so it is copied before.
         again = _unrelated(self)
         live(self)
         db = connections[self.db]
@@ -102,7 +101,9 @@ def _watching_querysets(live: Any) -> Any:
             revision,
             again,
             list,
-            lambda found: answers.compare_objects(self._result_cache, found, self.query),
+            lambda found: answers.compare_objects(
+                self._result_cache, found, self.query, self._known_related_objects
+            ),
         )
         for given in [it for it in self._result_cache[:FOLLOWED] if isinstance(it, models.Model)]:
             _follow(db, revision, given)
@@ -134,10 +135,11 @@ def _watching_answers(name: str, live: Any) -> Any:
 
 
 def _is_told(queryset: Any) -> bool:
-    """Return whether a queryset reads the present of a tracked model."""
+    """Return whether a queryset reads the present of a tracked model, now."""
     model = queryset.model
     return not (
         _asking
+        or queryset._result_cache is not None
         or queryset._for_write
         or queryset.query.select_for_update
         or model is None
@@ -148,8 +150,14 @@ def _is_told(queryset: Any) -> bool:
 
 
 def _unrelated(queryset: Any) -> Any:
-    """Return a copy of a queryset that does not belong to an object of the present."""
+    """Return a copy of a queryset that does not belong to an object of the present.
+
+    To compile a union with an order adds columns to it, and to a dictionary that Django shares among its copies, which can't be
+    compiled any more then: so this copy has its own.
+    """
     again = queryset.using(queryset.db)
+    if again.query.combinator and again.query.selected is not None:
+        again.query.selected = dict(again.query.selected)
     again._prefetch_related_lookups = ()
     again._known_related_objects, again._hints = {}, {}
     return again
@@ -159,9 +167,9 @@ def _ask_both(db: Any, revision: Revision, again: Any, ask: Any, compare: Any) -
     """Ask a queryset as of a revision, and again while travelling to it."""
     assert revision.committed is not None
     with _again("history", db, str(again.model)) as note:
-        note(compare(ask(turned(again, Moment(db.alias, revision.committed)))))
+        note(compare(ask(turned(_unrelated(again), Moment(db.alias, revision.committed)))))
     with _again("travelling", db, str(again.model)) as note, machine.travelling(revision):
-        note(compare(ask(again._chain())))
+        note(compare(ask(_unrelated(again))))
 
 
 def _follow(db: Any, revision: Revision, given: models.Model) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import FieldError
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Count
+from django.test.utils import isolate_apps
 
 from audittrail import history
 from audittrail.exceptions import AuditTrailError
 from audittrail.models import Revision
-from audittrail.revisions.versions import Operation, version_model
+from audittrail.revisions.versions import Operation, version_model, versions_of
 from tests.testapp.models import (
     Clash,
     Customer,
@@ -174,3 +175,13 @@ def test_versions_of_the_open_transaction_are_visible_in_it() -> None:
         tag = Tag.objects.create(name="a")
         version = versions(tag).get()
         assert version.revision.committed is None
+
+
+def test_models_of_several_apps_may_have_the_same_name() -> None:
+    with isolate_apps("django.contrib.auth") as isolated:
+        meta = type("Meta", (), {"app_label": "auth", "apps": isolated})
+        members = {"__module__": "django.contrib.auth.models", "Meta": meta}
+        other: Any = type("Tag", (models.Model,), members)
+    for model in (Tag, other, Tag):
+        assert version_model(model).tracked_model is model
+        assert str(versions_of(model, "default").query).count(model._meta.db_table)

@@ -109,7 +109,7 @@ def run(call: Call) -> None:
         f"{counted(done.versions, 'version')} and {counted(done.revisions, 'revision')} deleted."
     )
     if options["vacuum"]:
-        names = frozenset(table.table for table in done.tables if table.versions)
+        names = frozenset(f"{it.schema}.{it.table}" for it in done.tables if it.versions)
         closing.vacuum(call.connection.alias, tables=names)
 
 

@@ -29,7 +29,7 @@ from tests.tenants.project.patients.models import Patient, Visit  # noqa: E402
 TENANTS = ("north", "south")
 
 #: With django-pgschemas the public schema is no row of the tenants' table.
-SCHEMAS = (("public", *TENANTS) if settings.TENANTS_PACKAGE == "django_tenants" else TENANTS)
+SCHEMAS = ("public", *TENANTS) if settings.TENANTS_PACKAGE == "django_tenants" else TENANTS
 
 
 def begin() -> None:
