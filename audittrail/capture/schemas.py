@@ -13,12 +13,16 @@ from typing import Any, Final
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 
 from audittrail.capture import tracking
 from audittrail.capture.tables import SCHEMA_TRICK, history_name
 
 #: What `search_path` is where nobody has set it.
 _ORDINARY: Final = ('"$user", public', "")
+
+#: The schema that tenants share.
+SHARED: Final = "public"
 
 #: The history tables of the models' tables, for a database and a `place`.
 _histories: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -32,6 +36,15 @@ def tenant_of(connection: BaseDatabaseWrapper) -> str | None:
         return str(backend.get_current_schema().schema_name)
     found: str | None = getattr(connection, "schema_name", None)
     return found
+
+
+def tenant_having(model: type[Model]) -> str | None:
+    """Return the schema of the present tenant, if it has the table of a model for itself; None where all tenants share that."""
+    alias = router.db_for_read(model)
+    tenant = tenant_of(connections[alias])
+    if tenant is None or tenant == SHARED or not router.allow_migrate_model(alias, model):
+        return None
+    return tenant
 
 
 def place_of(connection: Any) -> str:
@@ -98,7 +111,7 @@ def meant(
 def wanted_history(connection: BaseDatabaseWrapper, table: str) -> str:
     """Return the name that the history table of a table is to have: with the schema of the tenant, if there is one."""
     tenant = tenant_of(connection)
-    if tenant is None or tenant == "public" or SCHEMA_TRICK in table:
+    if tenant is None or tenant == SHARED or SCHEMA_TRICK in table:
         return history_name(table)
     return history_name(f"{tenant}.{table}")
 

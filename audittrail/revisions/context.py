@@ -28,6 +28,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 RESERVED_PREFIX: Final = "audittrail"
 
 
+#: Metadata that says of which tenant the user is, where tenants have users of their own: their keys are the same.
+USER_SCHEMA: Final = f"{RESERVED_PREFIX}_user_schema"
+
 #: Metadata that lets the database refuse every change of what is tracked (`parse_context`).
 READ_ONLY: Final = f"{RESERVED_PREFIX}_read_only"
 
@@ -49,6 +52,7 @@ class ContextState:
     user: object
     reason: str | None
     metadata: Mapping[str, str]
+    tenant: str | None = None
     outer: ContextState | None = None
     opened_by: object = None
     comments: dict[object, str] = field(default_factory=dict)
@@ -72,7 +76,10 @@ class ContextState:
         if isinstance(key, users.Unrecorded):
             metadata = {**self.metadata, UNRECORDED_USER: json_text(UNRECORDED_USER, key.text)}
             return encoded(None, self.reason, metadata)
-        return encoded(key, self.reason, self.metadata)
+        if key is None or self.tenant is None:
+            return encoded(key, self.reason, self.metadata)
+        told = json_text(USER_SCHEMA, self.tenant)
+        return encoded(key, self.reason, {**self.metadata, USER_SCHEMA: told})
 
     def _late_key(
         self, user: object, may_query: Callable[[], bool]
@@ -126,14 +133,15 @@ class Context:
 
     def __enter__(self) -> None:
         outer = _active.get()
+        tenant = None if self._user is _UNSET else users.tenant()
         if outer is not None or not users.is_constant(self._user):
             # The state refers to the outer one. If it were kept for the next time, a request that has ended would stay in memory.
-            state = self._merged(outer)
-        elif (kept := self._last) is not None:
+            state = self._merged(outer, tenant)
+        elif (kept := self._last) is not None and kept.tenant == tenant:
             state = kept
         else:
             # A decorated function enters at each call: the state is kept, so that its comment is made once.
-            state = self._last = self._merged(None)
+            state = self._last = self._merged(None, tenant)
         _active.set(state)
 
     def __exit__(
@@ -155,12 +163,13 @@ class Context:
         """Return the function with this context around its body."""
         return decorated(function, lambda: self)
 
-    def _merged(self, outer: ContextState | None) -> ContextState:
+    def _merged(self, outer: ContextState | None, tenant: str | None) -> ContextState:
         user: object
         if self._user is not _UNSET:
             user = users.known(self._user)
         else:
             user = None if outer is None else outer.user
+            tenant = None if outer is None else outer.tenant
         if self._reason is not _UNSET:
             reason = None if self._reason is None else storable(str(self._reason))
         else:
@@ -169,7 +178,7 @@ class Context:
             **({} if outer is None else outer.metadata),
             **{storable(name): json_text(name, value) for name, value in self._metadata.items()},
         }
-        return ContextState(user, reason, metadata, outer, self)
+        return ContextState(user, reason, metadata, tenant, outer, self)
 
 
 def context(*, user: object = _UNSET, reason: object = _UNSET, **metadata: object) -> Context:

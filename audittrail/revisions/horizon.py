@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeVar
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
-from django.db.models.sql import Query
+from django.db.models.sql import DeleteQuery, Query
+from django.db.models.sql.constants import ROW_COUNT
 
 from audittrail.capture import schemas
 from audittrail.capture.tables import history_name
@@ -47,7 +49,29 @@ def seen_until(horizon: Horizon | None) -> Iterator[None]:
         _horizon.reset(token)
 
 
-class HistoryQuery(Query):
+class QueryInPlace(Query):
+    """A query that names the history table that its connection means, also when it becomes an update."""
+
+    def get_compiler(
+        self, using: Any = None, connection: Any = None, elide_empty: bool = True
+    ) -> Any:
+        """Return the compiler of the query."""
+        return _in_place(super().get_compiler(using, connection, elide_empty))
+
+    def chain(self, klass: Any = None) -> Any:
+        """Return a copy of the query, as another kind of query if that is given."""
+        found = super().chain(klass)
+        if not isinstance(found, QueryInPlace):
+            found.__class__ = _kind_in_place(type(found))
+        return found
+
+
+@cache
+def _kind_in_place(kind: Any) -> Any:
+    return type(f"{kind.__name__}InPlace", (QueryInPlace, kind), {"__module__": __name__})
+
+
+class HistoryQuery(QueryInPlace):
     """A query of revisions or versions: wherever it stands in a statement, it ends at the horizon."""
 
     def get_compiler(
@@ -57,7 +81,7 @@ class HistoryQuery(Query):
         horizon = _horizon.get()
         # Each part of a combined query, such as a UNION, is compiled by this method too, and gets the condition there.
         if horizon is None or self.combinator:
-            return _in_place(super().get_compiler(using, connection, elide_empty))
+            return super().get_compiler(using, connection, elide_empty)
         tick = horizon.tick_in(using or connection.alias)
         seen: Any = self.clone()
         for path in seen.model.tick_paths:
@@ -69,15 +93,21 @@ class HistoryQuery(Query):
 
 def _in_place(compiler: Any) -> Any:
     """Let a compiler name the history table that its connection means: each schema with a table of the name has one of its own."""
-    tracked = getattr(compiler.query.model, "tracked_model", None)
-    if tracked is not None:
-        meta = compiler.query.model._meta
-        found = schemas.history_of(compiler.connection, tracked._meta.db_table)
-        if found != history_name(tracked._meta.db_table):
-            name = compiler.connection.ops.quote_name
-            # Where the compiler looks before it quotes a name.
-            compiler.quote_cache[meta.db_table] = f"{name('audittrail')}.{name(found)}"
+    model = compiler.query.model
+    if found := is_elsewhere(compiler.connection, model):
+        name = compiler.connection.ops.quote_name
+        # Where the compiler looks before it quotes a name.
+        compiler.quote_cache[model._meta.db_table] = f"{name('audittrail')}.{name(found)}"
     return compiler
+
+
+def is_elsewhere(connection: Any, model: Any) -> str | None:
+    """Return the history table of a version model, if it is another one for a connection than the model names; otherwise None."""
+    tracked = getattr(model, "tracked_model", None)
+    if tracked is None:
+        return None
+    found = schemas.history_of(connection, tracked._meta.db_table)
+    return None if found == history_name(tracked._meta.db_table) else found
 
 
 class HistoryQuerySet(models.QuerySet[M]):
@@ -89,3 +119,23 @@ class HistoryQuerySet(models.QuerySet[M]):
         if query is None and model is not None:
             query = HistoryQuery(model)
         super().__init__(model, query, using, hints)
+
+    def update(self, **values: Any) -> int:
+        """Update the rows, inside `history.editing()`."""
+        # Where other tables are asked, Django makes queries of its own kind of these, which name the table of the model.
+        if sum(count > 0 for count in self.query.alias_refcount.values()) > 1:
+            return int(self._by_keys().update(**values))
+        return super().update(**values)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows, inside `history.editing()`."""
+        if not is_elsewhere(connections[self.db], self.model):
+            return super().delete()
+        query: Any = self._by_keys().query.clone()
+        query.__class__ = _kind_in_place(DeleteQuery)
+        count = query.get_compiler(self.db).execute_sql(ROW_COUNT)
+        return count, {self.model._meta.label: count}
+
+    def _by_keys(self) -> Any:
+        rows: Any = self.model._default_manager
+        return rows.using(self.db).filter(pk__in=self.order_by().values("pk"))

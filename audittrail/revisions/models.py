@@ -7,15 +7,19 @@ from typing import Any, Self
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import connections, models, router
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audittrail.capture import schemas
 from audittrail.exceptions import MomentError
 from audittrail.revisions import settling
+from audittrail.revisions.context import USER_SCHEMA
 from audittrail.revisions.recorded import RecordedModel, RecordedQuerySet
 from audittrail.revisions.retention import kept_since
 from audittrail.revisions.versions import versions_of, versions_of_object
@@ -27,9 +31,11 @@ CLOCK_SLACK = timedelta(seconds=1)
 
 
 class AuthorDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
-    """Give None for a user who has been deleted: their key stays in the revision, and blocks nothing."""
+    """Give None for a user who has been deleted, or is another tenant's: their key stays in the revision, and blocks nothing."""
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is not None and instance.author_key != instance.committed_by_id:
+            return None
         try:
             return super().__get__(instance, cls)
         except ObjectDoesNotExist:
@@ -45,6 +51,17 @@ class AuthorForeignKey(models.ForeignKey[Any, Any]):
         """Return the field as migrations need it: an ordinary foreign key."""
         name, _path, args, options = super().deconstruct()
         return name, "django.db.models.ForeignKey", args, options
+
+
+def authors_here() -> Q:
+    """Return the condition that the user who made a revision is one of those whose table is read now, and not another tenant's."""
+    model = get_user_model()
+    if schemas.tenant_of(connections[router.db_for_read(model)]) is None:
+        return Q()
+    tenant = schemas.tenant_having(model)
+    if tenant is None:
+        return ~Q(context__has_key=USER_SCHEMA)
+    return Q(**{f"context__{USER_SCHEMA}": tenant})
 
 
 class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
@@ -107,8 +124,8 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         return self.committed().order_by("-committed_at", "-committed")
 
     def by_user(self, user: Any) -> Self:
-        """Return the revisions of a user; takes a user or a primary key."""
-        return self.filter(committed_by=user)
+        """Return the revisions of a user; takes a user or a primary key. Where tenants have users of their own, it is the present one's."""
+        return self.filter(authors_here(), committed_by=user)
 
     def between(self, start: datetime, end: datetime) -> Self:
         """Return the revisions committed from `start` on and before `end`; raise `MomentError` for what is not a datetime."""
@@ -193,6 +210,15 @@ class BaseRevision(RecordedModel):
                 _("Can view the history of fields that the admin's pages do not show"),
             ),
         ]
+
+    @property
+    def author_key(self) -> Any:
+        """The key of the user; with the tenant before it, if that is another one than the present."""
+        key: Any = self.committed_by_id
+        told = self.context.get(USER_SCHEMA) if isinstance(self.context, dict) else None
+        if key is None or told == schemas.tenant_having(get_user_model()):
+            return key
+        return (told, key)
 
     def __str__(self) -> str:
         """Return the number of the revision."""

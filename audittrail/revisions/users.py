@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Model
 from django.utils.functional import LazyObject, SimpleLazyObject, empty
 
+from audittrail.capture import schemas
 from audittrail.exceptions import ContextError
 from audittrail.revisions.payload import storable
 from audittrail.revisions.wording import named
@@ -39,6 +40,12 @@ class Unrecorded:
     """What was given as a user and can't be one, as text: a revision keeps it in its context."""
 
     text: str
+
+
+def tenant() -> str | None:
+    """Return the tenant whose users are meant now; None where there are no tenants, or all have the same users."""
+    model = _user_model()
+    return None if model is None else schemas.tenant_having(model)
 
 
 def known(user: object) -> object:

@@ -19,6 +19,11 @@ CHECKS = [
     "the_admin_shows_the_tenants_own",
     "a_new_tenant_is_tracked",
     "a_dropped_tenant_leaves_the_others",
+    "the_admin_opens_nothing_of_another_tenant",
+    "authors_are_the_tenants_own",
+    "a_user_who_is_told_later_is_of_the_tenant_that_told",
+    "corrections_are_the_tenants_own",
+    "pruning_takes_the_tenants_own",
 ]
 
 

@@ -83,7 +83,7 @@ def _sides(
         side: dict[str, Any] = {"point": point, "label": label}
         if revision is not None:
             side |= {
-                "author": named.get(revision.committed_by_id),
+                "author": named.get(revision.author_key),
                 "origin": origin(revision),
                 "url": revision_url(subject.reader.site, revision),
                 "version_url": subject.url("audittrail_version", revision.pk),

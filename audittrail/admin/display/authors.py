@@ -39,12 +39,17 @@ class Author:
 def authors(
     site: AdminSite, request: HttpRequest, revisions: Iterable[BaseRevision]
 ) -> Mapping[Any, Author]:
-    """Return the authors of revisions by `committed_by_id`, with three queries at most.
+    """Return the authors of revisions by their `author_key`, with three queries at most.
 
-    A deleted user has the name that history remembers, or else the key alone.
+    A deleted user has the name that history remembers, or else the key alone; so has a user of another tenant.
     """
-    wanted = {revision.committed_by_id for revision in revisions} - {None}
-    return authors_by_key(site, request, wanted)
+    wanted = {revision.author_key for revision in revisions} - {None}
+    others = {key for key in wanted if isinstance(key, tuple)}
+    text = _("user %(key)s of another tenant")
+    return {
+        **authors_by_key(site, request, wanted - others),
+        **{key: Author(key[1], text % {"key": key[1]}) for key in others},
+    }
 
 
 def authors_by_key(

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audittrail.revisions.context import USER_SCHEMA
 from audittrail.revisions.models import BaseRevision
 
 REQUEST: Final = "request"
@@ -25,8 +26,8 @@ KINDS: Final = (
     (CLIENT, gettext_lazy("Database client")),
 )
 
-#: Context that is shown as the origin, so not once more among the details.
-_SHOWN: Final = frozenset({"method", "path", "remote_address", "command"})
+#: Context that is shown as the origin or with the user, so not once more among the details.
+_SHOWN: Final = frozenset({"method", "path", "remote_address", "command", USER_SCHEMA})
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class RevisionCells(django_tables2.Table):  # type: ignore[misc]
     def render_who(self, record: Any) -> SafeString:
         """Show who made it."""
         revision = self.revision_of(record)
-        author = self.authors.get(revision.committed_by_id) if revision else None
+        author = self.authors.get(revision.author_key) if revision else None
         return self.included("who", author=author)
 
     def render_why(self, record: Any) -> SafeString:

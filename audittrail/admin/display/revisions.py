@@ -22,7 +22,7 @@ def revision_context(reader: Reader, revision: BaseRevision) -> dict[str, Any]:
         "revision": revision,
         "revision_url": revision_url(reader.site, revision),
         "when": RevisionTime(revision.committed_at),
-        "author": known.get(revision.committed_by_id),
+        "author": known.get(revision.author_key),
         "origin": origin(revision),
     }
 

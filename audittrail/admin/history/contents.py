@@ -107,7 +107,7 @@ class EntryContents:
         revision = entry.revision
         return ShownEntry(
             entry,
-            named.get(revision.committed_by_id) if revision else None,
+            named.get(revision.author_key) if revision else None,
             blocks,
             revision_url(self._subject.reader.site, revision) if revision else None,
         )

@@ -18,7 +18,7 @@ from audittrail.admin.lists.filters import ListFilters, MomentInput
 from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.columns import RowColumn, columns_of
 from audittrail.diff.images import GONE
-from audittrail.revisions.models import revision_model
+from audittrail.revisions.models import authors_here, revision_model
 from audittrail.revisions.versions import Operation, versions_of
 
 #: How the value of the filter by field names rows of another table.
@@ -78,7 +78,11 @@ class TimelineFilters(ListFilters):
     def filter_user(self, versions: Any, name: str, value: str) -> Any:
         """Keep the versions of the users that a text means."""
         # A subquery for each version is fast enough, since only the versions of one object are looked at.
-        revisions = revision_model().objects.using(versions.db).filter(pk=OuterRef("revision_id"))
+        revisions = (
+            revision_model()
+            .objects.using(versions.db)
+            .filter(authors_here(), pk=OuterRef("revision_id"))
+        )
         author = Subquery(revisions.values("committed_by"))
         return versions.alias(audittrail_author=author).filter(
             audittrail_author__in=self.users(value)

@@ -135,7 +135,7 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
         {
             "url": revision_url(site, entry.revision),
             "when": RevisionTime(entry.revision.committed_at),
-            "author": known.get(entry.revision.committed_by_id),
+            "author": known.get(entry.revision.author_key),
             "reason": entry.revision.reason,
             "touches": entry.changes,
         }

@@ -13,6 +13,7 @@ from audittrail.admin.display.authors import find_keys
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import Link
 from audittrail.admin.lists import paging
+from audittrail.revisions.models import authors_here
 
 #: How an address says a moment, in the current time zone.
 MOMENT_FORMAT = "%Y-%m-%dT%H:%M"
@@ -104,7 +105,7 @@ class ListFilters(django_filters.FilterSet):  # type: ignore[misc]
     def filter_user(self, queryset: Any, name: str, value: str) -> Any:
         """Keep the revisions of the users that a text means."""
         keys = self.users(value)
-        return queryset.filter(committed_by__in=keys) if keys else queryset.none()
+        return queryset.filter(authors_here(), committed_by__in=keys) if keys else queryset.none()
 
     def keep(self, queryset: Any, name: str, value: Any) -> Any:
         """Leave the queryset alone: the search asks for these."""

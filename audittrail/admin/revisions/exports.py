@@ -53,7 +53,7 @@ def _records(reader: Reader, entries: Iterable[ListedRevision]) -> Iterator[dict
     )
     for entry in entries:
         revision: Any = entry.revision
-        author = known.get(revision.committed_by_id)
+        author = known.get(revision.author_key)
         came = origin(revision)
         yield {
             "revision": revision.pk,

@@ -23,6 +23,7 @@ from audittrail.admin.layout.keys import read_values
 from audittrail.admin.lists.filters import FilterForm, ListFilters, MomentInput
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import DATABASE, Reader, databases
+from audittrail.revisions.models import authors_here
 from audittrail.revisions.versions import Operation, version_model
 
 
@@ -157,7 +158,7 @@ class RevisionFilters(ListFilters):
             | Q(db_user__icontains=value)
         )
         if keys := self.users(value):
-            condition |= Q(committed_by__in=keys)
+            condition |= Q(committed_by__in=keys) & authors_here()
         if value.isdecimal() and len(value) <= 18:
             condition |= Q(pk=int(value))
         return said.filter(condition)

@@ -17,7 +17,9 @@ BEGIN
            reason = CASE WHEN motive = '' OR motive = ANY (string_to_array(r.reason, '; ')) THEN r.reason
                          WHEN r.reason = '' THEN motive
                          ELSE r.reason || '; ' || motive END,
-           context = audittrail.context_details(added, author::text) || r.context
+           -- Of which tenant a user is goes with the user.
+           context = (audittrail.context_details(added, author::text)
+                      - CASE WHEN r.committed_by IS NULL THEN '' ELSE 'audittrail_user_schema' END) || r.context
      WHERE r.id = number;
 END
 $$;

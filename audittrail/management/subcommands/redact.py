@@ -14,6 +14,7 @@ from audittrail.management.arguments import add_confirmation, parts_of_key
 from audittrail.management.call import Call
 from audittrail.management.filters import filtered, nothing_matched
 from audittrail.models import Revision
+from audittrail.revisions.models import authors_here
 from audittrail.revisions.redacting import Redaction, redact
 from audittrail.revisions.wording import counted
 
@@ -125,7 +126,9 @@ def _target(call: Call) -> tuple[Any, list[Any] | None]:
             raise CommandError(
                 f"--user means revisions of a user, and goes with audittrail.Revision, not with {name!r}."
             )
-        return filtered(Revision.objects.all(), [f"committed_by={options['user']}"]), None
+        return filtered(
+            Revision.objects.filter(authors_here()), [f"committed_by={options['user']}"]
+        ), None
     if options["filters"]:
         if model is None:
             raise CommandError(

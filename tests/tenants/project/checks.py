@@ -19,7 +19,7 @@ from django.test import Client  # noqa: E402
 
 from audittrail import history  # noqa: E402
 from audittrail.capture.sync import pending  # noqa: E402
-from audittrail.exceptions import RestoreError  # noqa: E402
+from audittrail.exceptions import EditingError, RestoreError  # noqa: E402
 from audittrail.models import Revision  # noqa: E402
 from tests.tenants.project.clinics.models import Clinic, Domain  # noqa: E402
 from tests.tenants.project.labels.models import Label  # noqa: E402
@@ -221,6 +221,128 @@ def a_dropped_tenant_leaves_the_others() -> None:
     assert tracked() == before
     with schema_context("north"):
         assert Patient.history.deleted().get().name == "Gone north"
+
+
+def the_admin_opens_nothing_of_another_tenant() -> None:
+    with schema_context("south"):
+        foreign = Revision.objects.for_model(Patient).values_list("pk", flat=True)[0]
+        gone = Patient.history.deleted().get()
+        version = Patient.history.versions.filter(operation="D").in_order().last().version
+    client = Client(HTTP_HOST="north.test")
+    _log_in(client, "north")
+    assert client.get(f"/admin/audittrail/revisions/{foreign}/").status_code == 404
+    for address in (
+        "/admin/audittrail/revisions/?q=south",
+        "/admin/audittrail/revisions/?format=csv",
+        "/admin/audittrail/revisions/?format=json",
+        f"/admin/patients/patient/{gone.pk}/history/",
+        f"/admin/patients/patient/{gone.pk}/history/?version={version}",
+        "/admin/audittrail/time-machine/",
+    ):
+        response = client.get(address, follow=True)
+        content = b"".join(response) if response.streaming else response.content
+        assert response.status_code in (200, 404), (address, response.status_code)
+        assert b"Gone south" not in content and b"Ann south" not in content, address
+
+
+def authors_are_the_tenants_own() -> None:
+    users = get_user_model().objects
+
+    @history.context(user=50)
+    def visit(reason: str) -> Revision:
+        made = Patient.objects.get().visits.create(reason=reason)
+        return made.history.versions.get().revision
+
+    operator = users.create(pk=50, username="operator")
+    for schema in TENANTS:
+        with schema_context(schema):
+            users.create(pk=50, username=f"nurse {schema}")
+            own = visit("by a nurse")
+            assert own.committed_by.username == f"nurse {schema}"
+    with history.context(user=operator), schema_context("north"):
+        visited = Patient.objects.get().visits.create(reason="by the operator")
+    with schema_context("north"):
+        revision = visited.history.versions.get().revision
+        assert (revision.committed_by_id, revision.committed_by) == (50, None)
+        found = Revision.objects.select_related("committed_by").get(pk=revision.pk)
+        assert found.committed_by is None
+        by_nurse = Revision.objects.by_user(50)
+        assert [it.committed_by.username for it in by_nurse] == ["nurse north"]
+        client = Client(HTTP_HOST="north.test")
+        _log_in(client, "north")
+        for address in (f"/admin/patients/visit/{visited.pk}/history/", f"/admin/audittrail/revisions/{revision.pk}/"):  # fmt: skip
+            page = _get(client, address)
+            assert "of another tenant" in page and "nurse" not in page, address
+        listed = _get(client, "/admin/audittrail/revisions/?user=nurse")
+        assert f"/{by_nurse.get().pk}/" in listed and f"/{revision.pk}/" not in listed
+    assert Revision.objects.get(pk=revision.pk).committed_by == operator
+    assert [it.pk for it in Revision.objects.by_user(operator)] == [revision.pk]
+
+
+def a_user_who_is_told_later_is_of_the_tenant_that_told() -> None:
+    with history.context(user=50), transaction.atomic(), schema_context("north"):
+        with history.context(user=lambda: get_user_model()(pk=None)):
+            Label.objects.create(name="by nobody")
+        label = Label.objects.create(name="by the operator")
+    with schema_context("north"), history.context(user=50), transaction.atomic():
+        with history.context(user=None):
+            other = Label.objects.create(name="unsaid")
+        Label.objects.create(name="by the nurse")
+    with schema_context("north"):
+        assert label.history.versions.get().revision.committed_by is None
+        assert other.history.versions.get().revision.committed_by.username == "nurse north"
+
+
+def corrections_are_the_tenants_own() -> None:
+    def names(schema: str) -> list[str | None]:
+        with schema_context(schema):
+            return [version.name for version in Patient.history.versions.in_order()]
+
+    before = names("south")
+    with schema_context("north"):
+        with history.context(reason="late"):
+            Label.objects.create(name="late")
+        history.redact(Patient, ["name"], pks=[Patient.history.deleted().get().pk], reason="test")
+        with history.editing(reason="test"):
+            assert Patient.history.versions.filter(name="Ada north").update(name="Eve") > 0
+            late = Label.history.versions.filter(revision__reason="late")
+            assert late.update(name="later") == 1
+            assert late.filter(name="later").delete()[0] == 1
+    assert [label.name for label in Label.history.versions.in_order()] == ["shared"]
+    assert names("south") == before
+    assert {"Gone north", "Ada north"}.isdisjoint(names("north"))
+    with schema_context("north"):
+        history.redact("patients_patient", {"name": "Nobody"}, reason="test", live=True)
+        assert Patient.objects.get().name == "Nobody"
+    with schema_context("south"):
+        assert Patient.objects.get().name == "Ada south"
+    assert names("south") == before
+    assert set(names("north")) == {"Nobody"}
+    with pytest.raises(EditingError, match=r"north\.patients_patient, south\.patients_patient"):
+        history.redact("patients_patient", {"name": "Nobody"}, reason="test")
+    history.redact("south.patients_patient", {"name": "One"}, reason="test", dry_run=True)
+
+
+def pruning_takes_the_tenants_own() -> None:
+    def numbers() -> list[int]:
+        counts = []
+        for schema in TENANTS:
+            with schema_context(schema):
+                counts.append(Patient.history.versions.count())
+        return counts
+
+    north, south = numbers()
+    newest = Revision.objects.newest()
+    for table in (Patient, "patients_patient"):
+        with schema_context("south"):
+            done = history.prune(newest, tables=[table])
+        assert [(it.schema, it.table) for it in done.tables] == [("south", "patients_patient")]
+    assert numbers()[0] == north and numbers()[1] < south
+    planned = history.prune(newest, tables=["north.patients_patient"], dry_run=True)
+    assert [(it.schema, it.versions > 0) for it in planned.tables] == [("north", True)]
+    # Outside of any tenant there is no table of the name, so all of them are meant.
+    planned = history.prune(newest, tables=["patients_patient"], dry_run=True)
+    assert {it.schema for it in planned.tables} >= set(TENANTS)
 
 
 def main(name: str) -> None:
