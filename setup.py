@@ -56,6 +56,7 @@ setup(
             "axe-playwright-python>=0.1.4",
             "cryptography>=42",
             "django-stubs>=6.1",
+            "django-pgschemas>=1.1",
             "django-tenants>=4.0",
             "django-unfold>=0.91",
             "djangorestframework>=3.16",

