@@ -61,6 +61,21 @@ def trusted_proxy_count() -> int:
     return _natural("AUDITTRAIL_TRUSTED_PROXY_COUNT", 0)
 
 
+def compared_size() -> int:
+    """Return up to how many letters pages compare two values exactly (`AUDITTRAIL_COMPARED_SIZE`, default 50,000)."""
+    return _natural("AUDITTRAIL_COMPARED_SIZE", 50_000)
+
+
+def rights_as_of() -> str:
+    """Return as of when the time machine asks who may see an object (`AUDITTRAIL_RIGHTS_AS_OF`, default "now"; or "then")."""
+    value: Any = getattr(settings, "AUDITTRAIL_RIGHTS_AS_OF", "now")
+    if value not in ("now", "then"):
+        raise ConfigurationError(
+            f"AUDITTRAIL_RIGHTS_AS_OF is {value!r}; give 'now', by which nobody sees in the past what they may not see now, or 'then'."
+        )
+    return str(value)
+
+
 def request_id_header() -> str:
     """Return the name of the header that carries a request's id (`AUDITTRAIL_REQUEST_ID_HEADER`)."""
     name = getattr(settings, "AUDITTRAIL_REQUEST_ID_HEADER", "X-Request-ID")
@@ -90,6 +105,8 @@ SETTINGS: Final[Mapping[str, Callable[[], object]]] = {
     "AUDITTRAIL_LOCK_TIMEOUT": lock_timeout,
     "AUDITTRAIL_TRUSTED_PROXY_COUNT": trusted_proxy_count,
     "AUDITTRAIL_REQUEST_ID_HEADER": request_id_header,
+    "AUDITTRAIL_RIGHTS_AS_OF": rights_as_of,
+    "AUDITTRAIL_COMPARED_SIZE": compared_size,
     "AUDITTRAIL_LEDGER_KEY": ledger_key,
 }
 

@@ -23,6 +23,10 @@ class NotInstalledError(AuditTrailError):
     """A database does not hold audittrail's tables and functions, or can't."""
 
 
+class NotGrantedError(AuditTrailError):
+    """The role by which the project uses the database was not granted to read history."""
+
+
 class LockedError(AuditTrailError):
     """A table could not be locked for the short time that a change of its tracking takes."""
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from audittrail.diff.sequences import blocks
+from audittrail.diff.sequences import LIMIT, blocks
 
 Kind = Literal["same", "added", "removed", "changed"]
 
@@ -37,14 +37,15 @@ class Item:
     value: Any
 
 
-def structure_changes(old: Any, new: Any) -> Node:
+def structure_changes(old: Any, new: Any, limit: int = LIMIT) -> Node:
     """Return how two trees of dictionaries and lists differ, as a tree of nodes.
 
     Values are compared with their types: 1, 1.0 and true are different. Items of a list are found again where others were put
-    before them; one in the place of another is a change of it if both are dictionaries or both are lists.
+    before them, unless that takes more than `limit` differences; one in the place of another is a change of it if both are dictionaries
+    or both are lists.
     """
     try:
-        return _node(None, old, new, 0)
+        return _node(None, old, new, 0, limit)
     except RecursionError:  # nested too deeply to be looked into
         return Node("changed", old=old, new=new)
 
@@ -61,41 +62,44 @@ def item_changes(old: Sequence[Any], new: Sequence[Any]) -> list[Item]:
     return found
 
 
-def _node(key: str | int | None, old: Any, new: Any, depth: int) -> Node:
+def _node(key: str | int | None, old: Any, new: Any, depth: int, limit: int) -> Node:
     if mark(old) == mark(new):
         return Node("same", key, old, new)
     children: tuple[Node, ...] = ()
     if depth < _DEPTH and isinstance(old, Mapping) and isinstance(new, Mapping):
-        children = tuple(_of_mappings(old, new, depth + 1))
+        children = tuple(_of_mappings(old, new, depth + 1, limit))
     elif depth < _DEPTH and _is_list(old) and _is_list(new):
-        children = tuple(_of_lists(old, new, depth + 1))
+        children = tuple(_of_lists(old, new, depth + 1, limit))
     return Node("changed", key, old, new, children)
 
 
-def _of_mappings(old: Mapping[Any, Any], new: Mapping[Any, Any], depth: int) -> Iterator[Node]:
+def _of_mappings(
+    old: Mapping[Any, Any], new: Mapping[Any, Any], depth: int, limit: int
+) -> Iterator[Node]:
     """Yield the nodes of the items: in the order after, those that are gone where they were."""
-    for block in blocks(list(old), list(new)):
+    old_keys, new_keys = list(old), list(new)
+    for block in blocks(old_keys, new_keys, limit):
         if block.is_same:
-            keys = list(new)[block.new_start : block.new_end]
-            yield from (_node(key, old[key], new[key], depth) for key in keys)
+            keys = new_keys[block.new_start : block.new_end]
+            yield from (_node(key, old[key], new[key], depth, limit) for key in keys)
             continue
-        for key in list(old)[block.old_start : block.old_end]:
+        for key in old_keys[block.old_start : block.old_end]:
             if key not in new:
                 yield Node("removed", key, old=old[key])
-        for key in list(new)[block.new_start : block.new_end]:
+        for key in new_keys[block.new_start : block.new_end]:
             if key in old:
-                yield _node(key, old[key], new[key], depth)
+                yield _node(key, old[key], new[key], depth, limit)
             else:
                 yield Node("added", key, new=new[key])
 
 
-def _of_lists(old: Sequence[Any], new: Sequence[Any], depth: int) -> Iterator[Node]:
-    for block in blocks(*_marked(old, new)):
+def _of_lists(old: Sequence[Any], new: Sequence[Any], depth: int, limit: int) -> Iterator[Node]:
+    for block in blocks(*_marked(old, new), limit):
         before = range(block.old_start, block.old_end)
         after = range(block.new_start, block.new_end)
         for i, j in zip(before, after, strict=False):
             if block.is_same or _are_alike(old[i], new[j]):
-                yield _node(j, old[i], new[j], depth)
+                yield _node(j, old[i], new[j], depth, limit)
             else:
                 yield Node("removed", i, old=old[i])
                 yield Node("added", j, new=new[j])

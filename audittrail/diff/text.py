@@ -29,33 +29,35 @@ class TextPart:
     text: str
 
 
-def word_changes(old: str, new: str) -> list[TextPart]:
+def word_changes(old: str, new: str, limit: int = LIMIT) -> list[TextPart]:
     """Return the parts of a text before and after, by words: "same" and "removed" ones make up the old, "same" and "added" the new.
 
     Neighbouring changes are one, what is removed comes first. Long texts are compared by lines first and then by words within
-    changed lines; where too much is different, all of that is one change. So the time is bounded, whatever the texts are.
+    changed lines; where more than `limit` differences would be needed, all of that is one change. So the time is bounded, whatever the
+    texts are.
     """
     parts: list[TextPart] = []
-    for kind, text in _absorbed(list(_compared(old, new))):
+    for kind, text in _absorbed(list(_compared(old, new, limit))):
         _add(parts, kind, text)
     return parts
 
 
-def _compared(old: str, new: str) -> Iterator[tuple[str, str]]:
+def _compared(old: str, new: str, limit: int) -> Iterator[tuple[str, str]]:
     """Yield pairs of what was before and is after: the same, or something that replaces something else."""
     old_words, new_words = _TOKEN.findall(old), _TOKEN.findall(new)
     if max(len(old_words), len(new_words)) <= _MANY_WORDS:
-        yield from _by(old_words, new_words)
+        yield from _by(old_words, new_words, limit)
         return
-    for before, after in _by(old.splitlines(keepends=True), new.splitlines(keepends=True)):
+    lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for before, after in _by(*lines, limit):
         if before == after or not before or not after:
             yield before, after
         else:
-            yield from _by(_TOKEN.findall(before), _TOKEN.findall(after))
+            yield from _by(_TOKEN.findall(before), _TOKEN.findall(after), limit)
 
 
-def _by(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
-    for block in blocks(old, new, LIMIT):
+def _by(old: list[str], new: list[str], limit: int) -> Iterator[tuple[str, str]]:
+    for block in blocks(old, new, limit):
         yield (
             "".join(old[block.old_start : block.old_end]),
             "".join(new[block.new_start : block.new_end]),

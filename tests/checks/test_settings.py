@@ -19,6 +19,8 @@ WRONG = {
     "AUDITTRAIL_BASELINE_LIMIT": ["32MB", -1, 1.5, True, None],
     "AUDITTRAIL_LOCK_TIMEOUT": ["2s", -1, None],
     "AUDITTRAIL_TRUSTED_PROXY_COUNT": ["1", -1, True],
+    "AUDITTRAIL_COMPARED_SIZE": ["50kB", -1, None],
+    "AUDITTRAIL_RIGHTS_AS_OF": ["", "yesterday", None],
     "AUDITTRAIL_REQUEST_ID_HEADER": ["", None, 5, b"X-Request-ID"],
     "AUDITTRAIL_READ_LIVE": ["contenttypes.*", [5]],
 }

@@ -13,6 +13,7 @@ from audittrail.admin.bringing_back.preview_rows import badges
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue, field_label
+from audittrail.admin.permissions.columns import ShownFields
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.diff.parts import many_to_many_of
@@ -64,10 +65,11 @@ def choices(
     chosen: Collection[str] | None,
     refused: Collection[str],
     names: Names,
+    shown: ShownFields,
 ) -> list[FieldChoice]:
     """Return what can be chosen of what a plan of the whole object changes; takes the fields that are chosen, None for all.
 
-    Takes also the names of the fields that the user may not write.
+    Takes also the names of the fields that the user may not write, and those that they may see.
     """
     model = model_admin.model
     hidden = hidden_fields(model_admin)
@@ -79,7 +81,7 @@ def choices(
             found.append(_relation_choice(relation, table, is_chosen, relation.name in refused))
         elif table.model in tables_of(model):
             found += _column_choices(table, chosen, refused, names)
-    return [choice for choice in found if choice.name not in hidden]
+    return [choice for choice in found if choice.name not in hidden and choice.name in shown]
 
 
 def _relation_choice(

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db import models
 from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audittrail.admin.permissions.columns import ShownFields
 from audittrail.restore.changing_back import ROW
 from audittrail.restore.plan import Conflict, Note
 
 
-def conflict_text(conflict: Conflict, *, can_name_other: bool) -> str:
-    """Return what stands in the way of a row; takes whether the reader may know of the model on the other side."""
+def conflict_text(conflict: Conflict, shown: ShownFields, *, can_name_other: bool) -> str:
+    """Return what stands in the way of a row; takes its fields that the reader may see, and whether they may know of the other side."""
     other = _other(conflict, can_name_other)
-    fields = _fields(conflict.model, conflict.columns)
+    fields = _fields(conflict.model, conflict.columns, shown)
     match conflict.kind:
         case "missing reference":
-            detail = conflict.detail if can_name_other else "…"
+            is_shown = can_name_other and _are_shown(conflict.model, conflict.columns, shown)
+            detail = conflict.detail if is_shown else "…"
             return _("%(fields)s refers to %(other)s %(key)s, which is not there any more.") % {
                 "fields": capfirst(fields),
                 "other": other,
@@ -42,21 +47,21 @@ def conflict_text(conflict: Conflict, *, can_name_other: bool) -> str:
             return _("A later revision has changed, inserted or deleted it again.")
         case "changed since":
             return _("A later revision has changed it again: %(fields)s.") % {
-                "fields": _fields(conflict.model, conflict.columns, "name")
+                "fields": _fields(conflict.model, conflict.columns, shown, "name")
             }
         case "not tracked then":
             return _("It was not tracked then, so what it held is not known.")
     return conflict.message
 
 
-def note_text(note: Note) -> str:
-    """Return what else there is to know."""
+def note_text(note: Note, shown: ShownFields) -> str:
+    """Return what else there is to know; takes the fields that the reader may see."""
     label = (
         note.table if note.model is None else str(capfirst(note.model._meta.verbose_name_plural))
     )
     values = {
         "table": label,
-        "fields": _fields(note.model, note.columns),
+        "fields": _fields(note.model, note.columns, shown),
         "number": number_format(note.rows, force_grouping=True),
     }
     match note.kind:
@@ -100,9 +105,27 @@ def _other(conflict: Conflict, can_name: bool) -> str:
 
 
 def _fields(
-    model: type[models.Model] | None, names: tuple[str, ...], attribute: str = "column"
+    model: type[models.Model] | None,
+    names: tuple[str, ...],
+    shown: ShownFields,
+    attribute: str = "column",
 ) -> str:
     """Return what the fields are called that some columns belong to; other names are theirs by another attribute."""
-    fields = () if model is None else model._meta.local_concrete_fields
-    labels = {getattr(field, attribute): str(field.verbose_name) for field in fields}
-    return ", ".join(labels.get(name, name) for name in names)
+    labels = {
+        getattr(field, attribute): str(field.verbose_name)
+        for field in _own(model)
+        if field.name in shown
+    }
+    # A column that no field has any more has its own name, for who may see everything.
+    found = [labels.get(name, name if name in shown else _("other fields")) for name in names]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _are_shown(
+    model: type[models.Model] | None, columns: tuple[str, ...], shown: ShownFields
+) -> bool:
+    return {*columns} <= {field.column for field in _own(model) if field.name in shown}
+
+
+def _own(model: type[models.Model] | None) -> Sequence[Any]:
+    return () if model is None else model._meta.local_concrete_fields

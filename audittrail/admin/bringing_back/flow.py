@@ -1,6 +1,6 @@
 """What all pages that bring something back have in common: first a preview, then a POST that does exactly what was previewed.
 
-The form posts the digest of the plan that was shown. The plan is made again: if it would do something else by now, that is shown
+The form posts a seal of the plan that was shown. The plan is made again: if it would do something else by now, that is shown
 instead, and nothing is done. A GET only ever previews.
 """
 
@@ -18,12 +18,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from audittrail.admin.bringing_back.previews import Preview, preview
+from audittrail.admin.bringing_back.seals import is_sealed, seal
 from audittrail.admin.display.names import Names
 from audittrail.admin.layout.links import revision_url
 from audittrail.admin.layout.refusals import Refusal, refused
 from audittrail.admin.layout.responses import page_response
-from audittrail.admin.lists.model_changes import model_changes
-from audittrail.admin.objects.revisions import revision_of
+from audittrail.admin.objects.revisions import seen_revision
 from audittrail.admin.permissions import writes
 from audittrail.admin.permissions.lacks import Writing
 from audittrail.admin.permissions.readers import Reader
@@ -124,7 +124,7 @@ def _problem(proposal: Proposal, plan: Plan) -> Problem | None:
     posted = proposal.request.POST
     if not posted.get(DIGEST):
         return Problem(_("Nothing was done: look at the preview first, and confirm it."), 400)
-    if posted[DIGEST] != plan.digest:
+    if not is_sealed(posted[DIGEST], proposal.reader, plan, proposal.options):
         if posted.get(OPTIONS, proposal.options) != proposal.options:
             return Problem(
                 _("Nothing was done yet: this is the preview of what you have chosen now.")
@@ -174,12 +174,8 @@ def _message(proposal: Proposal, done: Plan) -> str:
 
 def revision_address(reader: Reader, number: int) -> str | None:
     """Return the address of the page of a revision, None if none of its rows appears to the reader: it would not be found."""
-    revision = revision_of(reader.database, number)
-    if revision is None or not (
-        reader.sees_everything or model_changes(reader, [revision])[number]
-    ):
-        return None
-    return revision_url(reader.site, revision)
+    revision = seen_revision(reader, number)
+    return None if revision is None else revision_url(reader.site, revision)
 
 
 def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpResponseBase:
@@ -189,7 +185,7 @@ def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpRespo
         "preview": shown,
         "completed": proposal.completed,
         "problem": problem.text if problem else "",
-        "digest": plan.digest,
+        "digest": seal(proposal.reader, plan, proposal.options),
         "posted_options": proposal.options,
         "reason": proposal.given.get(REASON, "")[:LONGEST_REASON],
         "longest_reason": LONGEST_REASON,

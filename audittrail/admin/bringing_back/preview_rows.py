@@ -9,12 +9,14 @@ from typing import Any, Final
 from django.db import models
 from django.utils.html import format_html_join
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions import plan_rows
+from audittrail.admin.permissions.columns import ShownFields, shown_of_rows
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
@@ -105,7 +107,9 @@ def shown_table(
     counts = plan_rows.counts_of(table)
     if reader.is_guarded(visible):
         counts = {action: sum(row.action == action for row in rows) for action in counts}
-    shown = tuple(_shown_row(names, visible, row) for row in _first(rows))
+    first = _first(rows)
+    fields = shown_of_rows(reader, visible, map(plan_rows.key_of, first))
+    shown = tuple(_shown_row(names, visible, row, fields) for row in first)
     return ShownTable(label_of(visible), badges(counts), shown, sum(counts.values()) - len(shown))
 
 
@@ -116,13 +120,16 @@ def _first(rows: Sequence[RowPlan]) -> list[RowPlan]:
     return [row for found in by_action.values() for row in found[:share]]
 
 
-def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
+def _shown_row(
+    names: Names, visible: VisibleModel, row: RowPlan, fields: Mapping[Any, ShownFields]
+) -> ShownRow:
     hidden = hidden_fields(visible.model_admin)
     key = plan_rows.key_of(row)
     url = history_url(visible.model_admin, key)
-    changes = [
+    told = [
         change for change in row.changes if change.field is None or change.field.name not in hidden
     ]
+    changes = [one for one in told if (one.field.name if one.field else one.column) in fields[key]]
     if visible.model._meta.auto_created:
         ends = [
             change for change in changes if change.field is not None and change.field.remote_field
@@ -142,6 +149,8 @@ def _shown_row(names: Names, visible: VisibleModel, row: RowPlan) -> ShownRow:
         return ShownRow(Badge(row.action), both, None, ())
     name = names.name(visible.model, key, _named_as_of(names, row))
     shown = tuple(_shown_change(names, row, change) for change in changes)
+    if len(changes) < len(told):
+        shown = (*shown, ShownChange(str(capfirst(_("other fields"))), None, None, masked=True))
     return ShownRow(Badge(row.action), name, url, shown)
 
 

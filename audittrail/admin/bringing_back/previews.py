@@ -21,6 +21,7 @@ from audittrail.admin.display.operations import Badge
 from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, database_parameter, history_url, site_url
 from audittrail.admin.permissions import plan_rows
+from audittrail.admin.permissions.columns import EVERYTHING, ShownFields, shown_of_model
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import attributes
 from audittrail.restore.plan import Conflict, Note, Plan
@@ -116,7 +117,12 @@ def _shown_note(reader: Reader, note: Note) -> ShownNote:
         Link(number, site_url(reader.site, "audittrail_revision", number, database=database))
         for number in sorted(note.revisions)
     ]
-    return ShownNote(note_text(note), tuple(links))
+    return ShownNote(note_text(note, _shown_fields(reader, note.model)), tuple(links))
+
+
+def _shown_fields(reader: Reader, model: Any) -> ShownFields:
+    visible = reader.visible.get(model)
+    return EVERYTHING if visible is None else shown_of_model(reader, visible)
 
 
 def _conflict_key(conflict: Conflict) -> Any:
@@ -128,7 +134,8 @@ def _conflict_key(conflict: Conflict) -> Any:
 def _shown_conflict(reader: Reader, names: Names, conflict: Conflict) -> ShownConflict:
     assert conflict.model is not None
     visible = reader.visible[conflict.model]
-    text = conflict_text(conflict, can_name_other=conflict.other in reader.visible)
+    shown = _shown_fields(reader, conflict.model)
+    text = conflict_text(conflict, shown, can_name_other=conflict.other in reader.visible)
     if not conflict.key:
         return ShownConflict(label_of(visible), None, text)
     key = _conflict_key(conflict)

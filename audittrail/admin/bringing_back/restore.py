@@ -15,9 +15,11 @@ from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
+from audittrail.admin.lists.model_changes import appearing
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.revisions import NumberedVersion
 from audittrail.admin.permissions import writes
+from audittrail.admin.permissions.columns import ShownFields
 from audittrail.admin.permissions.lacks import Writing
 from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import Plan
@@ -44,6 +46,8 @@ class RestoreProposal(Proposal):
         self.model_admin = subject.model_admin
         self.revision = revision
         self.found = found
+        # The revision before a deletion need not have changed anything that the user may see; then only the deletion is spoken of.
+        self.told = revision if appearing(subject.reader, [revision]) else found.revision
         self.was = was
         self.live = None if subject.is_deleted else subject.obj
         self.then = resolve(revision)
@@ -88,7 +92,12 @@ class RestoreProposal(Proposal):
         shown_choices = []
         if self.whole is not None:
             shown_choices = choices.choices(
-                self.model_admin, self.whole, self.chosen, self.refused_fields, names
+                self.model_admin,
+                self.whole,
+                self.chosen,
+                self.refused_fields,
+                names,
+                self._shown_fields,
             )
         return {
             "title": _("Restore %(name)s") % {"name": name_in_sentence(self.live or self.was)},
@@ -105,7 +114,7 @@ class RestoreProposal(Proposal):
             "is_deleted": self.live is None,
             "is_before_deletion": self.revision != self.found.revision,
             "is_followed": self.found.is_followed,
-            **revision_context(self.reader, self.revision),
+            **revision_context(self.reader, self.told),
             "choices": shown_choices,
             "nothing_chosen": self.chosen is not None and not self.chosen,
             "with_related": self.with_related,
@@ -116,7 +125,7 @@ class RestoreProposal(Proposal):
         """Say what was restored, and as of when."""
         return _("“%(name)s” was restored as of %(when)s.") % {
             "name": name_in_sentence(self.live or self.was),
-            "when": RevisionTime(self.revision.committed_at).exact,
+            "when": RevisionTime(self.told.committed_at).exact,
         }
 
     def succeeded(self, plan: Plan) -> str:
@@ -124,12 +133,24 @@ class RestoreProposal(Proposal):
         present = self.model_admin.model._base_manager.using(self.reader.database)
         obj = present.filter(pk=self.was.pk).first()
         if obj is not None and not plan.is_empty:
-            text = _("Restored as of revision %(number)s.") % {"number": self.revision.pk}
+            text = _("Restored as of revision %(number)s.") % {"number": self.told.pk}
             log = (
                 self.model_admin.log_addition if self.live is None else self.model_admin.log_change
             )
             log(self.request, obj, text)
         return str(object_url(self.model_admin, "history", self.was.pk))
+
+    @property
+    def _shown_fields(self) -> ShownFields:
+        """The fields that may be spoken of, many-to-many ones included."""
+        shown = self.subject.shown
+        if shown.names is None:
+            return shown
+        relations = choices.relations(self.model_admin.model).values()
+        names = {field.name: self.subject.shows(field) for field in relations}
+        return ShownFields(
+            frozenset(name for name in {*shown.names, *names} if names.get(name, True))
+        )
 
     def _refused_fields(self, whole: Plan) -> set[str]:
         """Return the names of the fields that the user could not write in the object's form: they stay as they are."""

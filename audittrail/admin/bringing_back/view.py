@@ -23,8 +23,13 @@ from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
 from audittrail.admin.objects.lookup import find
-from audittrail.admin.objects.revisions import before, revision_of, version_of
-from audittrail.admin.permissions.models import may_add, may_view, require_permission
+from audittrail.admin.objects.revisions import before, revision_of, seen_revision, version_of
+from audittrail.admin.permissions.models import (
+    is_superuser,
+    may_add,
+    may_view,
+    require_permission,
+)
 from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
 
@@ -37,7 +42,7 @@ def restore(
 ) -> HttpResponseBase:
     """Show what restoring an object as of a version would do, or do it."""
     require_present()
-    subject = find(model_admin, request, object_id, left_out=PermissionDenied)
+    subject = find(model_admin, request, object_id)
     found = version_of(subject, version)
     if found is None:
         raise Http404(_("This object has no such version."))
@@ -78,7 +83,10 @@ def _add_revision_page(act: type[RevisionProposal]) -> None:
         require_present()
         require_permission(request, act.permission)
         reader = require_reader(site, request)
-        revision = revision_of(reader.database, pk)
+        # Whoever may do everything may undo also what no ModelAdmin shows.
+        revision = (
+            revision_of(reader.database, pk) if is_superuser(request) else seen_revision(reader, pk)
+        )
         if revision is None:
             raise Http404(_("There is no revision %(number)s.") % {"number": pk})
         return answer(act(reader, revision))

@@ -14,7 +14,13 @@ from audittrail.admin.compare.results import (
     RowComparison,
     UnchangedField,
 )
-from audittrail.admin.display.differences import Difference, difference, of_members, shown_of
+from audittrail.admin.display.differences import (
+    Difference,
+    difference,
+    of_members,
+    shown_of,
+    untold,
+)
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of
 from audittrail.admin.display.values import field_label, shown_labels
@@ -94,11 +100,14 @@ class ObjectComparer:
         unchanged: Sequence[tuple[Any, Any]],
         related: Sequence[tuple[Source, list[ObjectComparison] | None, bool]],
     ) -> Comparison:
-        changed = [
-            self._difference(found, change)
+        told = [
+            change
             for change in found.changes
             if change.attribute not in self._hidden and not is_parent_link(change.field)
         ]
+        shown_fields = self._subject.shown
+        changed = [self._difference(found, one) for one in told if one.attribute in shown_fields]
+        changed += untold(any(one.attribute not in shown_fields for one in told))
         same = [self._same(one, value, found) for one, value in unchanged]
         for one in members:
             if set(one.before) == set(one.after):
@@ -138,7 +147,7 @@ class ObjectComparer:
                 if revision is not None:
                     past = _as_of(source, revision)
                     keys |= dict.fromkeys(
-                        row.pk for row in reader.seen(source.visible, first(past, ROWS + 1))
+                        row.pk for row in source.seen(reader, first(past, ROWS + 1))
                     )
             found: Any = questions.compare(
                 source.model, *self._points, using, among=list(keys)[:ROWS]
@@ -154,7 +163,10 @@ class ObjectComparer:
         return [
             (one, getattr(obj, one.attname))
             for one in (obj._meta.concrete_fields if obj is not None else ())
-            if one.name not in changed and not is_excluded(one) and not is_parent_link(one)
+            if one.name not in changed
+            and one.name in self._subject.shown
+            and not is_excluded(one)
+            and not is_parent_link(one)
         ]
 
     def _want(
@@ -219,11 +231,8 @@ class ObjectComparer:
             row.operation,
             name_of(obj),
             history_url(source.visible.model_admin, obj.pk),
-            [
-                self._difference(row, change)
-                for change in row.changes
-                if not source.is_noise(change)
-            ],
+            [self._difference(row, change) for change in row.changes if not source.is_noise(change)]
+            + untold(bool(row.before and row.after) and any(map(source.is_untold, row.changes))),
         )
 
     def _tick(self, found: ObjectComparison) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
-from audittrail.admin.display.times import RevisionTime
-from audittrail.admin.objects.revisions import DIGITS, before, revision_of
+from audittrail.admin.display.times import RevisionTime, is_within_calendar
+from audittrail.admin.lists.model_changes import appearing
+from audittrail.admin.objects.revisions import DIGITS, before, seen_revision
+from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision, revision_model
 
 #: The parameters of an address, and what stands for the present.
@@ -25,12 +27,18 @@ class NoMomentError(ValueError):
 
 @dataclass(frozen=True)
 class ComparedMoment:
-    """A moment: the state that `revision` left, None before all of them. `is_implied` if the address says nothing of it."""
+    """A moment: the state that `revision` left, None before all of them. `is_implied` if the address says nothing of it.
+
+    Unless `is_told`, the reader may see nothing of what its revision changed, so nothing is said of that: the moment is called by the time
+    that was `asked` for.
+    """
 
     revision: BaseRevision | None
     is_now: bool = False
     is_before: bool = False
     is_implied: bool = False
+    asked: datetime | None = None
+    is_told: bool = True
 
     @property
     def tick(self) -> int:
@@ -40,6 +48,8 @@ class ComparedMoment:
     @property
     def when(self) -> RevisionTime:
         """When its revision was committed."""
+        if not self.is_told:
+            return RevisionTime(self.asked)
         return RevisionTime(None if self.revision is None else self.revision.committed_at)
 
     @property
@@ -54,11 +64,11 @@ class ComparedMoment:
     @property
     def value(self) -> str:
         """How an address names it for good."""
-        return "" if self.revision is None else str(self.revision.pk)
+        return "" if self.revision is None or not self.is_told else str(self.revision.pk)
 
 
 def compared_moments(
-    database: str, parameters: Mapping[str, Any]
+    reader: Reader, parameters: Mapping[str, Any]
 ) -> tuple[ComparedMoment, ComparedMoment]:
     """Return the earlier and the later moment that an address names.
 
@@ -66,9 +76,14 @@ def compared_moments(
 
     Raises `NoMomentError` for what is no moment of the database.
     """
-    later = _compared_moment(database, str(parameters.get(TO, "")).strip())
+    later = _compared_moment(reader, str(parameters.get(TO, "")).strip())
     text = str(parameters.get(FROM, "")).strip()
-    earlier = _compared_moment(database, text) if text else _before(later)
+    earlier = _compared_moment(reader, text) if text else _before(later)
+    seen = appearing(reader, [earlier.revision, later.revision])
+    earlier, later = (
+        replace(one, is_told=one.revision is None or one.revision.pk in seen)
+        for one in (earlier, later)
+    )
     return (later, earlier) if earlier.tick > later.tick else (earlier, later)
 
 
@@ -77,19 +92,19 @@ def _before(later: ComparedMoment) -> ComparedMoment:
     return ComparedMoment(found, is_before=True, is_implied=True)
 
 
-def _compared_moment(database: str, text: str) -> ComparedMoment:
-    revisions = revision_model().objects.using(database)
+def _compared_moment(reader: Reader, text: str) -> ComparedMoment:
+    revisions = revision_model().objects.using(reader.database)
     if text in ("", NOW):
         return ComparedMoment(revisions.newest(), is_now=True, is_implied=True)
     if text.isdecimal() and len(text) <= DIGITS:
-        found = revision_of(database, text)
+        found = seen_revision(reader, text)
         if found is None:
             raise NoMomentError(_("There is no revision %(number)s.") % {"number": text})
         return ComparedMoment(found)
     moment = _moment(text)
     if moment is None:
         raise NoMomentError(_("“%(text)s” is no revision and no time.") % {"text": text[:100]})
-    return ComparedMoment(revisions.last_by(moment))
+    return ComparedMoment(revisions.last_by(moment), asked=moment)
 
 
 def _moment(text: str) -> datetime | None:
@@ -101,6 +116,6 @@ def _moment(text: str) -> datetime | None:
         return None
     if day is not None:
         found = datetime.combine(day, time.max)
-    if found is None:
+    if found is None or not is_within_calendar(found):
         return None
     return timezone.make_aware(found) if timezone.is_naive(found) else found

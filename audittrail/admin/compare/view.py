@@ -39,7 +39,7 @@ def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) 
         "subject": subject,
     }
     try:
-        earlier, later = compared_moments(subject.database, _parameters(subject, request))
+        earlier, later = compared_moments(subject.reader, _parameters(subject, request))
     except NoMomentError as error:
         context["error"] = str(error)
         return responses.page_response(model_admin, request, "compare", context, status=404)
@@ -75,13 +75,14 @@ def _sides(
     subject: Subject, request: HttpRequest, earlier: ComparedMoment, later: ComparedMoment
 ) -> list[dict[str, Any]]:
     """Return what is said of each moment: when, who, why, from where, and the address of the object as of then."""
-    found = [point.revision for point in (earlier, later) if point.revision is not None]
+    points = (earlier, later)
+    found = [one.revision for one in points if one.revision is not None and one.is_told]
     named = authors(subject.reader.site, request, found)
     sides = []
     for point, label in ((earlier, _("Before")), (later, _("After"))):
         revision = point.revision
         side: dict[str, Any] = {"point": point, "label": label}
-        if revision is not None:
+        if revision is not None and point.is_told:
             side |= {
                 "author": named.get(revision.author_key),
                 "origin": origin(revision),

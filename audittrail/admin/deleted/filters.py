@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.deleted.queries import UNTIL_TICK, Deletions
-from audittrail.admin.lists.filters import ListFilters, MomentInput
+from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter, few_words
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision
@@ -22,15 +22,20 @@ class DeletedFilters(ListFilters):
     """What can be asked of the deleted objects of a model; `deletions` finds them."""
 
     q = django_filters.CharFilter(
-        label=_("Search"), method="keep", widget=forms.TextInput(attrs={"type": "search"})
+        label=_("Search"),
+        method="keep",
+        max_length=LETTERS,
+        validators=[few_words],
+        widget=forms.TextInput(attrs={"type": "search"}),
     )
     user = django_filters.CharFilter(
         label=_("Deleted by"),
         method="filter_user",
+        max_length=LETTERS,
         help_text=_("Name or key, also of a deleted user"),
     )
-    since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
-    until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
+    since = MomentFilter(label=_("From"))
+    until = MomentFilter(label=_("Until"))
 
     positions = (*ListFilters.positions, UNTIL_TICK)
 

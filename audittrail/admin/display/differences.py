@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, changed_parts, shortened
@@ -113,8 +114,13 @@ def difference(
     old = shown_of(change.field, change.old, names, ticks[0]) if existed else None
     new = shown_of(change.field, change.new, names, ticks[1]) if exists else None
     has_labels = (old is not None and old.is_label) or (new is not None and new.is_label)
-    parts = () if has_labels else changed_parts(change.old, change.new)
+    parts = () if has_labels else changed_parts(change.old, change.new, names.room)
     return Difference(change.attribute, label, old, new, parts)
+
+
+def untold(is_any: bool) -> list[Difference]:
+    """Return what tells that something else changed, which the reader may not see; nothing if nothing did."""
+    return [Difference("", capfirst(_("other fields")), is_masked=True)] if is_any else []
 
 
 def version_difference(

@@ -7,7 +7,10 @@ from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any, Final
 
+from audittrail import conf
+from audittrail.admin.display.coarse import coarse_parts, size_of
 from audittrail.admin.display.outlines import changed_lines
+from audittrail.diff.sequences import LIMIT
 from audittrail.diff.text import Kind, TextPart, word_changes
 
 SAME: Final[Kind] = "same"
@@ -22,17 +25,56 @@ CONTEXT: Final = 80
 CHANGED: Final = 2_000
 PARTS: Final = 200
 
+#: Steps that one comparison may take, about, and differences that are looked for in any case.
+STEPS: Final = 1_000_000
+FEWEST: Final = 20
 
-def changed_parts(old: Any, new: Any) -> Sequence[TextPart]:
-    """Return the parts of two long texts or two structures; nothing for other values, which are told whole."""
-    if isinstance(old, str) and isinstance(new, str):
-        if max(len(old), len(new)) <= LONG:
-            return ()
-        return word_changes(old, new)
-    if isinstance(old, dict | list) and isinstance(new, dict | list) and (old or new):
-        lines = groupby(changed_lines(old, new), key=lambda line: line[0])
-        return [TextPart(kind, "".join(text for _, text in found)) for kind, found in lines]
-    return ()
+
+class Room:
+    """How much one page may compare exactly: each value up to the project's limit, and all of them together a few times that."""
+
+    def __init__(self) -> None:
+        self._most = conf.compared_size()
+        self._left = VALUES * self._most
+
+    def taken_by(self, old: Any, new: Any) -> int | None:
+        """Return the size of two values, and take the room for them; None if there is not enough."""
+        most = min(self._most, self._left)
+        size = max(size_of(old, most), size_of(new, most))
+        if size > most:
+            return None
+        self._left -= size
+        return size
+
+
+#: Values of the largest size that a page compares exactly.
+VALUES: Final = 4
+
+
+def changed_parts(old: Any, new: Any, room: Room) -> Sequence[TextPart]:
+    """Return the parts of two long texts or two structures; nothing for other values, which are told whole.
+
+    Takes how much the page may still compare exactly; what is larger is compared coarsely.
+    """
+    are_texts = isinstance(old, str) and isinstance(new, str)
+    if are_texts and max(len(old), len(new)) <= LONG:
+        return ()
+    if not are_texts and not (
+        isinstance(old, dict | list) and isinstance(new, dict | list) and (old or new)
+    ):
+        return ()
+    size = room.taken_by(old, new)
+    if size is None:
+        return coarse_parts(old, new)
+    if are_texts:
+        return word_changes(old, new, _differences(size))
+    lines = groupby(changed_lines(old, new, _differences(size)), key=lambda line: line[0])
+    return [TextPart(kind, "".join(text for _, text in found)) for kind, found in lines]
+
+
+def _differences(size: int) -> int:
+    """Return how many differences to look for in values of a size: the time grows with both."""
+    return max(FEWEST, min(LIMIT, STEPS // max(size, 1)))
 
 
 def shortened(parts: Sequence[TextPart]) -> list[TextPart]:

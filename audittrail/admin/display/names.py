@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
+from audittrail.admin.display.excerpts import Room
 from audittrail.admin.display.object_text import at_most, key_text, name_of, unnamed
 from audittrail.admin.display.values import ObjectLabel, ShownValue, shown
 from audittrail.admin.layout.links import history_url
@@ -46,6 +47,8 @@ class Names:
         self._reader = reader
         self._falls_back = falls_back
         self.then = None if then is None else then.tick
+        #: How much the page may compare exactly.
+        self.room = Room()
         self._wanted: set[ObjectToName] = set()
         self._found: dict[ObjectToName, ObjectLabel | None] = {}
 

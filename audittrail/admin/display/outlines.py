@@ -18,9 +18,9 @@ DEPTH = 30
 Line = tuple[Kind, str]
 
 
-def changed_lines(old: Any, new: Any) -> Iterator[Line]:
-    """Yield the lines of two trees, what was removed before what was added in its place."""
-    node = structure_changes(old, new)
+def changed_lines(old: Any, new: Any, limit: int) -> Iterator[Line]:
+    """Yield the lines of two trees, what was removed before what was added in its place; takes how many differences to look for."""
+    node = structure_changes(old, new, limit)
     if node.children:
         for child in node.children:
             yield from _of_node(child, isinstance(new, Mapping), 0)
@@ -34,7 +34,7 @@ def changed_lines(old: Any, new: Any) -> Iterator[Line]:
 def outline(value: Any) -> str:
     """Return a tree as indented lines, a list of single values as one."""
     if not isinstance(value, Mapping) and not any(map(_has_items, value)):
-        return _leaf(value)
+        return leaf(value)
     return "".join(text for _, text in _of_value("same", value, 0)).rstrip("\n")
 
 
@@ -54,7 +54,7 @@ def _of_node(node: Node, is_named: bool, depth: int) -> Iterator[Line]:
 
 def _with_value(kind: Kind, begin: str, value: Any, depth: int) -> Iterator[Line]:
     if not _has_items(value) or depth >= DEPTH:
-        yield kind, f"{begin} {_leaf(value)}\n"
+        yield kind, f"{begin} {leaf(value)}\n"
         return
     yield kind, f"{begin}\n"
     yield from _of_value(kind, value, depth + 1)
@@ -62,7 +62,7 @@ def _with_value(kind: Kind, begin: str, value: Any, depth: int) -> Iterator[Line
 
 def _of_value(kind: Kind, value: Any, depth: int) -> Iterator[Line]:
     if not _has_items(value):
-        yield kind, f"{'  ' * depth}{_leaf(value)}\n"
+        yield kind, f"{'  ' * depth}{leaf(value)}\n"
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _with_value(kind, f"{'  ' * depth}{key}:", item, depth)
@@ -75,8 +75,12 @@ def _has_items(value: Any) -> bool:
     return isinstance(value, Mapping | list | tuple) and bool(value)
 
 
-def _leaf(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, cls=_OutlineEncoder)
+def leaf(value: Any, *, sort_keys: bool = False) -> str:
+    """Return a value as one line of JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=sort_keys, cls=_OutlineEncoder)
+    except RecursionError:  # nested too deeply to be written
+        return "…"
 
 
 class _OutlineEncoder(DjangoJSONEncoder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from typing import Any
 
 from django.utils import formats, timezone
@@ -11,6 +11,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+
+
+def is_within_calendar(moment: date) -> bool:
+    """Return whether a date or moment, and those right before and after it in any time zone, are ones that Python has."""
+    return MINYEAR < moment.year < MAXYEAR
+
+
+def as_local(moment: datetime) -> datetime:
+    """Return a moment in the current time zone; one at the end of the calendar, which it lacks there, in its own."""
+    try:
+        return timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    except (OverflowError, ValueError):
+        return moment
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class RevisionTime:
     @property
     def local(self) -> datetime | None:
         """The moment in the current time zone."""
-        return timezone.localtime(self.at) if self.at and timezone.is_aware(self.at) else self.at
+        return as_local(self.at) if self.at else self.at
 
     @property
     def relative(self) -> str:

@@ -8,15 +8,18 @@ from datetime import datetime, time
 from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audittrail import conf
+from audittrail.admin.display.coarse import coarse_text, size_of
 from audittrail.admin.display.object_text import MASK
 from audittrail.admin.display.outlines import outline
+from audittrail.admin.display.times import as_local
 from audittrail.diff.display import choice_text, plain_text
 
 #: Letters of a text that are shown before it is folded, and that are shown unfolded where there is no room for more.
@@ -129,7 +132,8 @@ def as_text(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return _bytes_text(bytes(value))
     if isinstance(value, dict | list):
-        return outline(value)
+        most = conf.compared_size()
+        return coarse_text(value) if size_of(value, most) > most else outline(value)
     if hasattr(value, "lower_inc") and hasattr(value, "isempty"):
         return _range_text(value)
     return plain_text(value)
@@ -137,7 +141,7 @@ def as_text(value: Any) -> str:
 
 def moment_text(value: datetime) -> str:
     """Return a moment in the current time zone, as exactly as it is known: two that differ must not look the same."""
-    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    local = as_local(value)
     day = formats.date_format(local, "DATE_FORMAT")
     clock = formats.date_format(local, "H:i:s.u" if local.microsecond else "H:i:s")
     return f"{day} {clock}"

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from audittrail.admin.display.authors import Author, authors
-from audittrail.admin.display.differences import Difference, of_members, version_difference
+from audittrail.admin.display.differences import Difference, of_members, untold, version_difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of
 from audittrail.admin.history.entries import EntryBlock, ShownEntry
@@ -84,7 +84,7 @@ class EntryContents:
         """Return the versions of rows that the reader may see."""
         if source.kind != RELATED or source.visible is None:
             return versions
-        return self._subject.reader.seen_versions(source.visible, versions)
+        return source.seen(self._subject.reader, versions, versioned=True)
 
     def _want_names(self) -> None:
         for entry in self._entries:
@@ -174,11 +174,13 @@ class EntryContents:
     def _differences(self, entry: TimelineEntry, row: RowVersion) -> list[Difference]:
         changes = self._changes_of(row)
         assert changes is not None
-        return [
+        found = [
             version_difference(change, self._names, (entry.tick, entry.tick), row.operation)
             for change in changes.changes
             if not row.source.is_noise(change)
         ]
+        is_update = row.operation == Operation.UPDATE
+        return [*found, *untold(is_update and any(map(row.source.is_untold, changes.changes)))]
 
     def _moved(self, row: RowVersion) -> tuple[list[Any], list[Any]]:
         """Return which objects a version of a many-to-many row added to the object, and which it took away."""

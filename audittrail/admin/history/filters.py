@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.display.values import field_label
 from audittrail.admin.history.timeline import END
-from audittrail.admin.lists.filters import ListFilters, MomentInput
+from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter
 from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.columns import RowColumn, columns_of
 from audittrail.diff.images import GONE
@@ -29,10 +29,13 @@ class TimelineFilters(ListFilters):
     """What can be asked of the timeline that some sources make."""
 
     user = django_filters.CharFilter(
-        label=_("User"), method="filter_user", help_text=_("Name or key, also of a deleted user")
+        label=_("User"),
+        method="filter_user",
+        max_length=LETTERS,
+        help_text=_("Name or key, also of a deleted user"),
     )
-    since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
-    until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
+    since = MomentFilter(label=_("From"))
+    until = MomentFilter(label=_("Until"))
     field = django_filters.ChoiceFilter(label=_("Field"), method="keep", empty_label=_("All"))
     operation = django_filters.ChoiceFilter(
         label=_("Operation"),
@@ -100,7 +103,9 @@ class TimelineFilters(ListFilters):
                 others.append((_name(source), source.label))
                 continue
             for column in columns_of(source.model):
-                if column.field.name not in source.hidden and not column.field.primary_key:
+                name = column.field.name
+                is_shown = name in source.shown and name not in source.hidden
+                if is_shown and not column.field.primary_key:
                     own[column.field.name] = field_label(column.field, column.name)
         groups = [(self._sources[0].label, list(own.items())), (_("What belongs to it"), others)]
         return [(name, choices) for name, choices in groups if choices]

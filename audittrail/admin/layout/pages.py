@@ -20,6 +20,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
+from audittrail.admin.layout.refusals import granted
 from audittrail.capture import tracking
 from audittrail.revisions import beyond_python
 
@@ -102,7 +103,7 @@ def site_page(route: str, name: str, *, writes: bool = False, menu: Any = None) 
 
 def history_page(view: V) -> V:
     """Make `view(model_admin, request, object_id, extra_context)` what the History button of tracked models leads to."""
-    _history_views.append(view)
+    _history_views.append(granted(view))
     return view
 
 
@@ -148,7 +149,7 @@ def _adding_to(
     methods = (*SAFE, "POST") if writes else SAFE
 
     def add(view: V) -> V:
-        pages.append(PageRoute(route, name, view, methods, menu))
+        pages.append(PageRoute(route, name, granted(view), methods, menu))
         return view
 
     return add

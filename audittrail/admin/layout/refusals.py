@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from audittrail.exceptions import (
     AuditTrailError,
     LockedError,
     MomentError,
+    NotGrantedError,
     PastIsReadOnlyError,
     TimeTravelError,
     TrackedLaterError,
@@ -58,6 +59,21 @@ def refusing(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespons
     return wrapped
 
 
+def granted(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Return a view of a page that says so where the project's role may not read history."""
+
+    @wraps(view)
+    def wrapped(owner: Any, *args: Any, **captured: Any) -> HttpResponseBase:
+        try:
+            return view(owner, *args, **captured)
+        except NotGrantedError as error:
+            found = refusal_of(error)
+            assert found is not None
+            return refused(owner, args[0], found)
+
+    return wrapped
+
+
 def require_present() -> None:
     """Raise `PastIsReadOnlyError` while somebody travels: what is brought back is brought back in the present."""
     if machine.current() is not None:
@@ -67,7 +83,9 @@ def require_present() -> None:
 def refused(
     owner: ModelAdmin[Any] | AdminSite, request: HttpRequest, refusal: Refusal
 ) -> HttpResponseBase:
-    """Return the page that says why something is not done."""
+    """Return the page that says why something is not done; what the API said, which may name anything, to superusers alone."""
+    if not getattr(request.user, "is_superuser", False):
+        refusal = replace(refusal, detail="")
     breadcrumbs = [] if isinstance(owner, AdminSite) else model_breadcrumbs(owner)
     context = {"title": _("Nothing was done"), "refusal": refusal, "breadcrumbs": breadcrumbs}
     return page_response(owner, request, "refusal", context, status=refusal.status)
@@ -77,6 +95,12 @@ def refusal_of(error: Exception) -> Refusal | None:
     """Return what to say about an error; None for one that is a fault of ours, or of the project's."""
     if isinstance(error, LockedError):
         return _locked()
+    if isinstance(error, NotGrantedError):
+        text = _(
+            "The role by which this site uses the database may not read history. Whoever owns history can grant it: "
+            "manage.py audittrail grant."
+        )
+        return Refusal(text, 503, str(error))
     cause = error.__cause__
     if isinstance(cause, DatabaseError):
         # The database's own message is not shown, since it may hold values of rows.

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from datetime import date
+from typing import Any, ClassVar, Final
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from audittrail.admin.display.authors import find_keys
-from audittrail.admin.display.times import RevisionTime
+from audittrail.admin.display.times import RevisionTime, is_within_calendar
 from audittrail.admin.layout.links import Link
 from audittrail.admin.lists import paging
 from audittrail.revisions.models import authors_here
 
 #: How an address says a moment, in the current time zone.
 MOMENT_FORMAT = "%Y-%m-%dT%H:%M"
+
+
+#: Words and letters of a text that is searched for: each word is one more condition on each field.
+WORDS: Final = 32
+LETTERS: Final = 1_000
+
+
+def few_words(text: str) -> None:
+    """Raise `ValidationError` for a text of more words than are searched for."""
+    if len(text.split()) > WORDS:
+        raise ValidationError(
+            gettext("Search for at most %(number)s words.") % {"number": number_format(WORDS)}
+        )
+
+
+def within_calendar(moment: date) -> None:
+    """Raise `ValidationError` for a date or moment at the end of the calendar, beyond which there may be none."""
+    if not is_within_calendar(moment):
+        raise ValidationError(forms.DateTimeField.default_error_messages["invalid"], "invalid")
 
 
 class MomentInput(forms.DateTimeInput):
@@ -34,6 +56,14 @@ class MomentInput(forms.DateTimeInput):
         except ValueError:
             found = None
         return found.strftime(MOMENT_FORMAT) if found else super().format_value(value)
+
+
+class MomentFilter(django_filters.DateTimeFilter):  # type: ignore[misc]
+    """A filter by a moment; what it keeps, the list's search asks for."""
+
+    def __init__(self, **options: Any) -> None:
+        given = {"method": "keep", "widget": MomentInput(), "validators": [within_calendar]}
+        super().__init__(**given, **options)
 
 
 class FilterForm(forms.Form):

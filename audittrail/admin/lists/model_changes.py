@@ -164,6 +164,17 @@ def model_changes(
     }
 
 
+def appearing(reader: Reader, revisions: Iterable[BaseRevision | None]) -> set[int]:
+    """Return the numbers of the revisions that appear to the reader: of which they may see something that was changed.
+
+    Of others nothing is said: who made them, why, from where, when, or that they are there.
+    """
+    found = [revision for revision in revisions if revision is not None]
+    if reader.sees_everything or not found:
+        return {revision.pk for revision in found}
+    return {number for number, changes in model_changes(reader, found).items() if changes}
+
+
 _COUNT = """
     SELECT {position}, revision_id, operation::text, count(*)
       FROM (SELECT revision_id, operation FROM {history} WHERE ({ranges}) AND revision_id = ANY ({numbers}) LIMIT {limit}) v

@@ -16,7 +16,9 @@ from django.utils.text import capfirst
 
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, OWN, RELATED, Source
+from audittrail.admin.permissions.columns import ShownFields, shown_by_inline
 from audittrail.admin.permissions.fields import hidden_fields, related_names
+from audittrail.admin.permissions.models import Owner
 from audittrail.capture import lookups, schemas, tracking
 from audittrail.diff.parts import concrete, many_to_many_of
 from audittrail.exceptions import ConfigurationError
@@ -64,13 +66,15 @@ def _own(subject: Subject) -> Iterator[Source]:
             keys = [getattr(subject.obj, field.attname) for field in model._meta.pk_fields]
             names = [field.attname for field in model._meta.pk_fields]
             lookup = dict(zip(names, keys, strict=True))
-            yield _source(subject, OWN, "", label, model, lookup, hidden=hidden)
+            yield _source(
+                subject, OWN, "", label, model, lookup, hidden=hidden, shown=subject.shown
+            )
 
 
 def _members(subject: Subject) -> Iterator[Source]:
     hidden = hidden_fields(subject.model_admin)
     for field in many_to_many_of(subject.model):
-        if field.name not in hidden:
+        if field.name not in hidden and subject.shows(field):
             yield from _of_many_to_many(subject, field)
 
 
@@ -82,8 +86,8 @@ def _of_many_to_many(subject: Subject, field: Any) -> Iterator[Source]:
     if not tracking.is_tracked(through):
         return
     visible = subject.reader.visible.get(through)
-    if not through._meta.auto_created and visible is None:
-        return
+    if not through._meta.auto_created and (visible is None or subject.reader.is_guarded(visible)):
+        return  # rows that have to be asked about one by one are shown row by row, if at all
     ends = [forward.m2m_field_name(), forward.m2m_reverse_field_name()]
     source, target = map(through._meta.get_field, reversed(ends) if is_reverse else ends)
     if {source.name, target.name} & set(tracking.options_of(through).exclude):
@@ -142,7 +146,11 @@ def _of_foreign_key(
     subject: Subject, name: str, field: Any, inline: Any = None
 ) -> Iterator[Source]:
     lookup = {field.attname: getattr(subject.obj, field.target_field.attname)}
-    yield from _of_rows(subject, name, concrete(field.model), lookup, {field.name}, inline)
+    needed = {field.name}
+    owner = None
+    if inline is not None and field.target_field.primary_key:
+        owner = Owner(subject.model_admin, field.attname, inline)
+    yield from _of_rows(subject, name, concrete(field.model), lookup, needed, inline, owner)
 
 
 def _of_generic(
@@ -167,13 +175,23 @@ def _of_rows(
     lookup: Mapping[str, Any],
     needed: set[str],
     inline: Any,
+    owner: Owner | None = None,
 ) -> Iterator[Source]:
     visible = subject.reader.visible.get(model)
     if visible is None or needed & set(tracking.options_of(model).exclude):
         return
     label = (inline or model._meta).verbose_name_plural
     hidden = hidden_fields(visible.model_admin) | hidden_fields(inline)
-    further = {"visible": visible, "hidden": hidden, "inline": inline}
+    shown = shown_by_inline(subject.reader, visible, inline, subject.obj)
+    if shown.names is not None:
+        shown = ShownFields(shown.names | needed)
+    further = {
+        "visible": visible,
+        "hidden": hidden,
+        "inline": inline,
+        "owner": owner,
+        "shown": shown,
+    }
     yield _source(subject, RELATED, name, label, model, lookup, **further)
 
 

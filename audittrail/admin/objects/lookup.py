@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
@@ -18,7 +17,8 @@ from audittrail.admin.display.object_text import at_most, name_of, without_maske
 from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
-from audittrail.admin.permissions.models import VisibleModel, may_add, require_view
+from audittrail.admin.permissions.columns import ShownFields, shown_of_object
+from audittrail.admin.permissions.models import VisibleModel, may_add, may_view, require_view
 from audittrail.admin.permissions.readers import Reader, reader_of_model
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import concrete
@@ -51,6 +51,18 @@ class Subject:
         return self.reader.database
 
     @cached_property
+    def shown(self) -> ShownFields:
+        """The fields of it that its pages show the reader."""
+        return shown_of_object(self.reader.request, self.model_admin, self.obj)
+
+    def shows(self, relation: Any) -> bool:
+        """Return whether the reader may see a many-to-many field of it: on a page of it, or, if its rows are a model's own, as that model's."""
+        through = relation.remote_field.through
+        if not through._meta.auto_created:
+            return concrete(through) in self.reader.visible
+        return relation.name in self.shown
+
+    @cached_property
     def text(self) -> str:
         """How it is called, or was called last."""
         with at_most(self.database):
@@ -81,19 +93,17 @@ def find(
     model_admin: ModelAdmin[Any],
     request: HttpRequest,
     object_id: str,
-    left_out: type[Exception] = Http404,
 ) -> Subject:
     """Return the object that an address of the admin names, whether it is still there or was deleted.
 
-    Raises `Http404` if there is no such object and never was; `PermissionDenied` if the user may not view it; for one that the
-    ModelAdmin's queryset leaves out, what `left_out` says.
+    Raises `PermissionDenied` if the user may view none of the model. Raises the same `Http404` if there is no such object and never
+    was, and if the user may not view it, there or deleted: so nobody learns which keys there are.
     """
     require_view(request, model_admin)
     reader = reader_of_model(model_admin, request)
     text = unquote(object_id)
     obj = None if "\0" in text else model_admin.get_object(request, text)
-    if obj is not None:
-        require_view(request, model_admin, obj)
+    if obj is not None and may_view(request, model_admin, obj):
         return Subject(model_admin, reader, obj, is_deleted=False)
     model: Any = model_admin.model
     key = read_key(model, [text])
@@ -103,13 +113,12 @@ def find(
         live = model._base_manager.using(reader.database).filter(pk=key).first()
     if key is not None and live is None:
         last = deleted_objects(model, reader.database).filter(pk=key).first()
-    if live is None and last is None:
+    is_there = live is not None or last is not None
+    if not is_there or not reader.seen_keys(VisibleModel(model, model_admin), [key]):
         raise Http404(
             _("There is no %(name)s with this key, and its history knows of none.")
             % {"name": model_admin.opts.verbose_name}
         )
-    if not reader.seen_keys(VisibleModel(model, model_admin), [key]):
-        raise PermissionDenied if live is None else left_out
     if live is not None:
         return Subject(model_admin, reader, live, is_deleted=False)
     return Subject(model_admin, reader, without_masked(last), is_deleted=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audittrail.admin.lists.model_changes import appearing
 from audittrail.admin.objects.belongings import own_sources
 from audittrail.admin.objects.lookup import Subject
+from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision, revision_model
 
 #: Digits of a number of a revision or a version, at most. PostgreSQL's bigint has 19, but does not hold every number of 19 digits.
@@ -29,8 +31,14 @@ def revision_of(database: str, number: Any) -> BaseRevision | None:
     return revision_model().objects.using(database).committed().filter(pk=int(text)).first()
 
 
+def seen_revision(reader: Reader, number: Any) -> BaseRevision | None:
+    """Return the revision of a number as `revision_of` does; None also if it does not appear to the reader."""
+    found = revision_of(reader.database, number)
+    return found if appearing(reader, [found]) else None
+
+
 def version_of(subject: Subject, number: int) -> NumberedVersion | None:
-    """Return what a number in an address means for an object: one of its versions, or a revision; None if it is neither.
+    """Return what a number in an address means for an object: one of its versions, or a revision that appears; None if it is neither.
 
     A version may be one of the rows that the object inherits from.
     """
@@ -41,7 +49,7 @@ def version_of(subject: Subject, number: int) -> NumberedVersion | None:
         if found is not None and found.revision.committed is not None:
             later = source.versions.filter(revision=found.revision_id, version__gt=number)
             return NumberedVersion(found.revision, later.exists())
-    revision = revision_of(subject.database, number)
+    revision = seen_revision(subject.reader, number)
     return None if revision is None else NumberedVersion(revision)
 
 

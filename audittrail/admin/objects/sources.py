@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from django.db import models
 
-from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.columns import EVERYTHING, ShownFields
+from audittrail.admin.permissions.models import Owner, VisibleModel
+from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.parts import is_parent_link
 from audittrail.revisions.versions import (
@@ -45,9 +47,12 @@ class Source:
     database: str
     visible: VisibleModel | None = None
     hidden: frozenset[str] = frozenset()
+    #: The fields of its rows that the reader may see; of others it is told that something changed, not what.
+    shown: ShownFields = EVERYTHING
     member: models.Field[Any, Any] | None = None
-    #: The inline that shows its rows.
+    #: The inline that shows its rows, and how it does.
     inline: Any = None
+    owner: Owner | None = None
     #: Whether a large history table would have to be read whole to find them.
     is_out_of_reach: bool = False
 
@@ -57,9 +62,9 @@ class Source:
         return versions_of(self.model, self.database).filter(**self.condition)
 
     def is_noise(self, change: FieldChange) -> bool:
-        """Return whether a change tells nothing: hidden fields, keys that the database makes, the way back to the object."""
+        """Return whether a change is not shown: hidden fields, keys that the database makes, the way back to the object."""
         found: Any = change.field
-        if change.attribute in self.hidden:
+        if change.attribute in self.hidden or change.attribute not in self.shown:
             return True
         if found is None or change.masked:
             return False
@@ -70,6 +75,19 @@ class Source:
         return (
             self.kind == RELATED and same is not None and {change.old, change.new} <= {same, None}
         )
+
+    def is_untold(self, change: FieldChange) -> bool:
+        """Return whether it is told of a change that there was one, and not what."""
+        return change.attribute not in self.hidden and change.attribute not in self.shown
+
+    def seen(self, reader: Reader, rows: Any, *, versioned: bool = False) -> list[Any]:
+        """Return those of its rows that the reader may see: by their own pages, and on the page of the object by the inline."""
+        ask = reader.seen_versions if versioned else reader.seen
+        found = [*rows] if self.visible is None else ask(self.visible, rows)
+        if self.inline is None or self.owner is None:
+            return found
+        # The rows of a model of its own pages may be left out by this inline alone.
+        return ask(VisibleModel(self.model, owners=(self.owner,)), found)
 
     @property
     def key_names(self) -> tuple[str, ...]:

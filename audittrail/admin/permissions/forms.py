@@ -6,7 +6,7 @@ The form is made as the page makes it, for this request and object, so whatever 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin
@@ -16,17 +16,8 @@ from django.db.models.fields import NOT_PROVIDED
 from django.forms.models import apply_limit_choices_to_to_formfield
 from django.http import HttpRequest
 
-from audittrail.admin.permissions.models import has_own_hook
+from audittrail.admin.permissions.models import has_own_beginning
 from audittrail.diff.parts import is_parent_link
-
-#: The methods by which a ModelAdmin or an inline gives objects forms of their own.
-_HOOKS: Final = (
-    "get_fieldsets",
-    "get_fields",
-    "get_readonly_fields",
-    "get_exclude",
-    "formfield_for_dbfield",
-)
 
 Fields = Mapping[str, forms.Field]
 
@@ -45,16 +36,6 @@ def inline_fields(
 ) -> Fields:
     """Return the fields of a row that an inline lets the user write on the page of an object; None: those of a new row, or object."""
     return _taken(inline.get_formset(request, parent).form, row)
-
-
-def depends_on_object(model_admin: Any) -> bool:
-    """Return whether a ModelAdmin may have other forms for other objects, so that each object has to be asked about."""
-    made_by = "get_form" if isinstance(model_admin, ModelAdmin) else "get_formset"
-    return (
-        has_own_hook(model_admin, made_by)
-        or any(has_own_hook(model_admin, name) for name in _HOOKS)
-        or _has_own_beginning(model_admin.form)
-    )
 
 
 def takes(fields: Fields, name: str, value: Any) -> bool:
@@ -112,7 +93,7 @@ def _leaves_out(queryset: Any) -> bool:
 
 def _taken(made: Any, obj: models.Model | None) -> Fields:
     fields = made.base_fields
-    if _has_own_beginning(made):
+    if has_own_beginning(made):
         fields = made(instance=obj).fields
     only, without = made._meta.fields, made._meta.exclude or ()
     taken = {
@@ -125,8 +106,3 @@ def _taken(made: Any, obj: models.Model | None) -> Fields:
     for field in taken.values():
         apply_limit_choices_to_to_formfield(field)
     return taken
-
-
-def _has_own_beginning(form: Any) -> bool:
-    """Return whether a form changes its fields when it is made for an object; otherwise it need not be made, which takes queries."""
-    return form.__init__ is not forms.BaseModelForm.__init__

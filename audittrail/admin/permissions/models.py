@@ -12,9 +12,11 @@ from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.options import BaseModelAdmin, InlineModelAdmin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import models
+from django.forms.models import BaseModelForm
 from django.http import HttpRequest
 
 from audittrail.capture import tracking
@@ -23,8 +25,18 @@ from audittrail.timetravel import machine
 
 UNDO = "audittrail.undo_revision"
 UNDELETE_COMPLETELY = "audittrail.undelete_completely"
+VIEW_ALL_FIELDS = "audittrail.view_all_fields"
 RESTORE_ALL = "audittrail.restore_database"
 ROLL_BACK = "audittrail.roll_back_database"
+
+#: The methods by which a ModelAdmin or an inline lays out objects and gives them forms, each in its own way.
+_HOOKS = (
+    "get_fieldsets",
+    "get_fields",
+    "get_readonly_fields",
+    "get_exclude",
+    "formfield_for_dbfield",
+)
 
 _CACHE = "_audittrail_visible_models"
 
@@ -66,6 +78,25 @@ def has_own_hook(model_admin: BaseModelAdmin[Any], name: str) -> bool:
     # Django's own is read each time, since the time machine replaces it when it is installed.
     base = ModelAdmin if isinstance(model_admin, ModelAdmin) else InlineModelAdmin
     return getattr(hook, "__func__", hook) is not getattr(base, name)
+
+
+def depends_on_object(asked: Any) -> bool:
+    """Return whether a ModelAdmin or an inline may show and take other fields of other objects, so that each has to be asked about."""
+    made_by = "get_form" if isinstance(asked, ModelAdmin) else "get_formset"
+    return any(has_own_hook(asked, name) for name in (made_by, *_HOOKS)) or has_own_beginning(
+        asked.form
+    )
+
+
+def has_own_beginning(form: Any) -> bool:
+    """Return whether a form changes its fields when it is made for an object; otherwise it need not be made, which takes queries."""
+    return form.__init__ is not BaseModelForm.__init__
+
+
+def sees_all_fields(request: HttpRequest) -> bool:
+    """Return whether the user may see also what no page of the admin shows."""
+    user: Any = getattr(request, "user", None)
+    return is_superuser(request) or (user is not None and bool(user.has_perm(VIEW_ALL_FIELDS)))
 
 
 def is_superuser(request: HttpRequest) -> bool:
@@ -167,11 +198,20 @@ def _visible_models(
     return found
 
 
+def _shown_relations(request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[Any]:
+    """Return the many-to-many fields that pages of a ModelAdmin show; all where that depends on the object."""
+    fields: list[Any] = [*many_to_many_of(model_admin.model)]
+    if not fields or sees_all_fields(request) or depends_on_object(model_admin):
+        return fields
+    names = flatten_fieldsets(model_admin.get_fieldsets(request))
+    return [field for field in fields if field.name in names]
+
+
 def _shown_with(
     request: HttpRequest, model_admin: ModelAdmin[Any]
 ) -> Iterator[tuple[type[models.Model], Owner]]:
     """Yield models whose rows a ModelAdmin shows with its objects, and how it does."""
-    for field in many_to_many_of(model_admin.model):
+    for field in _shown_relations(request, model_admin):
         through: Any = field.remote_field.through
         if through._meta.auto_created:
             attribute = through._meta.get_field(field.m2m_field_name()).attname

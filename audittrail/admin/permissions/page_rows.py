@@ -8,13 +8,17 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 
 from audittrail.admin.permissions.forms import (
-    depends_on_object,
     is_the_rows_own,
     page_fields,
     takes_all,
 )
 from audittrail.admin.permissions.lacks import NEEDED, Lack, Writing, joined, lack_of_updated
-from audittrail.admin.permissions.models import VisibleModel, has_own_hook, may_add
+from audittrail.admin.permissions.models import (
+    VisibleModel,
+    depends_on_object,
+    has_own_hook,
+    may_add,
+)
 from audittrail.admin.permissions.plan_rows import counts_of, key_of
 from audittrail.restore.plan import RowPlan, TablePlan
 

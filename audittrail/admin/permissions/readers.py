@@ -20,6 +20,7 @@ from audittrail.admin.permissions.models import (
 )
 from audittrail.admin.permissions.rows import attributes, is_guarded, may_see_rows
 from audittrail.capture import install, schemas, tracking
+from audittrail.exceptions import NotGrantedError
 from audittrail.revisions.models import revision_model
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel import machine
@@ -54,6 +55,22 @@ class Reader:
     def is_installed(self) -> bool:
         """Whether the database holds history that the project's role may read."""
         return "revision" in self._present
+
+    def require_grant(self) -> None:
+        """Raise `NotGrantedError` if the database holds history that the project's role may not read."""
+        if self.is_installed:
+            return
+        with connections[self.database].cursor() as cursor:
+            # The catalogs tell everybody what there is.
+            cursor.execute(
+                "SELECT current_user, EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = 'audittrail' AND c.relname = 'revision')"
+            )
+            role, is_there = cursor.fetchone()
+        if is_there:
+            raise NotGrantedError(
+                f"The role {role!r} may not read history. Whoever owns history grants it: manage.py audittrail grant {role}"
+            )
 
     @cached_property
     def visible(self) -> Mapping[type[models.Model], VisibleModel]:
@@ -152,10 +169,16 @@ def reader(site: AdminSite, request: HttpRequest) -> Reader | None:
     return readers[0] if readers and readers[0].is_installed else None
 
 
+def _ungranted(site: AdminSite, request: HttpRequest) -> None:
+    for database in databases()[:1]:
+        Reader(site, request, database).require_grant()
+
+
 def require_reader(site: AdminSite, request: HttpRequest) -> Reader:
-    """Return the same; raise `Http404` where there is no history to be read."""
+    """Return the same; raise `Http404` where there is no history, and `NotGrantedError` where it may not be read."""
     found = reader(site, request)
     if found is None:
+        _ungranted(site, request)
         raise Http404(_("No database of this project holds history; run manage.py migrate."))
     return found
 
@@ -181,5 +204,6 @@ def reader_of_model(model_admin: ModelAdmin[Any], request: HttpRequest) -> Reade
         database = queryset._db or router.db_for_write(model_admin.model)
     found = Reader(model_admin.admin_site, request, live_alias(database))
     if not found.is_installed:
+        found.require_grant()
         raise Http404(_("This database holds no history."))
     return found

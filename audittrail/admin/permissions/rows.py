@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from copy import copy
+from typing import Any, Final
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import BaseModelAdmin
 from django.db import models
-from django.db.models.sql import AND
 from django.http import HttpRequest
 
 from audittrail.admin.permissions.models import (
@@ -24,12 +24,17 @@ from audittrail.admin.permissions.models import (
     is_superuser,
     may_view,
 )
+from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import changes, machine, moment
 
 #: What `get_queryset` of a ModelAdmin or an inline begins with in place of the model's own manager.
 _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
     "audittrail_beginning", default=None
 )
+
+
+#: Where a request keeps which keys are seen.
+_CACHE: Final = "_audittrail_keys_seen"
 
 
 def is_guarded(request: HttpRequest, visible: VisibleModel) -> bool:
@@ -72,6 +77,18 @@ def may_see_rows(
             shown = _shown_by(request, owner, using, [*zip(parents, keys, strict=True)])
             seen = [one or found for one, found in zip(seen, shown, strict=True)]
     return seen
+
+
+def keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
+    """Return the keys of all rows that a queryset of a ModelAdmin or an inline has now, and of those that are gone, as they last were.
+
+    None if it leaves none out. Asked once a request.
+    """
+    cache: dict[Any, list[Any] | None] = request.__dict__.setdefault(_CACHE, {})
+    if (asked, using) not in cache:
+        with machine.in_the_present():
+            cache[asked, using] = _keys_seen(request, asked, using)
+    return cache[asked, using]
 
 
 @contextmanager
@@ -118,14 +135,22 @@ def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
     return bool(query.where)
 
 
+def _keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
+    if not _leaves_rows_out(request, asked):
+        return None
+    there = asked.get_queryset(request).using(using).order_by()
+    last = _as_last(request, asked, deleted_objects(asked.model, using))
+    return [*there.values_list("pk", flat=True), *(obj.pk for obj in last)]
+
+
 def _of_manager(queryset: Any) -> Any:
     """Return a queryset without the rows that the default manager of its model leaves out."""
-    managed = queryset.model._default_manager.get_queryset().query
-    if not managed.where:
-        return queryset
-    found = queryset.all()
-    found.query.combine(managed, AND)
-    return found
+    manager: Any = copy(queryset.model._default_manager)
+    # What a manager's own get_queryset gets from Django's, to leave rows out of it.
+    manager._queryset_class = lambda **_options: queryset.all()
+    found = manager.get_queryset()
+    # One that does not begin with Django's begins with the live table.
+    return found if found.db == queryset.db else queryset.none()
 
 
 def _key(row: Sequence[Any], model: type[models.Model]) -> Any:
@@ -171,15 +196,17 @@ def _objects(
     if existing:
         found += asked.get_queryset(request).using(using).filter(pk__in=[*existing])
     if gone := [key for key in wanted if key not in existing]:
-        found += _deleted(request, asked, using, gone)
+        found += _as_last(request, asked, deleted_objects(asked.model, using).filter(pk__in=gone))
     return found
 
 
-def _deleted(
-    request: HttpRequest, asked: BaseModelAdmin[Any], using: str, keys: Sequence[Any]
-) -> Iterable[Any]:
-    deleted = deleted_objects(asked.model, using).filter(pk__in=keys)
-    with beginning_with(deleted):
-        queryset = asked.get_queryset(request)
-    # A get_queryset that does not call its parent's starts from the live table, so it can't tell which deleted rows to show.
-    return queryset if queryset.db == deleted.db else ()
+def _as_last(request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any) -> list[Any]:
+    """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has."""
+    try:
+        with beginning_with(deleted):
+            queryset: Any = asked.get_queryset(request)
+        # One that does not call its parent's starts from the live table, and one that asks for something else that is live can't be
+        # asked of the past: neither can tell which deleted rows to show.
+        return [*queryset] if queryset.db == deleted.db else []
+    except TimeTravelError:
+        return []

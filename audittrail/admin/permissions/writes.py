@@ -15,9 +15,12 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from audittrail.admin.permissions.belonging_rows import lack_of_owners
+from audittrail.admin.permissions.columns import shown_of_model
 from audittrail.admin.permissions.lacks import Lack, Writing
 from audittrail.admin.permissions.models import Owner, VisibleModel
 from audittrail.admin.permissions.page_rows import lack_of_page
+from audittrail.admin.permissions.readers import Reader
+from audittrail.diff.parts import many_to_many_of
 from audittrail.restore.fields import tables_of
 from audittrail.restore.plan import TablePlan
 
@@ -34,7 +37,7 @@ def refusal(writing: Writing, page: ModelAdmin[Any] | None = None) -> str:
     if not found:
         return ""
     texts = [
-        named(lack.table, lack.fields)
+        _told(writing.reader, lack)
         for lack in found
         if lack.table.model is not None and lack.table.model in writing.reader.visible
     ]
@@ -73,9 +76,18 @@ def _lack(writing: Writing, table: TablePlan, page: ModelAdmin[Any] | None) -> L
     return lack_of_owners(writing, visible, table)
 
 
+def _told(reader: Reader, lack: Lack) -> str:
+    """Return the name of a model with those of the fields that the user may see."""
+    model: Any = lack.table.model
+    shown = shown_of_model(reader, reader.visible[model])
+    fields = [one for one in lack.fields if getattr(one, "name", one) in shown]
+    rest = [_("other fields")] if len(fields) < len(lack.fields) else []
+    return named(lack.table, [*fields, *rest])
+
+
 def _as_field(page: ModelAdmin[Any], model: type[models.Model]) -> Owner | None:
     """Return how a ModelAdmin writes the rows of a many-to-many field of its own objects."""
-    for field in page.opts.many_to_many:
+    for field in many_to_many_of(page.model):
         through: Any = field.remote_field.through
         if through is model and through._meta.auto_created:
             source: Any = through._meta.get_field(field.m2m_field_name())

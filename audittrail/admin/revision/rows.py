@@ -8,19 +8,20 @@ from typing import Any
 
 from django.http import QueryDict
 
-from audittrail.admin.display.differences import Difference, version_difference
+from audittrail.admin.display.differences import Difference, untold, version_difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of, unnamed
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.layout.links import history_url, object_url
 from audittrail.admin.lists.model_changes import ModelChanges
 from audittrail.admin.lists.paging import Keyset, ListPage
+from audittrail.admin.permissions.columns import shown_of_rows
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.states import past_object
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.models import BaseRevision
-from audittrail.revisions.versions import version_model
+from audittrail.revisions.versions import Operation, version_model
 from audittrail.timetravel.moment import Moment
 
 
@@ -72,15 +73,28 @@ def _differences(
     ticks = after - 1, after
     hidden = hidden_fields(touch.visible.model_admin)
     names = Names(reader)
-    rows = [[change for change in one.changes if change.attribute not in hidden] for one in found]
+    told = [[change for change in one.changes if change.attribute not in hidden] for one in found]
+    keys = [_key(one.version) for one in found]
+    by_key = shown_of_rows(reader, touch.visible, keys)
+    rows = [
+        [change for change in changes if change.attribute in by_key[key]]
+        for key, changes in zip(keys, told, strict=True)
+    ]
     for change in (change for row in rows for change in row):
         names.want_change(change, *ticks)
     names.load()
     versions: list[Any] = [one.version for one in found]
     return [
         [version_difference(change, names, ticks, version.operation) for change in row]
-        for version, row in zip(versions, rows, strict=True)
+        + untold(version.operation == Operation.UPDATE and len(row) < len(all_told))
+        for version, row, all_told in zip(versions, rows, told, strict=True)
     ]
+
+
+def _key(version: Any) -> Any:
+    """Return the primary key of a version's row as its object has it."""
+    values = tuple(getattr(version, name) for name in version.key_names)
+    return values[0] if len(values) == 1 else values
 
 
 def _row(

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from audittrail.admin.display import origins
 from audittrail.admin.display.authors import authors_by_key
 from audittrail.admin.layout.keys import read_values
-from audittrail.admin.lists.filters import FilterForm, ListFilters, MomentInput
+from audittrail.admin.lists.filters import LETTERS, FilterForm, ListFilters, MomentFilter
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import DATABASE, Reader, databases
 from audittrail.revisions.models import authors_here
@@ -49,16 +49,18 @@ class RevisionFilters(ListFilters):
     q = django_filters.CharFilter(
         label=_("Search"),
         method="filter_text",
+        max_length=LETTERS,
         widget=forms.TextInput(attrs={"type": "search"}),
         help_text=_("Reason, context, user, or number of a revision"),
     )
     user = django_filters.CharFilter(
         label=_("User"),
         method="filter_user",
+        max_length=LETTERS,
         help_text=_("Name or key; deleted ones too"),
     )
-    since = django_filters.DateTimeFilter(label=_("From"), method="keep", widget=MomentInput())
-    until = django_filters.DateTimeFilter(label=_("Until"), method="keep", widget=MomentInput())
+    since = MomentFilter(label=_("From"))
+    until = MomentFilter(label=_("Until"))
     model = django_filters.TypedChoiceFilter(label=_("Model"), method="keep")
     object = django_filters.CharFilter(
         label=_("Object"), method="keep", help_text=_("Its primary key")
@@ -66,7 +68,9 @@ class RevisionFilters(ListFilters):
     operation = django_filters.ChoiceFilter(
         label=_("Operation"), method="keep", empty_label=_("All")
     )
-    reason = django_filters.CharFilter(label=_("Reason"), method="filter_reason")
+    reason = django_filters.CharFilter(
+        label=_("Reason"), method="filter_reason", max_length=LETTERS
+    )
     source = django_filters.ChoiceFilter(
         label=_("Source"), method="filter_source", empty_label=_("All"), choices=origins.KINDS
     )

@@ -17,9 +17,13 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 from django.utils.text import capfirst
 
+from audittrail import conf
+from audittrail.admin.permissions.rows import keys_seen
+from audittrail.capture import tracking
+from audittrail.diff.parts import concrete
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import machine, obstacles
-from audittrail.timetravel.moment import moment_of
+from audittrail.timetravel.moment import live_alias, moment_of
 
 #: Set on a request: what its page does not show of the past, by reason.
 MISSING: Final = "audittrail_missing"
@@ -38,6 +42,7 @@ def extend_model_admin(cls: type[Any]) -> None:
     )
     _extend(cls, ("has_view_permission",), _viewing)
     _extend(cls, ("has_module_permission",), _in_the_present)
+    _extend(cls, ("get_queryset",), _seen_now)
 
 
 def extend_site(cls: type[Any]) -> None:
@@ -82,7 +87,7 @@ def _viewing(method: Any) -> Any:
             return method(self, request, *args, **kwargs)
         with machine.in_the_present():
             asked, named = list(args), kwargs
-            if not _asks_as_django(type(self)):
+            if conf.rights_as_of() == "now" and not _asks_as_django(type(self)):
                 asked = [_as_now(value) for value in args]
                 named = {name: _as_now(value) for name, value in kwargs.items()}
             # Whoever may change an object may view it, as in Django; asked here, in the present, since the time machine refuses it.
@@ -92,6 +97,21 @@ def _viewing(method: Any) -> Any:
         return may and not (isinstance(self, InlineModelAdmin) and _is_missing(self, request))
 
     return has_view_permission
+
+
+def _seen_now(method: Any) -> Any:
+    """Leave out of the past what the user may not see now: who has lost the right to an object does not get it back by travelling."""
+
+    def get_queryset(self: Any, request: Any) -> Any:
+        found = method(self, request)
+        if machine.current() is None or conf.rights_as_of() == "then":
+            return found
+        if not tracking.is_tracked(concrete(self.model)):
+            return found
+        keys = keys_seen(request, self, live_alias(found.db))
+        return found if keys is None else found.filter(pk__in=keys)
+
+    return get_queryset
 
 
 def _asks_as_django(cls: type[Any]) -> bool:

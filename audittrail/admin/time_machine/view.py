@@ -21,8 +21,9 @@ from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import database_parameter, site_url
 from audittrail.admin.layout.responses import page_response
+from audittrail.admin.lists.filters import within_calendar
 from audittrail.admin.lists.searching import Search
-from audittrail.admin.permissions.readers import reader
+from audittrail.admin.permissions.readers import reader, require_reader
 from audittrail.admin.time_machine import chosen
 from audittrail.revisions.models import BaseRevision, revision_model
 
@@ -42,6 +43,7 @@ class MomentForm(forms.Form):
     date = forms.DateField(
         label=gettext_lazy("Date"),
         localize=False,
+        validators=[within_calendar],
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     time = forms.TimeField(
@@ -119,6 +121,7 @@ def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
 def _require_travel(site: AdminSite, request: HttpRequest) -> None:
     if not chosen.may_travel(site, request):
         raise PermissionDenied
+    require_reader(site, request)
 
 
 def _asked_for(request: HttpRequest, form: MomentForm) -> BaseRevision | None:

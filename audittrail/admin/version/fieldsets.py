@@ -119,7 +119,7 @@ class ObjectLayout:
         further = [
             [one.name]
             for one in (*obj._meta.concrete_fields, *obj._meta.many_to_many)
-            if one.name not in seen and not _is_made(one)
+            if one.name not in seen and one.name in self._subject.shown and not _is_made(one)
         ]
         if further:
             yield _("Further fields"), None, further, True
@@ -134,7 +134,7 @@ class ObjectLayout:
             found = [*rows.filter(**source.lookup).prefetch_related(*names)[: ROWS + 1]]
         except TimeTravelError:
             return None
-        seen = self._subject.reader.seen(source.visible, found)
+        seen = source.seen(self._subject.reader, found)
         return [without_masked(row) for row in seen]
 
     def _columns(self, source: Source) -> list[Any]:

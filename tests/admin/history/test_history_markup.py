@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from audittrail import history
 from audittrail.admin.display.differences import Difference
-from audittrail.admin.display.excerpts import changed_parts
+from audittrail.admin.display.excerpts import Room, changed_parts
 from tests.admin.histories import address
 from tests.admin.hostile import SCRIPT, TEXTS
 from tests.admin.reading import forbidden
@@ -81,7 +81,7 @@ def test_hostile_values_in_every_kind_of_field(as_superuser) -> None:
 
 def test_null_bytes_in_json_are_told_by_their_numbers() -> None:
     # A json column of PostgreSQL can hold them, though Django's JSONField makes jsonb ones.
-    parts = changed_parts({"a": "\0<script>"}, {"a": ["\0", SCRIPT]})
+    parts = changed_parts({"a": "\0<script>"}, {"a": ["\0", SCRIPT]}, Room())
     html = str(Difference("data", "Data", parts=parts))
     assert r"\u0000&lt;script&gt;" in html
     assert "\0" not in html and "<script" not in html

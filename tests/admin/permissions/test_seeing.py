@@ -1,0 +1,395 @@
+"""History shows a person what the admin's own pages show that person: rows, columns, revisions; of all else nothing is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import models, transaction
+
+from audittrail import history
+from audittrail.admin.time_machine import read_only
+from tests.admin.histories import address, plain, told
+from tests.admin.reading import REVISIONS, listed, text_of
+from tests.builders.sending import newest
+from tests.testapp.admin import CustomerAdmin, DocumentAdmin, OrderLineInline, ProductAdmin
+from tests.testapp.models import Customer, Document, Order, OrderLine, Product, Tag
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REVISION, UNDO = "/admin/audittrail/revisions/{}/", "/admin/audittrail/revisions/{}/undo/"
+
+
+def every(*names: str) -> list[str]:
+    return [
+        f"testapp.{action}_{name}"
+        for name in names
+        for action in ("view", "add", "change", "delete")
+    ]
+
+
+def all_text(client: Any, addresses: list[str]) -> str:
+    """Return the text of all pages of some addresses, whatever their status."""
+    responses = [client.get(one) for one in addresses]
+    return " ".join(
+        plain(b"".join(one.streaming_content if one.streaming else [one.content]).decode())
+        for one in responses
+    )
+
+
+def pages(obj: Any, *numbers: int, pk: Any = None) -> list[str]:
+    """Return the addresses of all pages of an object."""
+    base = address(obj, pk=pk)
+    found = [base, f"{base}compare/"]
+    for number in numbers:
+        found += [
+            f"{base}{number}/",
+            f"{base}{number}/restore/",
+            f"{base}compare/?to={number}",
+            f"{base}compare/?from={number}&to=now",
+        ]
+    return found
+
+
+# Columns
+
+
+@pytest.fixture
+def vault(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give a customer whose e-mail address no page shows, with the revisions that changed it."""
+    monkeypatch.setattr(CustomerAdmin, "fields", ("name", "vip"), raising=False)
+    monkeypatch.setattr(CustomerAdmin, "list_display", ("name",))
+    monkeypatch.setattr(CustomerAdmin, "search_fields", ("name",))
+    customer = Customer.objects.create(name="Ada", email="first@secret.example")
+    made: dict[str, Any] = {"obj": customer, "pk": customer.pk, "created": newest().pk}
+    Customer.objects.update(email="second@secret.example")
+    made["email"] = newest().pk
+    Customer.objects.update(email="third@secret.example", name="Bea")
+    made["both"] = newest().pk
+    return made
+
+
+def test_columns_that_no_page_shows_are_not_shown(staff, log_in, vault) -> None:
+    numbers = vault["created"], vault["email"], vault["both"]
+    addresses = [
+        *pages(vault["obj"], *numbers),
+        *(REVISION.format(number) for number in numbers),
+        *(UNDO.format(number) for number in numbers),
+    ]
+    clerk = log_in(staff("clerk", *every("customer"), "audittrail.undo_revision"))
+    text = all_text(clerk, addresses)
+    assert "Ada" in text and "secret.example" not in text and "email" not in text.lower()
+    # What can't be seen can't be asked for either.
+    assert told(clerk.get(f"{address(vault['obj'])}?field=email")) == []
+    both, email, created = told(clerk.get(address(vault["obj"])))
+    assert both == (
+        "U",
+        {"Name": "Ada became Bea", "Other fields": "••• changed; what it holds is not shown"},
+    )
+    assert email == ("U", {"Other fields": "••• changed; what it holds is not shown"})
+    assert "Name" in created[1]
+    text = text_of(clerk.get(REVISION.format(vault["email"])))
+    assert "Other fields" in text
+    vault["obj"].delete()
+    deleted = newest().pk
+    further = [
+        *pages(vault["obj"], deleted, pk=vault["pk"]),
+        REVISION.format(deleted),
+        "/admin/testapp/customer/audittrail/deleted/",
+        f"/admin/testapp/customer/audittrail/deleted/undelete/?pk={vault['pk']}",
+    ]
+    assert "secret.example" not in all_text(clerk, further)
+
+
+@pytest.mark.parametrize("who", ["superuser", "permission", "list", "read-only"])
+def test_columns_are_shown_to_whom_a_page_shows_them(
+    superuser, staff, log_in, vault, monkeypatch, who
+) -> None:
+    if who == "list":
+        monkeypatch.setattr(CustomerAdmin, "list_display", ("name", "email"))
+    elif who == "read-only":
+        monkeypatch.setattr(CustomerAdmin, "readonly_fields", ("email",))
+        monkeypatch.setattr(CustomerAdmin, "fields", ("name", "email"))
+    permissions = ["audittrail.view_all_fields"] if who == "permission" else []
+    user = superuser if who == "superuser" else staff("clerk", *every("customer"), *permissions)
+    client = log_in(user)
+    shown = told(client.get(address(vault["obj"])))[0][1]
+    assert shown["Email"] == "second@secret.example became third@secret.example"
+    assert "third@secret.example" in text_of(client.get(REVISION.format(vault["both"])))
+
+
+def test_columns_that_an_inline_does_not_show(staff, log_in, monkeypatch) -> None:
+    monkeypatch.setattr(OrderLineInline, "exclude", ("quantity",), raising=False)
+    order = Order.objects.create(customer=Customer.objects.create(name="Ada"), reference="1")
+    product = Product.objects.create(name="Bread")
+    OrderLine.objects.create(order=order, number=1, product=product, quantity=4711)
+    number = newest().pk
+    OrderLine.objects.update(quantity=4712)
+    changed = newest().pk
+    clerk = log_in(staff("clerk", *every("order", "orderline", "product")))
+    addresses = [*pages(order, number, changed), REVISION.format(number), REVISION.format(changed)]
+    text = all_text(clerk, addresses)
+    assert "Other fields" in text
+    assert "471" not in text and "4,71" not in text and "quantity" not in text.lower()
+
+
+def test_a_relation_that_no_page_shows(staff, log_in, monkeypatch) -> None:
+    monkeypatch.setattr(ProductAdmin, "fieldsets", ((None, {"fields": ("name",)}),))
+    product, tag = Product.objects.create(name="Bread"), Tag.objects.create(name="Hush")
+    product.tags.add(tag)
+    number = newest().pk
+    clerk = log_in(staff("clerk", *every("product", "tag")))
+    assert "Hush" not in all_text(clerk, pages(product, number))
+    assert number not in listed(clerk.get(REVISIONS))
+    assert clerk.get(REVISION.format(number)).status_code == 404
+
+
+# Revisions
+
+
+@pytest.fixture
+def apart(staff: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give two tenants' documents, and a revision that changed the other one's alone."""
+
+    def own(self: Any, request: Any) -> Any:
+        found: Any = admin.ModelAdmin.get_queryset(self, request)
+        return found if request.user.is_superuser else found.filter(owner=request.user)
+
+    monkeypatch.setattr(DocumentAdmin, "get_queryset", own, raising=False)
+    ada, eve = (
+        staff(name, *every("document"), "audittrail.undo_revision", "audittrail.restore_database")
+        for name in ("ada", "eve")
+    )
+    mine = Document.objects.create(owner=ada, title="mine")
+    created = newest().pk
+    with history.context(reason="A merger that nobody knows of", user=eve, path="/hush/"):
+        hers = Document.objects.create(owner=eve, title="hers")
+    hidden = newest().pk
+    Document.objects.filter(pk=mine.pk).update(title="mine, too")
+    return {"ada": ada, "mine": mine, "hers": hers, "created": created, "hidden": hidden}
+
+
+def test_a_revision_says_nothing_to_who_sees_nothing_of_it(apart, log_in) -> None:
+    client, hidden = log_in(apart["ada"]), apart["hidden"]
+    addresses = [
+        *pages(apart["mine"], hidden),
+        REVISION.format(hidden),
+        UNDO.format(hidden),
+        f"/admin/audittrail/revisions/{hidden}/restore/",
+        f"{address(apart['mine'])}compare/?from={newest().committed_at:%Y-%m-%d}",
+    ]
+    text = all_text(client, addresses)
+    for secret in ("A merger", "eve", "hers", "/hush/"):
+        assert secret not in text
+    for one in (f"{hidden}/", f"{hidden}/restore/", f"compare/?to={hidden}"):
+        there = client.get(address(apart["mine"]) + one)
+        never = client.get(address(apart["mine"]) + one.replace(str(hidden), "999999"))
+        assert (there.status_code, never.status_code) == (404, 404)
+        assert plain(there.content.decode()).replace(str(hidden), "#") == plain(
+            never.content.decode()
+        ).replace("999999", "#")
+    text = text_of(client.get(f"{address(apart['mine'])}compare/?to={apart['created']}"))
+    assert "A merger" not in text and "mine" in text
+
+
+def test_the_state_before_what_a_user_saw_is_shown_without_a_word_of_who_left_it(
+    apart, log_in
+) -> None:
+    """The revision before the last change of the user's own document is another tenant's."""
+    client = log_in(apart["ada"])
+    page = client.get(f"{address(apart['mine'])}compare/")
+    assert page.status_code == 200
+    text = text_of(page)
+    assert "mine, too" in text
+    assert "A merger" not in text and "eve" not in text
+
+
+def test_hidden_deleted_and_unknown_objects_are_not_told_apart(apart, log_in) -> None:
+    client, hers = log_in(apart["ada"]), apart["hers"]
+    gone = Document.objects.create(owner=hers.owner, title="gone")
+    key = gone.pk
+    gone.delete()
+    answers = []
+    for pk in (hers.pk, key, 999_999):
+        found = []
+        for page in pages(apart["mine"], apart["created"], pk=pk):
+            response = client.get(page)
+            assert response.status_code == 404, page
+            found.append(plain(response.content.decode()).replace(str(pk), "#"))
+        answers.append(found)
+    assert answers[0] == answers[1] == answers[2]
+
+
+# Rows
+
+
+class Kept(models.Manager[Any]):
+    def get_queryset(self) -> Any:
+        return super().get_queryset().exclude(name__startswith="hidden")
+
+
+def test_rows_that_the_default_manager_leaves_out(staff, log_in, monkeypatch) -> None:
+    manager: Any = Kept()
+    manager.model, manager.name = Tag, "kept"
+    monkeypatch.setitem(vars(Tag._meta), "default_manager", manager)
+    shown = Tag.objects.create(name="shown")
+    hidden = Tag._base_manager.create(name="hidden 4711")
+    number, key = newest().pk, hidden.pk
+    clerk = log_in(staff("clerk", *every("tag", "product"), "audittrail.undo_revision"))
+    assert clerk.get(address(shown)).status_code == 200
+    product = Product.objects.create(name="Bread")
+    product.tags.add(hidden)
+    tagged = newest().pk
+
+    def everywhere() -> str:
+        assert number not in listed(clerk.get(REVISIONS))
+        return all_text(
+            clerk,
+            [
+                REVISIONS,
+                *pages(hidden, number, pk=key),
+                *pages(product, tagged),
+                REVISION.format(number),
+                REVISION.format(tagged),
+                UNDO.format(number),
+                "/admin/testapp/tag/audittrail/deleted/",
+                f"/admin/testapp/tag/audittrail/deleted/undelete/?pk={key}",
+                f"{REVISIONS}export/?format=json",
+                "/admin/",
+            ],
+        )
+
+    assert "4711" not in everywhere()
+    product.tags.clear()
+    hidden.delete()
+    assert "4711" not in everywhere()
+
+
+def test_rows_that_the_queryset_of_an_inline_leaves_out(staff, log_in, monkeypatch) -> None:
+    def few(self: Any, request: Any) -> Any:
+        return admin.TabularInline.get_queryset(self, request).exclude(quantity__gte=4000)
+
+    monkeypatch.setattr(OrderLineInline, "get_queryset", few, raising=False)
+    order = Order.objects.create(customer=Customer.objects.create(name="Ada"), reference="1")
+    product = Product.objects.create(name="Bread")
+    OrderLine.objects.create(order=order, number=1, product=product, quantity=1001)
+    shown = newest().pk
+    OrderLine.objects.create(order=order, number=2, product=product, quantity=4711)
+    hidden = newest().pk
+    clerk = log_in(staff("clerk", *every("order", "orderline", "product")))
+    assert shown in listed(clerk.get(REVISIONS))
+
+    def everywhere() -> str:
+        assert hidden not in listed(clerk.get(REVISIONS))
+        found = [*pages(order, shown, hidden), REVISION.format(hidden), REVISION.format(shown)]
+        return all_text(clerk, found)
+
+    text = everywhere()
+    assert "1001" in text.replace(",", "") and "4711" not in text.replace(",", "")
+    with transaction.atomic():
+        OrderLine.objects.filter(number=2).delete()
+    assert "4711" not in everywhere().replace(",", "")
+
+
+def test_names_of_rows_that_a_model_admin_leaves_out(apart, log_in, staff) -> None:
+    """A name that stands where a key would do is told only of what the user may see."""
+    client = log_in(apart["ada"])
+    user_key = apart["hers"].owner_id
+    Document.objects.filter(pk=apart["mine"].pk).update(owner=apart["ada"], body="x")
+    assert user_key
+    text = text_of(client.get(address(apart["mine"])))
+    assert "mine" in text
+
+
+# The past, and previews
+
+
+def travel(client: Any, revision: Any) -> None:
+    """Let a client be where somebody is who has travelled to a revision."""
+    session = client.session
+    session["audittrail_time_machine"] = ["default", revision.pk]
+    session.save()
+
+
+@pytest.mark.parametrize(
+    ("setting", "sees"), [(None, False), ("now", False), ("then", True)], ids=str
+)
+@pytest.mark.parametrize("how", ["queryset", "queryset of its own", "hook"])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_who_has_lost_the_right_to_an_object_does_not_get_it_back_by_travelling(
+    staff, log_in, monkeypatch, settings, setting, sees, how, is_deleted
+) -> None:
+    if setting:
+        settings.AUDITTRAIL_RIGHTS_AS_OF = setting
+
+    def own(self: Any, request: Any) -> Any:
+        found: Any = admin.ModelAdmin.get_queryset(self, request)
+        return found.filter(owner=request.user)
+
+    def anew(self: Any, request: Any) -> Any:
+        return Document.objects.filter(owner=request.user)
+
+    def hook(self: Any, request: Any, obj: Any = None) -> bool:
+        return obj is None or obj.owner_id == request.user.pk
+
+    name = "has_view_permission" if how == "hook" else "get_queryset"
+    method: Any = {"queryset": own, "queryset of its own": anew, "hook": hook}[how]
+    monkeypatch.setattr(DocumentAdmin, name, method, raising=False)
+    # As where a project defines it: its classes are known before the first request.
+    read_only.extend_model_admin(DocumentAdmin)
+    ada, eve = staff("ada", "testapp.view_document"), staff("eve")
+    document = Document.objects.create(owner=ada, title="handed over")
+    before = newest()
+    Document.objects.update(owner=eve)
+    key = document.pk
+    if is_deleted:
+        Document.objects.all().delete()
+    client = log_in(ada)
+    assert client.get(address(document, pk=key)).status_code == 404
+    travel(client, before)
+    listed_page = client.get("/admin/testapp/document/")
+    form_page = client.get(f"/admin/testapp/document/{key}/change/")
+    if how != "hook":
+        assert ("handed over" in text_of(listed_page)) == sees
+    assert (form_page.status_code == 200 and "handed over" in text_of(form_page)) == sees
+
+
+def digest_of(page: Any) -> str:
+    assert page.status_code == 200, page.content
+    return str(page.context["digest"])
+
+
+def test_the_digest_of_a_preview_tells_nothing_and_is_of_use_to_nobody_else(
+    superuser, staff, log_in, monkeypatch, settings
+) -> None:
+    monkeypatch.setattr(CustomerAdmin, "fields", ("name", "vip"), raising=False)
+    monkeypatch.setattr(CustomerAdmin, "list_display", ("name",))
+    customer = Customer.objects.create(name="Ada", email="0000")
+    other = Customer.objects.create(name="Ada", email="0000")
+    first = newest().pk
+    Customer.objects.update(name="Bea")
+    clerks = [log_in(staff(name, *every("customer"))) for name in ("clerk", "other clerk")]
+    url = address(customer, first, "restore")
+    seen = digest_of(clerks[0].get(url))
+    assert seen == digest_of(clerks[0].get(url))
+    others = {
+        digest_of(clerks[1].get(url)),
+        digest_of(log_in(superuser).get(url)),
+        digest_of(clerks[0].get(address(other, first, "restore"))),
+        digest_of(clerks[0].get(f"{url}?related=1")),
+    }
+    # A secret key of another project makes another digest of the same.
+    settings.SECRET_KEY = "another"
+    again = log_in(User.objects.get(username="clerk"))
+    others.add(digest_of(again.get(url)))
+    assert seen not in others and len(others) == 5
+    settings.SECRET_KEY = "tests only"
+    client = log_in(User.objects.get(username="clerk"))
+    found = set()
+    for number in range(1, 10):
+        Customer.objects.filter(pk=customer.pk).update(email=f"{number:04}")
+        found.add(digest_of(client.get(url)))
+    assert len(found) == 1
