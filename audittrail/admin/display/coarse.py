@@ -68,7 +68,7 @@ def _of_texts(old: str, new: str) -> list[TextPart]:
         # Lines are told as a whole.
         begin = old.rfind("\n", 0, begin) + 1
         tail = old.find("\n", len(old) - end) if end else -1
-        end = len(old) - tail if tail >= 0 else 0
+        end = len(old) - tail - 1 if tail >= 0 else 0
     found = [
         TextPart("same", old[:begin]),
         TextPart("removed", old[begin : len(old) - end]),

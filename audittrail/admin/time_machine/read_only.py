@@ -18,7 +18,7 @@ from django.db.models import Model
 from django.utils.text import capfirst
 
 from audittrail import conf
-from audittrail.admin.permissions.rows import keys_seen
+from audittrail.admin.permissions.rows import deleted_objects, keys_seen
 from audittrail.capture import tracking
 from audittrail.diff.parts import concrete
 from audittrail.exceptions import TimeTravelError
@@ -121,12 +121,13 @@ def _asks_as_django(cls: type[Any]) -> bool:
 
 
 def _as_now(value: Any) -> Any:
-    """Return an object as it is now, or as it was if it is gone: who has lost it may not see it in the past either."""
+    """Return an object as it is now, or as it last was if it is gone: who has lost it may not see it in the past either."""
     moment = moment_of(value) if isinstance(value, Model) else None
     if moment is None:
         return value
-    present = type(value)._base_manager.using(moment.using).filter(pk=value.pk).first()
-    return value if present is None else present
+    model = type(value)
+    present = model._base_manager.using(moment.using).filter(pk=value.pk).first()
+    return present or deleted_objects(model, moment.using).filter(pk=value.pk).first() or value
 
 
 def _is_missing(inline: Any, request: Any) -> bool:
