@@ -15,8 +15,8 @@ from audittrail.timetravel.tokens import tokens_of
 #: A table as a statement names it: its schema, if it is named, and its name.
 Table: TypeAlias = tuple[str | None, str]
 
-#: Characters of a statement, at most: the parser takes as much memory as it wants.
-LONGEST = 100_000
+#: Characters of a statement, at most: one that is nested more than some 20,000 levels deep would end the process, and a level takes two characters.
+LONGEST = 30_000
 
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|[sbt%])")
 #: psycopg2 puts a tuple in parentheses.
