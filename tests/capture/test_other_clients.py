@@ -1,4 +1,4 @@
-"""Writers that are not Django are recorded alike: psql, another service, another database; and what is not tracked."""
+"""Writers that are not Django are recorded alike: psql, another service; and what is not tracked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, transaction
 
 from audittrail import history
 from audittrail.capture import sync
@@ -19,7 +19,7 @@ from audittrail.exceptions import NotTrackedError
 from tests.capture.truth import UNTRACKED, Witness
 from tests.capture.ways import sql
 from tests.programs import find_binaries
-from tests.testapp.models import Customer, LogLine, Tag
+from tests.testapp.models import LogLine, Tag
 
 
 def psql(script: str, *options: str) -> None:
@@ -185,42 +185,3 @@ def test_a_model_that_is_not_tracked_says_so(witness: Witness) -> None:
 
     with pytest.raises(NotTrackedError, match=r"sessions\.Session is not tracked"):
         history.of(Session).versions  # noqa: B018
-
-
-@pytest.mark.django_db(transaction=True, databases=["default", "other"])
-def test_databases_record_for_themselves(all_tables_tracked: None) -> None:
-    sync.sync("other")
-    here, there = Witness("default"), Witness("other")
-    with (
-        here.watching() as watched_here,
-        there.watching(reason="elsewhere", committed_by=3) as watched_there,
-        history.context(user=3, reason="elsewhere"),
-        transaction.atomic(using="other"),
-    ):
-        with watched_there.statement():
-            tag = Tag.objects.using("other").create(name="a")
-        with watched_there.statement():
-            Tag.objects.using("other").update(name="b")
-        with watched_there.statement():
-            customer = Customer.objects.using("other").create(name="c")
-    assert watched_here.recorded.revisions == ()
-    assert watched_there.recorded.operations == {"testapp_tag": "IU", "testapp_customer": "I"}
-    assert [v.name for v in history.of(tag).versions.in_order()] == ["a", "b"]
-    assert history.of(customer).versions.get().revision.reason == "elsewhere"
-    assert history.of(Tag).versions.count() == 0
-    with connections["other"].cursor() as cursor:
-        cursor.execute("TRUNCATE testapp_tag, testapp_customer CASCADE")
-
-
-@pytest.mark.django_db(transaction=True, databases=["default", "other"])
-def test_one_block_over_two_databases_is_a_revision_in_each(all_tables_tracked: None) -> None:
-    here, there = Witness("default"), Witness("other")
-    with (
-        here.watching(reason="both"),
-        there.watching(reason="both"),
-        history.context(reason="both"),
-        transaction.atomic(using="default"),
-        transaction.atomic(using="other"),
-    ):
-        Tag.objects.create(name="a")
-        Tag.objects.using("other").create(name="a")
