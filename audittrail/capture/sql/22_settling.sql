@@ -15,29 +15,36 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
 
+-- Whether a transaction has got this number by now.
+CREATE OR REPLACE FUNCTION audittrail.is_given(number bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_xact_status(number::text::xid8);
+    RETURN true;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;  -- PostgreSQL calls it one of the future
+END
+$$;
+
 -- The number that the next transaction to write gets, as far as this server has heard: on a standby, every transaction that it has
 -- replayed anything of has a smaller one. A transaction has written a row, under its number, before it takes a tick; so whoever
--- has a smaller tick than one that is visible has a smaller number than this. PostgreSQL gives that number by age() alone, once in a
--- transaction; pg_xact_status() knows it always, but says only whether a number is still to come.
+-- has a smaller tick than one that is visible has a smaller number than this. PostgreSQL gives that number by age() alone, and what
+-- that has said once, it says again until the end of the transaction: from there on it is looked for, in steps of double size.
 CREATE OR REPLACE FUNCTION audittrail.next_xid() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     horizon xid8 := pg_snapshot_xmax(pg_current_snapshot());
-    below   bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);  -- what age() has taken for the next number
-    step    bigint := 1;
+    number  bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);
+    step    bigint;
 BEGIN
-    LOOP
-        BEGIN
-            PERFORM pg_xact_status((below + step - 1)::text::xid8);
-        EXCEPTION WHEN invalid_parameter_value THEN
-            EXIT WHEN step = 1;
-            step := 1;
-            CONTINUE;
-        END;
-        below := below + step;
-        step := step * 2;
+    WHILE audittrail.is_given(number) LOOP
+        step := 1;
+        WHILE audittrail.is_given(number + step) LOOP
+            step := step * 2;
+        END LOOP;
+        number := number + step / 2 + 1;  -- the step before this one reached a number that is given
     END LOOP;
-    RETURN below;
+    RETURN number;
 END
 $$;
 
