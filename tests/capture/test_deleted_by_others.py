@@ -200,17 +200,13 @@ def test_what_others_have_changed_since_postgresql_refuses(
 
 @pytest.mark.parametrize("isolation", ISOLATION)
 def test_a_row_with_a_deferrable_key_that_is_deleted(made: Made, raw: Raw, isolation: str) -> None:
-    """Another row may have the key beside it, so that it can't be told whether it is gone."""
+    """Another row may have the key beside it, so that PostgreSQL is asked whether it is gone."""
     witness = made(f"CREATE TABLE item (id int PRIMARY KEY DEFERRABLE, name text); {ROWS}")
     cursor = begin(raw, isolation)
     sql("DELETE FROM item WHERE id = 1")
     write = "INSERT INTO item VALUES (1, 'X')"
-    with pytest.raises(Exception, match="may have deleted") as caught:
+    with pytest.raises(Exception, match="could not serialize access"):
         cursor.execute(write)
-    error: Any = caught.value
-    assert (getattr(error, "sqlstate", None) or error.pgcode) == "40001"
-    assert error.diag.message_primary.startswith("audittrail: ")
-    assert "Run the transaction again" in error.diag.message_hint
     with witness.watching():
         cursor.execute(f"ROLLBACK; BEGIN ISOLATION LEVEL {isolation}; {write}; COMMIT")
 

@@ -115,6 +115,20 @@ def test_the_past_of_an_exchanged_table_is_not_that_of_the_old_one(exchanged: Wo
         list(exchanged.Item.history(revision=before))
 
 
+def test_a_statement_that_was_prepared_before_goes_on_with_the_new_table(
+    exchanged: Workshop,
+) -> None:
+    session = exchanged.session().cursor()
+    session.execute("PREPARE rename AS UPDATE workshop_item SET name = $1")
+    for name in "abcdefg":  # past the change to a generic plan
+        session.execute(f"EXECUTE rename('{name}')")
+    exchange(exchanged)
+    session.execute("EXECUTE rename('before sync')")
+    exchanged.sync()
+    session.execute("EXECUTE rename('after')")
+    assert exchanged.history("item", "name") == [("B", "before sync"), ("U", "after")]
+
+
 def test_an_exchange_is_told(exchanged: Workshop) -> None:
     exchange(exchanged)
     with pytest.raises(CommandError, match="differs from its history"):

@@ -52,15 +52,21 @@ def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
 def _functions(
     cursor: Any, found: Code, expected: Code, tracked: Mapping[str, Any]
 ) -> Iterator[Deviation]:
-    samples = {f"{SAMPLE}_history_{event}()": event for event in _EVENTS}
-    wanted: dict[str, Mapping[str, Any]] = {
-        name: entry for name, entry in expected.functions.items() if name not in samples
+    # What is generated for a table, by the end of its name and its arguments.
+    prefix = f"{SAMPLE}_history_"
+    samples = {
+        name.removeprefix(prefix).partition("(")[0]: (f"({name.partition('(')[2]}", entry)
+        for name, entry in expected.functions.items()
+        if name.startswith(prefix)
     }
-    # In step with the table, a capture function is what would be generated for it today.
+    wanted: dict[str, Mapping[str, Any]] = {
+        name: entry for name, entry in expected.functions.items() if not name.startswith(prefix)
+    }
+    # In step with the table, it is what would be generated for it today.
     cursor.execute(_GENERATED)
-    for history, event, body in cursor.fetchall():
-        sample = expected.functions[f"{SAMPLE}_history_{event}()"]
-        wanted[f"{_quoted(cursor, history, event)}()"] = {**sample, "body": body}
+    for history, ending, body in cursor.fetchall():
+        arguments, sample = samples[ending]
+        wanted[f"{_quoted(cursor, history, ending)}{arguments}"] = {**sample, "body": body}
     for name, entry in wanted.items():
         present = found.functions.get(name)
         if present is None:
@@ -77,8 +83,8 @@ def _functions(
         yield Deviation(f"Function {SCHEMA}.{name}", "was added")
 
 
-def _quoted(cursor: Any, history: str, event: str) -> str:
-    cursor.execute("SELECT quote_ident(%s)", [f"{history}_{event}"])
+def _quoted(cursor: Any, history: str, ending: str) -> str:
+    cursor.execute("SELECT quote_ident(%s)", [f"{history}_{ending}"])
     return str(cursor.fetchone()[0])
 
 
@@ -140,13 +146,11 @@ def _named(part: Any, sample: str, history: str) -> Any:
     return part.replace(sample, history) if isinstance(part, str) else part
 
 
-_EVENTS: Final = ("insert", "update", "delete", "truncate")
-
 _GENERATED: Final = """
-SELECT t.history_name, lower(e.event),
+SELECT t.history_name, f.name,
        CASE WHEN c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
-            THEN audittrail.capture_function(t, e.event) END
-  FROM audittrail.tracked_table t CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event) LEFT JOIN pg_class c ON c.oid = t.relation
+            THEN audittrail.capture_function(t, f.name) END
+  FROM audittrail.tracked_table t CROSS JOIN unnest(audittrail.capture_functions()) f (name) LEFT JOIN pg_class c ON c.oid = t.relation
  WHERE t.until_version IS NULL
 """
 

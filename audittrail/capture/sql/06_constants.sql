@@ -8,3 +8,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 64::bigint';
 -- How much older than the lock of its commit the time of a revision may be: a transaction that was stamped earlier is stamped again.
 CREATE OR REPLACE FUNCTION audittrail.stamp_age() RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT interval '10 ms'$$;
+
+-- The functions that are generated for each table, whose names are that of its history table with "_" and these: what its triggers
+-- run, and one that gives a statement to some of them.
+CREATE OR REPLACE FUNCTION audittrail.capture_functions() RETURNS text[]
+LANGUAGE sql IMMUTABLE AS $$SELECT '{insert,update,delete,truncate,weave}'::text[]$$;

@@ -61,25 +61,23 @@ LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = live AND indisprimary AND NOT indimmediate)
 $$;
 
--- One value for everything about a table and its history table that the capture functions depend on. A new session asks
--- for it at its first write to the table, so it is one query of the bare catalogs.
+-- One value for everything about a table and its history table that the capture functions depend on: their columns, the primary key, its
+-- name, which the functions have in them, whether referential actions change it, and whether others inherit from it, for which the functions
+-- run as well. A new session asks for it at its first write to the table, so it is one query of the bare catalogs.
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(concat_ws(' / ',
-        (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
+               string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
                                     -- The functions name types that are not PostgreSQL's own, which may be renamed.
                                     CASE WHEN a.atttypid >= 16384 THEN format_type(a.atttypid, NULL) END),
-                           ',' ORDER BY a.attrelid = live, a.attnum)
-           FROM pg_attribute a
-          WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped),
-        audittrail.layouts_of(live),
-        (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
-        -- The functions name the table.
-        (SELECT concat_ws('.', n.nspname, c.relname, audittrail.has_referential_actions(live)) FROM pg_class c
-           JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live),
-        -- The functions of a table from which others inherit run for those as well.
-        (SELECT 'inherited' FROM pg_class c
-          WHERE c.oid = live AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = live))))
+                          ',' ORDER BY a.attrelid = live, a.attnum),
+               audittrail.layouts_of(live),
+               (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
+               live::regclass,
+               audittrail.has_referential_actions(live),
+               EXISTS (SELECT FROM pg_inherits WHERE inhparent = live)))
+      FROM pg_attribute a
+     WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 
 -- Whether this transaction keeps its snapshot: beside what it has written itself, it sees the tables as they were then.
@@ -88,18 +86,15 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
 $$;
 
--- What has become of the transaction whose number stands at a row: 'committed', 'in progress' (this one too) or 'aborted'; NULL if it
--- is none, or long ago. The number gets the epoch that it is from: none is older or newer by half of all there are.
+-- What has become of the transaction whose number stands at a row: 'committed', 'in progress' (this one too) or 'aborted'; NULL if
+-- none stands there, or one from long ago. The number gets the epoch that it is from: none is older or newer by half of all there are.
 CREATE OR REPLACE FUNCTION audittrail.row_status(number xid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    next     bigint := pg_snapshot_xmax(pg_current_snapshot());
-    full_xid bigint := number::text::bigint + ((next - number::text::bigint + 2147483648) >> 32 << 32);
+    short bigint := number::text;
+    next  bigint := pg_snapshot_xmax(pg_current_snapshot());
 BEGIN
-    IF number = '0' OR full_xid < 0 THEN
-        RETURN NULL;
-    END IF;
-    RETURN pg_xact_status(full_xid::text::xid8);
+    RETURN CASE WHEN short > 0 THEN pg_xact_status(greatest(short, short + ((next - short + 2147483648) >> 32 << 32))::text::xid8) END;
 END
 $$;
 

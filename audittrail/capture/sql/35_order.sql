@@ -35,16 +35,19 @@ $$;
 
 -- What a row of the table stands for while changes of its key are put in order: "p", the row that is there; or, in a transaction that
 -- keeps its snapshot, "s", one that it still sees, and that others have deleted since. For where a key is one row's at a time, a row of a
--- key that this transaction has changed is its own, or is gone.
-CREATE OR REPLACE FUNCTION audittrail.kind_of_row(live oid, writer xid, deleter xid, may_share_key boolean) RETURNS "char"
+-- key that this transaction has changed is its own, or is gone. Where two may share a key for a while, PostgreSQL tells: it does not let
+-- a row be locked that has been deleted, a serialization failure.
+CREATE OR REPLACE FUNCTION audittrail.kind_of_row(stored_in oid, place tid, writer xid, may_share_key boolean) RETURNS "char"
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT audittrail.keeps_snapshot() OR audittrail.is_own(writer) THEN
         RETURN 'p';
     ELSIF NOT may_share_key THEN
         RETURN 's';
-    ELSIF deleter <> '0' AND deleter <> pg_current_xact_id()::xid THEN  -- a lock leaves its number there as well
-        PERFORM audittrail.refuse_doubt(live);
+    ELSIF has_any_column_privilege(stored_in, 'UPDATE') THEN
+        EXECUTE format('SELECT FROM %s WHERE ctid = $1 FOR KEY SHARE SKIP LOCKED', stored_in::regclass) USING place;
+    ELSIF NOT audittrail.snapshot_is_complete() THEN
+        PERFORM audittrail.refuse_doubt(stored_in);
     END IF;
     RETURN 'p';
 END
@@ -258,20 +261,24 @@ BEGIN
 END
 $$;
 
--- The statement, but for its beginning, that weaves the changes at hand into the versions of "revision", given as SQL. What
--- is in the table counts if "is_told". It begins with "WITH live AS NOT MATERIALIZED (SELECT *, xmin, xmax FROM <the table>)": the table
--- is named when the statement is executed. If "by_row", there is one change, from $3 to $4; otherwise they are in the transition tables.
-CREATE OR REPLACE FUNCTION audittrail.weaving_statement(tracked audittrail.tracked_table, parts jsonb, event text, by_row boolean,
-                                                        revision text DEFAULT '$1', is_told text DEFAULT '$2') RETURNS text[]
+-- The rows of a table, as weaving_template() takes them, for a SELECT; none where policies hide rows: they run nothing with the rights
+-- of history's owner, which naming the table might, be it for no row.
+CREATE OR REPLACE FUNCTION audittrail.live_rows(live oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    is_partitioned boolean := coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = tracked.relation), false);
 BEGIN
-    parts := parts || jsonb_build_object(
-        'revision', revision, 'is_told', is_told, 'has_old', event <> 'INSERT', 'has_new', event <> 'DELETE',
-        'is_replaceable', NOT tracked.baseline_complete, 'may_share_key', audittrail.has_deferrable_key(tracked.relation),
-        'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
-    RETURN audittrail.compose_lines(concat($template$
+    RETURN format(CASE WHEN row_security_active(live) THEN '(NULL::%s).*, NULL::oid AS tableoid, NULL::tid AS ctid, NULL::xid AS xmin'
+                       ELSE '*, tableoid, ctid, xmin FROM %s' END, live::regclass);
+END
+$$;
+
+-- The statement that weaves the changes at hand into the versions of a transaction, as a template; for follow() and weaving_function().
+-- Its parts are, beside those of parts_of(): "changes", which come from changes_at_hand(); "revision", whose versions are woven; and
+-- "is_told", whether what is in the table counts. It begins with "WITH live AS NOT MATERIALIZED (SELECT <live_rows()>)": the table
+-- is named when the statement is executed.
+CREATE OR REPLACE FUNCTION audittrail.weaving_template(baseline_complete boolean) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN concat($template$
 , changes AS MATERIALIZED (
     {changes}
 ), sides AS MATERIALIZED (
@@ -307,7 +314,7 @@ BEGIN
              UNION ALL
             SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
              UNION ALL
-            SELECT audittrail_key, audittrail.kind_of_row({relation}, live.xmin, live.xmax, {may_share_key}), 0, false, false, ROW({live_image})::{history}
+            SELECT audittrail_key, audittrail.kind_of_row(live.tableoid, live.ctid, live.xmin, {may_share_key}), 0, false, false, ROW({live_image})::{history}
               FROM keys
              -- Of a key that is unique a join would take one row, though an old snapshot may show two.
              CROSS JOIN LATERAL (SELECT * FROM live WHERE {is_told} AND {live.key = (audittrail_key).stored_key} OFFSET 0) live) i
@@ -347,7 +354,7 @@ BEGIN
       FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
      WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
        AND {h.stored_key = (audittrail_key).stored_key} AND h.version = i.place
-)$template$, CASE WHEN NOT tracked.baseline_complete THEN $template$, rebased AS (
+)$template$, CASE WHEN NOT baseline_complete THEN $template$, rebased AS (
     -- What was taken for the baseline is what an outer statement had made of it already.
     UPDATE {history} h SET (revision_id, {stored_columns}) = ROW({since_revision}, {(audittrail_image).stored_columns})
       FROM steps s JOIN items i USING (item)
@@ -361,10 +368,15 @@ INSERT INTO {history} (version, revision_id, operation, {stored_columns})
 SELECT t.tick, {revision}, s.operation, {(audittrail_image).stored_columns}
   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-$template$), parts || jsonb_build_object('changes', audittrail.compose_lines(
-        CASE WHEN by_row THEN $template$
-SELECT 1 AS place, {has_old} AS has_old, {has_new} AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
-$template$ WHEN event = 'INSERT' THEN $template$
+$template$);
+END
+$$;
+
+-- The changes that a statement trigger has at hand in its transition tables, as a query for weaving_template().
+CREATE OR REPLACE FUNCTION audittrail.changes_at_hand(tracked audittrail.tracked_table, parts jsonb, event text) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN audittrail.compose_lines(CASE WHEN event = 'INSERT' THEN $template$
 SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
        NULL::{history} AS audittrail_old,
        ROW({new_image})::{history} AS audittrail_new
@@ -374,7 +386,7 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
        ROW({old_image})::{history} AS audittrail_old,
        NULL::{history} AS audittrail_new
   FROM old_rows o
-$template$ WHEN is_partitioned THEN $template$
+$template$ WHEN EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation AND relkind = 'p') THEN $template$
 -- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
 SELECT row_number() OVER () AS place, c.*
   FROM (SELECT o.audittrail_found IS NOT NULL AS has_old, n.audittrail_found IS NOT NULL AS has_new,
@@ -393,6 +405,52 @@ SELECT audittrail_place AS place, true AS has_old, true AS has_new,
   JOIN (SELECT o.*, row_number() OVER () AS audittrail_place FROM old_rows o) o USING (audittrail_place)
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record
-$template$ END, parts)));
+$template$ END, parts || audittrail.weaving_parts(tracked));
+END
+$$;
+
+-- The parts of weaving_template() and changes_at_hand() that are always the same.
+CREATE OR REPLACE FUNCTION audittrail.weaving_parts(tracked audittrail.tracked_table) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN jsonb_build_object(
+        'is_replaceable', NOT tracked.baseline_complete, 'may_share_key', audittrail.has_deferrable_key(tracked.relation),
+        'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
+END
+$$;
+
+-- The body of the function that gives the capture functions of a table the statement that weaves their changes, but for its beginning.
+-- Its parameters are $1, the revision, and $2, whether what is in the table counts; if "by_row", the change is from $3 to $4.
+CREATE OR REPLACE FUNCTION audittrail.weaving_function(tracked audittrail.tracked_table, parts jsonb) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pieces text[];
+    texts  text[];
+    quote  text := '$weave$';
+BEGIN
+    parts := parts || audittrail.weaving_parts(tracked) || '{"revision": "$1", "is_told": "$2"}';
+    pieces := audittrail.compose_around(audittrail.weaving_template(tracked.baseline_complete), parts, '{changes}');
+    SELECT array_agg(array_to_string(audittrail.changes_at_hand(tracked, parts, e.event), E'\n') ORDER BY e.place) INTO texts
+      FROM unnest('{INSERT,UPDATE,DELETE}'::text[]) WITH ORDINALITY e (event, place);
+    WHILE strpos(concat(pieces, texts), quote) > 0 LOOP  -- a column may have that name
+        quote := left(quote, -1) || 'e$';
+    END LOOP;
+    RETURN audittrail.compose($template$
+BEGIN
+    RETURN concat({quote}{before}{quote}, CASE
+        WHEN by_row THEN
+            concat('SELECT 1 AS place, ', (event <> 'INSERT')::text, ' AS has_old, ', (event <> 'DELETE')::text, ' AS has_new,'
+                   ' $3 AS audittrail_old, $4 AS audittrail_new')
+        WHEN event = 'INSERT' THEN {quote}
+{insert}
+    {quote}
+        WHEN event = 'UPDATE' THEN {quote}
+{update}
+    {quote}
+        ELSE {quote}
+{delete}
+    {quote} END, {quote}{after}{quote});
+END
+$template$, jsonb_build_object('quote', quote, 'before', pieces[1], 'after', pieces[3], 'insert', texts[1], 'update', texts[2], 'delete', texts[3]));
 END
 $$;

@@ -136,13 +136,8 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.disentangle(tracked audittrail.tracked_table, parts jsonb, event text, new_rows text DEFAULT 'new_rows', old_rows text DEFAULT 'old_rows') RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    by_row  boolean := new_rows <> 'new_rows';
-    weaving text[] := audittrail.weaving_statement(tracked, parts, event, by_row);
-    quote   text := '$weave$';
+    by_row boolean := new_rows <> 'new_rows';
 BEGIN
-    WHILE strpos(array_to_string(weaving, ' '), quote) > 0 LOOP  -- a column may have that name
-        quote := left(quote, -1) || 'e$';
-    END LOOP;
     RETURN audittrail.compose_lines(concat($template$
 seqscan := current_setting('enable_seqscan');
 ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
@@ -212,11 +207,7 @@ IF tangle = 2 THEN
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
     ignored := set_config('audittrail.unguarded', 'on', true);
-    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active({relation}::oid)
-                   THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', {relation}::regclass)
-                   ELSE format('*, xmin, xmax FROM %s', {relation}::regclass) END, ' WHERE $2)', {quote}
-        {weaving}
-        {quote})
+    EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows({relation}), ' WHERE $2)', {weave}('{event}', {by_row}))
       USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
             ', CASE WHEN event = 'INSERT' THEN 'NULL' ELSE 'ROW({old_image})' END, '::{history},
             ', CASE WHEN event = 'DELETE' THEN 'NULL' ELSE 'ROW({new_image})' END, '::{history}') END, $template$;
@@ -224,7 +215,7 @@ IF tangle = 2 THEN
     RETURN NULL;
 END IF;
 $template$), parts || jsonb_build_object(
-        'new_rows', new_rows, 'old_rows', old_rows, 'weaving', weaving, 'quote', quote, 'first_key', quote_ident(tracked.key[1]),
+        'new_rows', new_rows, 'old_rows', old_rows, 'by_row', by_row, 'weave', format('audittrail.%I', tracked.history_name || '_weave'), 'first_key', quote_ident(tracked.key[1]),
         'either_key', ARRAY(SELECT format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END AS %2$I', tracked.key[1], k.name)
                               FROM unnest(tracked.key) WITH ORDINALITY k (name, position) ORDER BY k.position),
         'old_image', audittrail.image_items(tracked, 'OLD'), 'new_image', audittrail.image_items(tracked, 'NEW'))
@@ -302,21 +293,25 @@ BEGIN
 END
 $$;
 
--- The body of the trigger function for one kind of event.
-CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text
+-- The body of one of a table's functions, see capture_functions().
+CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, name text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     has_key        boolean := tracked.key <> '{}';
     is_partitioned boolean := coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = tracked.relation), false);
+    event          text := upper(name);
     parts          jsonb;
 BEGIN
-    IF event = 'TRUNCATE' THEN
+    IF name = 'truncate' THEN
         RETURN format($body$BEGIN
     PERFORM audittrail.capture_truncate(%s, TG_RELID);
     RETURN NULL;
 END$body$, tracked.id);
     END IF;
     parts := audittrail.parts_of(tracked) || jsonb_build_object('event', event);
+    IF name = 'weave' THEN
+        RETURN CASE WHEN has_key THEN audittrail.weaving_function(tracked, parts) ELSE 'BEGIN RETURN NULL; END' END;
+    END IF;
     RETURN audittrail.compose($template$
 #variable_conflict use_column
 <<this>>
@@ -330,7 +325,7 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
+    {stack}
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -373,6 +368,7 @@ $template$, parts || jsonb_build_object(
                     || (SELECT coalesce(string_agg(format(' AND (TG_RELID = %s) IS NOT NULL', named), ''), '')
                           FROM jsonb_path_query(tracked.columns, '$[*].composite.**.relation') named),
         'history_relation', coalesce(to_regclass(format('audittrail.%I', tracked.history_name))::oid, 0),
+        'stack', CASE WHEN is_partitioned THEN ARRAY['stack     text;'] END,
         'by_row', CASE WHEN is_partitioned THEN audittrail.capture_by_row(tracked, parts, event) END,
         'several', CASE WHEN has_key AND event = 'UPDATE' THEN ARRAY['PERFORM FROM new_rows OFFSET 1;', 'several := FOUND;'] END,
         'baseline', CASE WHEN has_key AND event <> 'INSERT' AND NOT tracked.baseline_complete THEN audittrail.baseline_statement(parts, 'old_rows') END,

@@ -132,9 +132,9 @@ CREATE OR REPLACE FUNCTION audittrail.functions_digest(history_name text) RETURN
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
-        SELECT md5(string_agg(coalesce(p.prosrc, ''), ' ' ORDER BY e.event) || coalesce(obj_description('audittrail.next_version'::regproc, 'pg_proc'), ''))
-          FROM unnest('{insert,update,delete,truncate}'::text[]) e (event)
-          LEFT JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%I', history_name || '_' || e.event)));
+        SELECT md5(string_agg(coalesce(p.prosrc, ''), ' ' ORDER BY f.name) || coalesce(obj_description('audittrail.next_version'::regproc, 'pg_proc'), ''))
+          FROM unnest(audittrail.capture_functions()) f (name)
+          LEFT JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%I', history_name || '_' || f.name)));
 END
 $$;
 
@@ -144,10 +144,9 @@ CREATE OR REPLACE FUNCTION audittrail.has_stale_functions(tracked audittrail.tra
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN tracked.functions IS DISTINCT FROM audittrail.functions_digest(tracked.history_name) AND EXISTS (
-        SELECT FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)
-          LEFT JOIN pg_proc p
-            ON p.oid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(e.event)))
-         WHERE p.prosrc IS DISTINCT FROM audittrail.capture_function(tracked, e.event));
+        SELECT FROM unnest(audittrail.capture_functions()) f (name)
+          LEFT JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || f.name))
+         WHERE p.prosrc IS DISTINCT FROM audittrail.capture_function(tracked, f.name));
 END
 $$;
 
@@ -155,15 +154,14 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.create_functions(tracked audittrail.tracked_table) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    event text;
-    name  text;
+    name text;
 BEGIN
-    FOREACH event IN ARRAY '{INSERT,UPDATE,DELETE,TRUNCATE}'::text[] LOOP
-        name := format('audittrail.%I()', tracked.history_name || '_' || lower(event));
-        EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql '
-                       'SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
-                       name, audittrail.capture_function(tracked, event));
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
+    FOREACH name IN ARRAY audittrail.capture_functions() LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION audittrail.%I%s LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS %L',
+                       tracked.history_name || '_' || name,
+                       CASE WHEN name = 'weave' THEN '(event text, by_row boolean) RETURNS text IMMUTABLE' ELSE '() RETURNS trigger SECURITY DEFINER' END,
+                       audittrail.capture_function(tracked, name));
+        EXECUTE format('REVOKE ALL ON FUNCTION audittrail.%I FROM PUBLIC', tracked.history_name || '_' || name);
     END LOOP;
     UPDATE audittrail.tracked_table SET functions = audittrail.functions_digest(tracked.history_name) WHERE id = tracked.id;
 END

@@ -103,9 +103,9 @@ BEGIN
     FOREACH suffix IN ARRAY '{_version,_key}'::text[] LOOP
         EXECUTE format('ALTER INDEX IF EXISTS audittrail.%I RENAME TO %I', old_name || suffix, new_name || suffix);
     END LOOP;
-    FOREACH suffix IN ARRAY '{_insert,_update,_delete,_truncate}'::text[] LOOP
-        IF to_regproc(format('audittrail.%I', old_name || suffix)) IS NOT NULL THEN
-            EXECUTE format('ALTER FUNCTION audittrail.%I() RENAME TO %I', old_name || suffix, new_name || suffix);
+    FOREACH suffix IN ARRAY audittrail.capture_functions() LOOP
+        IF to_regproc(format('audittrail.%I', old_name || '_' || suffix)) IS NOT NULL THEN
+            EXECUTE format('ALTER FUNCTION audittrail.%I RENAME TO %I', old_name || '_' || suffix, new_name || '_' || suffix);
         END IF;
     END LOOP;
     UPDATE audittrail.tracked_table SET history_name = new_name WHERE id = tracked_id;

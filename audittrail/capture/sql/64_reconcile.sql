@@ -179,15 +179,12 @@ SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 
    *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
 SELECT set_config('audittrail.unguarded', 'on', true);
 WITH live AS NOT MATERIALIZED (SELECT {live_rows} WHERE {is_told})
-{weaving}
+$template$, audittrail.weaving_template(tracked.baseline_complete), $template$
 SELECT set_config('audittrail.unguarded', '', true);
 $template$), parts || jsonb_build_object(
-        'is_told', NOT row_security_active(tracked.relation),
-        -- Policies run nothing with the rights of history's owner, which naming the table might, be it for no row.
-        'live_rows', format(CASE WHEN row_security_active(tracked.relation) THEN '(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax' ELSE '*, xmin, xmax FROM %s' END,
-                            tracked.relation::regclass),
-        'weaving', audittrail.weaving_statement(tracked, parts, event, false, 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
-                                                (NOT row_security_active(tracked.relation))::text))), E'\n');
+        'is_told', NOT row_security_active(tracked.relation), 'live_rows', audittrail.live_rows(tracked.relation),
+        'revision', 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
+        'changes', audittrail.changes_at_hand(tracked, parts, event)) || audittrail.weaving_parts(tracked)), E'\n');
 END
 $$;
 

@@ -229,12 +229,12 @@ CREATE OR REPLACE FUNCTION audittrail.untrack(tracked_id int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    event   text;
+    name    text;
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id AND until_version IS NULL FOR UPDATE;
-    FOREACH event IN ARRAY '{_insert,_update,_delete,_truncate}'::text[] LOOP
+    FOREACH name IN ARRAY audittrail.capture_functions() LOOP
         -- CASCADE takes the triggers along, on the partitions too.
-        EXECUTE format('DROP FUNCTION IF EXISTS audittrail.%I() CASCADE', tracked.history_name || event);
+        EXECUTE format('DROP FUNCTION IF EXISTS audittrail.%I CASCADE', tracked.history_name || '_' || name);
     END LOOP;
     UPDATE audittrail.tracked_table SET until_version = nextval('audittrail.clock'), until_at = clock_timestamp() WHERE id = tracked_id;
 END

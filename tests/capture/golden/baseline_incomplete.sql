@@ -15,7 +15,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -53,104 +52,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
-                           NULL::audittrail.kind_history AS audittrail_old,
-                           ROW(NULL, NULL, NULL, NULL, n.id, n.name, n.seen)::audittrail.kind_history AS audittrail_new
-                      FROM new_rows n
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
-                ), rebased AS (
-                    -- What was taken for the baseline is what an outer statement had made of it already.
-                    UPDATE audittrail.kind_history h SET (revision_id, id, name, seen) = ROW(since_version, (audittrail_image).id,
-                        (audittrail_image).name, (audittrail_image).seen)
-                      FROM steps s JOIN items i USING (item)
-                     WHERE s.step = 0 AND s.source = 'o' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                ), unbased AS (
-                    DELETE FROM audittrail.kind_history h
-                     USING steps s JOIN items i ON i.item = s.f_item
-                     WHERE s.step = 0 AND s.source = '-' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).name, (audittrail_image).seen
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -198,7 +100,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -274,108 +175,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    -- By their order, which is that in which they came about: several referential actions may have changed a row.
-                    SELECT audittrail_place AS place, true AS has_old, true AS has_new,
-                           ROW(NULL, NULL, NULL, NULL, o.id, o.name, o.seen)::audittrail.kind_history AS audittrail_old,
-                           ROW(NULL, NULL, NULL, NULL, n.id, n.name, n.seen)::audittrail.kind_history AS audittrail_new
-                      FROM (SELECT n.*, row_number() OVER () AS audittrail_place FROM new_rows n) n
-                      JOIN (SELECT o.*, row_number() OVER () AS audittrail_place FROM old_rows o) o USING (audittrail_place)
-                     WHERE ROW(n.id::integer, n.name::text)::record
-                       *<> ROW(o.id::integer, o.name::text)::record
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
-                ), rebased AS (
-                    -- What was taken for the baseline is what an outer statement had made of it already.
-                    UPDATE audittrail.kind_history h SET (revision_id, id, name, seen) = ROW(since_version, (audittrail_image).id,
-                        (audittrail_image).name, (audittrail_image).seen)
-                      FROM steps s JOIN items i USING (item)
-                     WHERE s.step = 0 AND s.source = 'o' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                ), unbased AS (
-                    DELETE FROM audittrail.kind_history h
-                     USING steps s JOIN items i ON i.item = s.f_item
-                     WHERE s.step = 0 AND s.source = '-' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).name, (audittrail_image).seen
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -443,7 +243,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -500,104 +299,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
-                           ROW(NULL, NULL, NULL, NULL, o.id, o.name, o.seen)::audittrail.kind_history AS audittrail_old,
-                           NULL::audittrail.kind_history AS audittrail_new
-                      FROM old_rows o
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
-                ), rebased AS (
-                    -- What was taken for the baseline is what an outer statement had made of it already.
-                    UPDATE audittrail.kind_history h SET (revision_id, id, name, seen) = ROW(since_version, (audittrail_image).id,
-                        (audittrail_image).name, (audittrail_image).seen)
-                      FROM steps s JOIN items i USING (item)
-                     WHERE s.step = 0 AND s.source = 'o' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                ), unbased AS (
-                    DELETE FROM audittrail.kind_history h
-                     USING steps s JOIN items i ON i.item = s.f_item
-                     WHERE s.step = 0 AND s.source = '-' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).name, (audittrail_image).seen
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -639,3 +341,126 @@ AS $function$BEGIN
 END$function$;
 
 CREATE TRIGGER audittrail_truncate BEFORE TRUNCATE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_truncate();
+
+CREATE OR REPLACE FUNCTION audittrail.kind_history_weave(event text, by_row boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$BEGIN
+    RETURN concat($weave$, changes AS MATERIALIZED (
+    $weave$, CASE
+        WHEN by_row THEN
+            concat('SELECT 1 AS place, ', (event <> 'INSERT')::text, ' AS has_old, ', (event <> 'DELETE')::text, ' AS has_new,'
+                   ' $3 AS audittrail_old, $4 AS audittrail_new')
+        WHEN event = 'INSERT' THEN $weave$
+SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
+       NULL::audittrail.kind_history AS audittrail_old,
+       ROW(NULL, NULL, NULL, NULL, n.id, n.name, n.seen)::audittrail.kind_history AS audittrail_new
+  FROM new_rows n
+    $weave$
+        WHEN event = 'UPDATE' THEN $weave$
+-- By their order, which is that in which they came about: several referential actions may have changed a row.
+SELECT audittrail_place AS place, true AS has_old, true AS has_new,
+       ROW(NULL, NULL, NULL, NULL, o.id, o.name, o.seen)::audittrail.kind_history AS audittrail_old,
+       ROW(NULL, NULL, NULL, NULL, n.id, n.name, n.seen)::audittrail.kind_history AS audittrail_new
+  FROM (SELECT n.*, row_number() OVER () AS audittrail_place FROM new_rows n) n
+  JOIN (SELECT o.*, row_number() OVER () AS audittrail_place FROM old_rows o) o USING (audittrail_place)
+ WHERE ROW(n.id::integer, n.name::text)::record
+   *<> ROW(o.id::integer, o.name::text)::record
+    $weave$
+        ELSE $weave$
+SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
+       ROW(NULL, NULL, NULL, NULL, o.id, o.name, o.seen)::audittrail.kind_history AS audittrail_old,
+       NULL::audittrail.kind_history AS audittrail_new
+  FROM old_rows o
+    $weave$ END, $weave$), sides AS MATERIALIZED (
+    -- A row whose key has changed is one deleted and one inserted.
+    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id THEN audittrail_new END AS audittrail_new
+      FROM changes WHERE has_old
+     UNION ALL
+    SELECT place, audittrail_new, NULL, audittrail_new
+      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id)
+), keys AS MATERIALIZED (
+    SELECT DISTINCT ON ((audittrail_key).id) audittrail_key FROM sides
+), items AS MATERIALIZED (
+    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+    -- at hand, and the present one (p), or one that is seen though it is gone (s).
+    SELECT row_number() OVER () AS item, i.*
+      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+              FROM keys
+              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id
+             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+             UNION ALL
+            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+              FROM keys
+             CROSS JOIN LATERAL (
+                SELECT * FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version >= since_version
+                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                 ORDER BY h.version DESC LIMIT 1) h
+             UNION ALL
+            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+             UNION ALL
+            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+             UNION ALL
+            SELECT audittrail_key, audittrail.kind_of_row(live.tableoid, live.ctid, live.xmin, false), 0, false, false, ROW(NULL,
+                NULL, NULL, NULL, live.id, live.name, live.seen)::audittrail.kind_history
+              FROM keys
+             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id OFFSET 0) live) i
+), ranked AS MATERIALIZED (
+    SELECT items.*, dense_rank() OVER (
+               PARTITION BY (audittrail_key).id
+               ORDER BY ROW((audittrail_image).id, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+      FROM items
+), chains AS MATERIALIZED (
+    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+           true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+      FROM ranked
+     GROUP BY (audittrail_key).id
+), steps AS MATERIALIZED (
+    SELECT w.step, w.source, w.operation, f_item,
+           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                         WHEN 'p' THEN p_item ELSE f_item END AS item
+      FROM chains
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+), ticks AS MATERIALIZED (
+    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+), moved AS (
+    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = i.place
+), rebased AS (
+    -- What was taken for the baseline is what an outer statement had made of it already.
+    UPDATE audittrail.kind_history h SET (revision_id, id, name, seen) = ROW(since_version, (audittrail_image).id,
+        (audittrail_image).name, (audittrail_image).seen)
+      FROM steps s JOIN items i USING (item)
+     WHERE s.step = 0 AND s.source = 'o' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
+), unbased AS (
+    DELETE FROM audittrail.kind_history h
+     USING steps s JOIN items i ON i.item = s.f_item
+     WHERE s.step = 0 AND s.source = '-' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
+)
+INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
+SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).name, (audittrail_image).seen
+  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+ WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);$weave$);
+END$function$;

@@ -46,91 +46,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT 1 AS place, false AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', true))
               USING number, NOT row_security_active(table_oid::oid),
                     NULL::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
@@ -188,94 +104,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
-                           NULL::audittrail.kind_history AS audittrail_old,
-                           ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
-                      FROM new_rows n
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -402,91 +231,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT 1 AS place, true AS has_old, true AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', true))
               USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
@@ -583,99 +328,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    -- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
-                    SELECT row_number() OVER () AS place, c.*
-                      FROM (SELECT o.audittrail_found IS NOT NULL AS has_old, n.audittrail_found IS NOT NULL AS has_new,
-                                   ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
-                                   ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
-                              FROM (SELECT n.*, true AS audittrail_found FROM new_rows n) n
-                              FULL JOIN (SELECT o.*, true AS audittrail_found FROM old_rows o) o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
-                             WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
-                               *<> ROW(o.id::integer, o.region::text, o.name::text)::record) c
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -789,91 +442,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT 1 AS place, true AS has_old, false AS has_new, $3 AS audittrail_old, $4 AS audittrail_new
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', true))
               USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     NULL::audittrail.kind_history;
@@ -945,94 +514,7 @@ BEGIN
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
             ignored := set_config('audittrail.unguarded', 'on', true);
-            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', CASE WHEN row_security_active(table_oid::oid)
-                           THEN format('(NULL::%s).*, NULL::xid AS xmin, NULL::xid AS xmax', table_oid::regclass)
-                           ELSE format('*, xmin, xmax FROM %s', table_oid::regclass) END, ' WHERE $2)', $weave$
-                , changes AS MATERIALIZED (
-                    SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
-                           ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
-                           NULL::audittrail.kind_history AS audittrail_new
-                      FROM old_rows o
-                ), sides AS MATERIALIZED (
-                    -- A row whose key has changed is one deleted and one inserted.
-                    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
-                           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
-                      FROM changes WHERE has_old
-                     UNION ALL
-                    SELECT place, audittrail_new, NULL, audittrail_new
-                      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
-                ), keys AS MATERIALIZED (
-                    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
-                ), items AS MATERIALIZED (
-                    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
-                    -- at hand, and the present one (p), or one that is seen though it is gone (s).
-                    SELECT row_number() OVER () AS item, i.*
-                      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
-                                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
-                              FROM keys
-                              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
-                             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
-                             UNION ALL
-                            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
-                                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
-                              FROM keys
-                             CROSS JOIN LATERAL (
-                                SELECT * FROM audittrail.kind_history h
-                                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
-                                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
-                                 ORDER BY h.version DESC LIMIT 1) h
-                             UNION ALL
-                            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
-                             UNION ALL
-                            SELECT audittrail_key, audittrail.kind_of_row(table_oid, live.xmin, live.xmax, false), 0, false, false, ROW(NULL,
-                                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
-                              FROM keys
-                             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
-                             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
-                ), ranked AS MATERIALIZED (
-                    SELECT items.*, dense_rank() OVER (
-                               PARTITION BY (audittrail_key).id, (audittrail_key).region
-                               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
-                      FROM items
-                ), chains AS MATERIALIZED (
-                    SELECT CASE WHEN bool_or(kind = 's') THEN 0
-                                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
-                                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
-                                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-                           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
-                           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
-                           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
-                           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
-                           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
-                           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
-                           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
-                      FROM ranked
-                     GROUP BY (audittrail_key).id, (audittrail_key).region
-                ), steps AS MATERIALIZED (
-                    SELECT w.step, w.source, w.operation, f_item,
-                           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
-                                         WHEN 'p' THEN p_item ELSE f_item END AS item
-                      FROM chains
-                     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
-                ), ticks AS MATERIALIZED (
-                    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
-                ), moved AS (
-                    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
-                      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
-                       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
-                )
-                INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
-                SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
-                  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
-                 WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
-                $weave$)
+            EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', false))
               USING number, NOT row_security_active(table_oid::oid);
             ignored := set_config('audittrail.unguarded', '', true);
             RETURN NULL;
@@ -1092,3 +574,117 @@ END$function$;
 CREATE TRIGGER audittrail_truncate BEFORE TRUNCATE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_truncate();
 
 CREATE TRIGGER audittrail_truncate BEFORE TRUNCATE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_truncate();
+
+CREATE OR REPLACE FUNCTION audittrail.kind_history_weave(event text, by_row boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$BEGIN
+    RETURN concat($weave$, changes AS MATERIALIZED (
+    $weave$, CASE
+        WHEN by_row THEN
+            concat('SELECT 1 AS place, ', (event <> 'INSERT')::text, ' AS has_old, ', (event <> 'DELETE')::text, ' AS has_new,'
+                   ' $3 AS audittrail_old, $4 AS audittrail_new')
+        WHEN event = 'INSERT' THEN $weave$
+SELECT row_number() OVER () AS place, false AS has_old, true AS has_new,
+       NULL::audittrail.kind_history AS audittrail_old,
+       ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
+  FROM new_rows n
+    $weave$
+        WHEN event = 'UPDATE' THEN $weave$
+-- By their keys: a trigger may keep a row from arriving in another partition, so that there are fewer new rows than old ones.
+SELECT row_number() OVER () AS place, c.*
+  FROM (SELECT o.audittrail_found IS NOT NULL AS has_old, n.audittrail_found IS NOT NULL AS has_new,
+               ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
+               ROW(NULL, NULL, NULL, NULL, n.id, n.region, n.name)::audittrail.kind_history AS audittrail_new
+          FROM (SELECT n.*, true AS audittrail_found FROM new_rows n) n
+          FULL JOIN (SELECT o.*, true AS audittrail_found FROM old_rows o) o ON o.id OPERATOR(pg_catalog.=) n.id AND o.region OPERATOR(pg_catalog.=) n.region
+         WHERE ROW(n.id::integer, n.region::text, n.name::text)::record
+           *<> ROW(o.id::integer, o.region::text, o.name::text)::record) c
+    $weave$
+        ELSE $weave$
+SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
+       ROW(NULL, NULL, NULL, NULL, o.id, o.region, o.name)::audittrail.kind_history AS audittrail_old,
+       NULL::audittrail.kind_history AS audittrail_new
+  FROM old_rows o
+    $weave$ END, $weave$), sides AS MATERIALIZED (
+    -- A row whose key has changed is one deleted and one inserted.
+    SELECT place, audittrail_old AS audittrail_key, audittrail_old,
+           CASE WHEN (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region THEN audittrail_new END AS audittrail_new
+      FROM changes WHERE has_old
+     UNION ALL
+    SELECT place, audittrail_new, NULL, audittrail_new
+      FROM changes WHERE has_new AND NOT (has_old AND (audittrail_old).id OPERATOR(pg_catalog.=) (audittrail_new).id AND (audittrail_old).region OPERATOR(pg_catalog.=) (audittrail_new).region)
+), keys AS MATERIALIZED (
+    SELECT DISTINCT ON ((audittrail_key).id, (audittrail_key).region) audittrail_key FROM sides
+), items AS MATERIALIZED (
+    -- All states of these rows: those that versions have left (v), the first one (f), those before (o) and after (n) each change
+    -- at hand, and the present one (p), or one that is seen though it is gone (s).
+    SELECT row_number() OVER () AS item, i.*
+      FROM (SELECT audittrail_key, 'v'::"char" AS kind, h.version AS place, h.operation IN ('D', 'T') AS is_gone,
+                   h.operation = 'I' AS is_born, ROW(h.*)::audittrail.kind_history AS audittrail_image
+              FROM keys
+              JOIN audittrail.kind_history h ON h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region
+             WHERE h.revision_id = $1 AND NOT (h.version = since_version AND h.operation = 'B')
+             UNION ALL
+            SELECT audittrail_key, 'f', h.version, h.operation IN ('D', 'T'),
+                   h.version = since_version AND h.operation = 'B', ROW(h.*)::audittrail.kind_history
+              FROM keys
+             CROSS JOIN LATERAL (
+                SELECT * FROM audittrail.kind_history h
+                 WHERE h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version >= since_version
+                   AND (h.revision_id IS DISTINCT FROM $1 OR h.version = since_version AND h.operation = 'B')
+                 ORDER BY h.version DESC LIMIT 1) h
+             UNION ALL
+            SELECT audittrail_key, 'o', place, audittrail_old IS NULL, false, audittrail_old FROM sides
+             UNION ALL
+            SELECT audittrail_key, 'n', place, audittrail_new IS NULL, false, audittrail_new FROM sides
+             UNION ALL
+            SELECT audittrail_key, audittrail.kind_of_row(live.tableoid, live.ctid, live.xmin, false), 0, false, false, ROW(NULL,
+                NULL, NULL, NULL, live.id, live.region, live.name)::audittrail.kind_history
+              FROM keys
+             -- Of a key that is unique a join would take one row, though an old snapshot may show two.
+             CROSS JOIN LATERAL (SELECT * FROM live WHERE $2 AND live.id OPERATOR(pg_catalog.=) (audittrail_key).id AND live.region OPERATOR(pg_catalog.=) (audittrail_key).region OFFSET 0) live) i
+), ranked AS MATERIALIZED (
+    SELECT items.*, dense_rank() OVER (
+               PARTITION BY (audittrail_key).id, (audittrail_key).region
+               ORDER BY ROW((audittrail_image).id, (audittrail_image).region, (audittrail_image).name)::record USING OPERATOR(pg_catalog.*<))::int AS alike
+      FROM items
+), chains AS MATERIALIZED (
+    SELECT CASE WHEN bool_or(kind = 's') THEN 0
+                WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
+                     AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
+                ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
+           false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
+           array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
+           array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'o') AS old_states,
+           array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'n') AS new_states,
+           CASE WHEN $2 THEN coalesce(array_agg(alike ORDER BY item) FILTER (WHERE kind = 'p'), ARRAY[]::int[]) END AS present,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'v') AS v_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'o') AS o_items,
+           array_agg(item ORDER BY place) FILTER (WHERE kind = 'n') AS n_items,
+           max(item) FILTER (WHERE kind = 'f') AS f_item, min(item) FILTER (WHERE kind = 'p') AS p_item
+      FROM ranked
+     GROUP BY (audittrail_key).id, (audittrail_key).region
+), steps AS MATERIALIZED (
+    SELECT w.step, w.source, w.operation, f_item,
+           CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
+                         WHEN 'p' THEN p_item ELSE f_item END AS item
+      FROM chains
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+), ticks AS MATERIALIZED (
+    SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
+), moved AS (
+    UPDATE audittrail.kind_history h SET version = t.tick, operation = CASE WHEN h.operation IN ('I', 'U') THEN s.operation ELSE h.operation END
+      FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+     WHERE s.source = 'v' AND (s.operation = 'D') = i.is_gone
+       AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.region OPERATOR(pg_catalog.=) (audittrail_key).region AND h.version = i.place
+)
+INSERT INTO audittrail.kind_history (version, revision_id, operation, id, region, name)
+SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).region, (audittrail_image).name
+  FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
+ WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);$weave$);
+END$function$;

@@ -15,7 +15,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -69,7 +68,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -126,7 +124,6 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
-    stack     text;
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -174,3 +171,10 @@ AS $function$BEGIN
 END$function$;
 
 CREATE TRIGGER audittrail_truncate BEFORE TRUNCATE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_truncate();
+
+CREATE OR REPLACE FUNCTION audittrail.kind_history_weave(event text, by_row boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$BEGIN RETURN NULL; END$function$;
