@@ -179,10 +179,17 @@ WRITES: tuple[Writer, ...] = (
 )  # fmt: skip
 
 
-def statement(dice: Random, version: int) -> str:
-    """Draw a statement."""
+def statement(dice: Random, version: int, table: str | None = None) -> str:
+    """Draw a statement, most often on `table`, if one is given."""
     writer = truncate if dice.randint(0, 60) == 0 else dice.choice(WRITES)
-    return writer(dice, dice.choice(TABLES), version)
+    if table is None or dice.randint(0, 3) == 0:
+        table = dice.choice(TABLES)
+    return writer(dice, table, version)
+
+
+def disturbance(dice: Random, version: int, table: str) -> str:
+    """Draw a statement on `table` for another session: it often makes room for keys."""
+    return dice.choice([delete, delete, update, insert, several])(dice, table, version)
 
 
 def change(dice: Random, number: int) -> str:

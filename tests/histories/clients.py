@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,9 @@ class Client:
     #: Changes with their place in time.
     pending: list[tuple[int, Change]] = field(default_factory=list)
     changed_schema: bool = False
+    truncated: bool = False
+    #: How many transactions with a TRUNCATE had been committed when this one began.
+    truncations: int = 0
 
 
 @dataclass
@@ -50,6 +54,7 @@ class Prepared:
     identifier: str
     pending: list[tuple[int, Change]]
     changed_schema: bool
+    truncated: bool
     moment: Moment
     unsettled: bool | None
 
@@ -59,9 +64,11 @@ def code(error: Exception) -> str:
     return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
 
 
-def is_expected(error: Exception) -> bool:
-    """Tell whether an application may well get this error, and not because of audittrail."""
-    ours = "audittrail" in str(error).split("CONTEXT")[0]
-    if "after this transaction took its snapshot" in str(error):
-        return code(error) == "40001"  # another transaction has truncated the table since
-    return "could remove rows" in str(error) or (code(error).startswith(EXPECTED) and not ours)
+def is_expected(error: Exception, refusals: Collection[str] = ()) -> bool:
+    """Tell whether an application may well get this error, and not because of audittrail, or for one of these reasons of its."""
+    told = str(error).split("CONTEXT")[0]
+    if "audittrail" not in told:
+        return code(error).startswith(EXPECTED)
+    return code(error) == "40001" and any(
+        reason in told for reason in ("could remove rows", *refusals)
+    )
