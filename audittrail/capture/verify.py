@@ -36,6 +36,12 @@ class Inconsistency:
                 return f"{self.table}: {rows} in history that the table does not hold, such as {self.example}"
             case "different":
                 return f"{self.table}: {rows} with other values than the last version, such as {self.example}"
+            case "repeated":
+                keys = f"{self.rows} key{'' if self.rows == 1 else 's'}"
+                return (
+                    f"{self.table}: {keys} that several rows have, such as {self.example}, in tables that inherit from it: history takes them "
+                    "for one row. Give each row a key of its own, then run verify --repair"
+                )
             case "orphaned":
                 versions = f"{self.rows} version{'' if self.rows == 1 else 's'}"
                 return (

@@ -19,8 +19,8 @@ END
 $$;
 
 -- Release the columns of history tables that have a type or a collation that is not PostgreSQL's own, and that no column of a tracked
--- table has now. "everything" releases the others too, all or those with a type or collation of certain schemas: for DROP ...
--- CASCADE, which takes along what it finds. They come back with the next write, unless their columns are gone. Called before such a
+-- table has now. "everything" releases the others too, all or those that go when certain schemas go, by whatever they depend on
+-- there: for DROP ... CASCADE, which takes along what it finds. They come back with the next write, unless their columns are gone. Called before such a
 -- statement by migrations and by sync; by hand: SELECT audittrail.release_types();
 CREATE OR REPLACE FUNCTION audittrail.release_types(everything boolean DEFAULT false, schemas text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -29,14 +29,25 @@ DECLARE
     released bigint := 0;
 BEGIN
     FOR found IN
+        WITH RECURSIVE doomed (class, object) AS (
+            SELECT 'pg_namespace'::regclass::oid, n.oid FROM pg_namespace n WHERE n.oid::regnamespace::text = ANY (schemas)
+            UNION
+            SELECT f.class, f.object
+              FROM doomed o
+             CROSS JOIN LATERAL (
+                SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = o.class AND d.refobjid = o.object
+                UNION ALL
+                -- A composite type is its own, and does not depend on its columns: these go.
+                SELECT 'pg_type'::regclass, c.reltype FROM pg_class c
+                 WHERE o.class = 'pg_class'::regclass AND c.oid = o.object AND c.relkind = 'c') f (class, object))
         SELECT h.oid::regclass AS history, a.attname::text AS name
           FROM audittrail.tracked_table t
           JOIN pg_class h ON h.oid = to_regclass(format('audittrail.%I', t.history_name))
           JOIN pg_attribute a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped AND (a.atttypid >= 16384 OR a.attcollation >= 16384)
-          JOIN pg_type y ON y.oid = a.atttypid
-          LEFT JOIN pg_collation l ON l.oid = a.attcollation
          WHERE CASE WHEN everything
-                    THEN schemas IS NULL OR y.typnamespace::regnamespace::text = ANY (schemas) OR l.collnamespace::regnamespace::text = ANY (schemas)
+                    THEN schemas IS NULL OR EXISTS (
+                         SELECT FROM doomed d
+                          WHERE (d.class, d.object) IN (('pg_type'::regclass, a.atttypid), ('pg_collation'::regclass, a.attcollation)))
                     ELSE t.until_version IS NOT NULL OR NOT EXISTS (
                          SELECT FROM jsonb_to_recordset(t.columns) k (attnum int, history text)
                            JOIN audittrail.live_columns(t.relation) c ON c.attnum = k.attnum

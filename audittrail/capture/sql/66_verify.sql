@@ -112,5 +112,13 @@ SELECT d.kind, count(*), min(d.key)
  GROUP BY d.kind ORDER BY d.kind
 $template$, parts || jsonb_build_object('first_key', quote_ident(tracked.key[1]), 'is_complete', tracked.baseline_complete,
                                         'last_versions', audittrail.last_versions(parts)));
+    -- A primary key tells the rows of one table apart, and not from those of the tables that inherit from it.
+    IF EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.oid = tracked.relation AND c.relkind = 'r') THEN
+        RETURN QUERY EXECUTE audittrail.compose($template$
+SELECT 'repeated', count(*), min(r.key)
+  FROM (SELECT ROW({b.key})::text AS key FROM {live} b GROUP BY {b.key} HAVING count(*) > 1) r
+HAVING count(*) > 0
+$template$, parts);
+    END IF;
 END
 $$;
