@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.display import display
@@ -18,10 +18,10 @@ from audittrail.diff.references import (
     previous_ticks,
     references_of,
 )
-from audittrail.diff.span import settle
 from audittrail.exceptions import MomentError
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import moment as moments
+from audittrail.timetravel import settled
 from audittrail.timetravel.moment import Moment
 
 Point = Moment | BaseRevision | datetime
@@ -108,7 +108,7 @@ def _sides(
 
 def _time(point: Point, using: str) -> LookupTime:
     found = point if isinstance(point, Moment) else moments.resolve(point, _database(point, using))
-    settle(found)
+    settled.ensure(connections[found.using], found)
     return LookupTime(found, found.tick)
 
 

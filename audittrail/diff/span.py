@@ -115,15 +115,8 @@ def between(
         table.require(end.tick)
     for table in others:
         table.require(max(end.tick, table.known_from))
-    settle(end)
+    settled.ensure(connections[end.using], end)
     return spanning(using, start, end.tick)
-
-
-def settle(point: Moment) -> None:
-    """Wait until nothing can appear any more as of a moment; raise `UnsettledError` if that takes too long."""
-    live = connections[point.using]
-    if live.in_atomic_block or not settled.is_settled(live, point):
-        settled.settle(live, point)
 
 
 def database_of(

@@ -120,8 +120,8 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         return self.filter(committed_at__isnull=False)
 
     def newest_first(self) -> Self:
-        """Return the revisions in reverse commit order, by an index."""
-        return self.committed().order_by("-committed_at", "-committed")
+        """Return the revisions in reverse commit order, whatever their times say."""
+        return self.committed().order_by("-committed")
 
     def by_user(self, user: Any) -> Self:
         """Return the revisions of a user; takes a user or a primary key. Where tenants have users of their own, it is the present one's."""

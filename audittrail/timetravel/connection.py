@@ -90,7 +90,7 @@ class PastConnectionMixin:
         names = reading.tables - scoped.keys()
         if not reading.tables:
             return text
-        self._settle()
+        settled.ensure(self.live, self.moment)
         tracked = frozenset(table for _, table in scoped.values())
         known = registry.lookup(self.live, names | tracked, self.moment.tick, verify)
         if hidden := reading.ctes & reading.tables & known.keys():
@@ -113,16 +113,6 @@ class PastConnectionMixin:
         added = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
         added += ", ".join(ctes)
         return reading.with_ctes(text, added.replace("%", "%%") if has_params else added)
-
-    def _settle(self) -> None:
-        live = self.live
-        transaction = registry.transaction_of(live)
-        if transaction is None:
-            if not settled.is_settled(live, self.moment):
-                settled.settle(live, self.moment)
-        elif self.moment.tick not in transaction.ticks:
-            settled.settle(live, self.moment)
-            transaction.ticks.add(self.moment.tick)
 
     def _cte(
         self,

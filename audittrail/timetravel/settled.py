@@ -12,9 +12,7 @@ from audittrail.exceptions import MomentError, TrackedLaterError, UnsettledError
 from audittrail.revisions import settling
 from audittrail.revisions.retention import kept_since
 from audittrail.timetravel.moment import Moment
-
-#: How many seconds at most a commit takes to become visible, where the server doesn't show which ones are on their way.
-COMMIT_WINDOW: Final = 1.0
+from audittrail.timetravel.registry import transaction_of
 
 #: The newest tick known to be settled, for each database of this process: what is older needs no second look.
 _settled: dict[tuple[str, ...], int] = {}
@@ -27,14 +25,25 @@ COMMITTED: Final = (
 )
 
 _LOOK = (
-    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick(),"
-    " extract(epoch FROM transaction_timestamp() - r.committed_at)::float" + COMMITTED
+    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick(), r.committed_at"
+    + COMMITTED
 )
 
 
 def is_settled(live: Any, moment: Moment) -> bool:
     """Return whether a moment is known to be settled for every snapshot that is taken from now on."""
     return moment.tick <= _settled.get(_identity(live), 0)
+
+
+def ensure(live: Any, moment: Moment) -> None:
+    """Settle a moment unless that is known; in a transaction, which may keep a snapshot, once for itself. Raises what `settle` does."""
+    transaction = transaction_of(live)
+    if transaction is None:
+        if not is_settled(live, moment):
+            settle(live, moment)
+    elif moment.tick not in transaction.ticks:
+        settle(live, moment)
+        transaction.ticks.add(moment.tick)
 
 
 def settle(live: Any, moment: Moment) -> None:
@@ -54,22 +63,24 @@ def settle(live: Any, moment: Moment) -> None:
             f"Database {live.alias!r} does not hold {moment}: it is of another database, has been erased, or has not reached this server "
             "yet. Take the revision from the database that is to be read."
         )
-    isolation, closed_through, before_transaction = row
-    if (
-        isolation not in ("read committed", "read uncommitted")
-        and before_transaction < COMMIT_WINDOW
-    ):
-        raise UnsettledError(
-            f"The snapshot of this {isolation.upper()} transaction was taken when {moment} had just been committed, and may lack a "
-            "commit before it. Ask as of it in a new transaction, or at READ COMMITTED."
-        )
-    if is_settled(live, moment):
-        return
+    isolation, closed_through, committed_at = row
     if moment.tick <= closed_through:
         # It was settled when its versions were closed: it can be read even while a prepared transaction lies about.
         _remember(live, closed_through)
         return
+    keeps_snapshot = isolation not in ("read committed", "read uncommitted")
+    if is_settled(live, moment) and not keeps_snapshot:
+        return
     settling.wait_for_commits(live.alias, settling.TIMEOUT)
+    if keeps_snapshot:
+        with live.cursor() as cursor:
+            cursor.execute("SELECT audittrail.snapshot_lacks(%s)", [committed_at])
+            (lacks,) = cursor.fetchone()
+        if lacks:
+            raise UnsettledError(
+                f"The snapshot of this {isolation.upper()} transaction was taken before others committed, and may "
+                f"lack a commit before {moment}. Ask as of it in a new transaction, at READ COMMITTED, or when maintain has closed it."
+            )
     _remember(live, moment.tick)
 
 

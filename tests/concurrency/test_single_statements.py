@@ -173,7 +173,8 @@ def test_psql_reads_a_time_when_its_commits_are_visible(shop: Accounts) -> None:
     )
     slow.run("COMMIT PREPARED 'read from psql'")
     assert reading.result() == [(1,)]
-    fast.run("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    fast.run("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM account")
+    slow.run(WRITE)
     with pytest.raises(Exception, match="new transaction"):
         fast.run(question)
     fast.run("ROLLBACK")

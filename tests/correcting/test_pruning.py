@@ -18,7 +18,6 @@ from audittrail.capture import closing, pruning, verify
 from audittrail.exceptions import EditingError, LockedError, TrackedLaterError
 from audittrail.models import Revision
 from audittrail.testing import close_revision
-from audittrail.timetravel import settled
 from tests.builders.sending import newest, sql
 from tests.testapp.models import Customer, Employee, Order, Product, Tag
 
@@ -424,7 +423,6 @@ def test_what_an_open_transaction_reads_is_refused_or_right(revisions, monkeypat
 
 
 def test_an_old_snapshot_still_sees_all(revisions, monkeypatch) -> None:
-    monkeypatch.setattr(settled, "COMMIT_WINDOW", 0.0)
     monkeypatch.setattr(pruning, "READERS_GET", 0.05)
     b, d = revisions[1], revisions[3]
     with transaction.atomic():

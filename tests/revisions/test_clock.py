@@ -80,6 +80,7 @@ def test_the_newest_is_the_last_commit_though_its_time_is_earlier() -> None:
     correction = newest()
     assert correction.committed > gone.committed > early.committed
     assert Revision.objects.exclude(pk=correction.pk).newest() == gone
+    assert list(Revision.objects.newest_first()[:3]) == [correction, gone, early]
     assert Revision.objects.get_by_timestamp(timezone.now()) == correction
     assert sql("SELECT * FROM audittrail.as_of(NULL::testapp_tag, now())") == []
     assert Revision.objects.settled().order_by("committed").last() == correction

@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
+from io import StringIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.models import Count
 from django.utils import timezone as django_timezone
@@ -349,18 +351,44 @@ def test_the_moments_of_a_thread_are_few_at_a_time(versions: list[Any]) -> None:
         connections["nowhere@12"]
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback", None])
 def test_a_snapshot_that_may_lack_a_commit_is_refused(
-    versions: list[Any], second_connection: Any
+    versions: list[Any], connect: Any, end: str | None
 ) -> None:
+    """However long ago the moment was: a transaction may have been prepared before it."""
+    writer = connect()
+    with writer.cursor() as cursor:
+        cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
     with transaction.atomic():
         with connections["default"].cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        with pytest.raises(UnsettledError, match="REPEATABLE READ"):
-            list(Customer.history(newest()))
-        transaction.set_rollback(True)
+            cursor.execute("SELECT count(*) FROM testapp_customer")
+        if end is not None:
+            getattr(writer, end)()
+        if end == "commit":
+            with pytest.raises(UnsettledError, match="REPEATABLE READ"):
+                names(versions[0])
+            transaction.set_rollback(True)
+        else:
+            assert names(versions[0]) == ["One"]
     with transaction.atomic():
         # At READ COMMITTED each statement has a snapshot of its own.
-        assert names(newest()) == ["Three"]
+        assert names(versions[0]) == ["One"]
+
+
+def test_a_snapshot_reads_a_moment_that_was_closed_before(
+    versions: list[Any], connect: Any
+) -> None:
+    call_command("audittrail", "maintain", stdout=StringIO())
+    writer = connect()
+    with writer.cursor() as cursor:
+        cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
+    with transaction.atomic():
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT count(*) FROM testapp_customer")
+        writer.commit()
+        assert names(versions[0]) == ["One"]
 
 
 def test_a_commit_on_its_way_is_waited_for(versions: list[Any], connect: Any) -> None:

@@ -106,13 +106,14 @@ def _row(
     version: Any = found.version
     model_admin = touch.visible.model_admin
     key = [getattr(version, name) for name in version.key_names]
+    pk = key[0] if len(key) == 1 else tuple(key)
     version_url = None
     if model_admin is not None:
-        version_url = object_url(model_admin, "audittrail_version", key[0], version.version)
+        version_url = object_url(model_admin, "audittrail_version", pk, version.version)
     return RevisionRow(
         Badge(version.operation),
         _text(touch, version, key, revision),
-        history_url(model_admin, key[0]),
+        history_url(model_admin, pk),
         version_url,
         changes,
     )

@@ -123,7 +123,29 @@ BEGIN
 END
 $$;
 
--- The same, with an error if not all can be seen then.
+-- Whether the snapshot that this transaction keeps may lack something that was committed by a time, or before a tick of that time. Who
+-- has committed since the snapshot was taken may have taken its tick before; who has not begun to commit by now takes a later one. How
+-- long a commit takes is not bounded where transactions can be prepared, or wait for standbys; elsewhere ten seconds are enough. To be
+-- asked when those that are committing have ended. On a standby the snapshot shows nothing of who was writing.
+CREATE OR REPLACE FUNCTION audittrail.snapshot_lacks(at timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    first bigint := pg_snapshot_xmax(pg_current_snapshot())::text;
+    later bigint := audittrail.next_xid();
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN NOT audittrail.has_replayed(later);
+    ELSIF at < transaction_timestamp() - interval '10 seconds' AND current_setting('max_prepared_transactions') = '0'
+          AND current_setting('synchronous_standby_names') = '' THEN
+        RETURN false;
+    END IF;
+    RETURN later > first + 1000 OR EXISTS (
+        SELECT FROM (SELECT pg_snapshot_xip(pg_current_snapshot()) UNION ALL SELECT n::text::xid8 FROM generate_series(first, later - 1) n) w (writing)
+         WHERE coalesce(pg_xact_status(writing), 'committed') = 'committed');
+END
+$$;
+
+-- As unseen_commits(), with an error if not all can be seen then.
 CREATE OR REPLACE FUNCTION audittrail.wait_for_commits(patience interval DEFAULT '5 seconds', at timestamptz DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

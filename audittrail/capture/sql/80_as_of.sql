@@ -158,11 +158,11 @@ BEGIN
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
     IF NOT audittrail.is_closed(at, tracked.closed_through) THEN
-        IF current_setting('transaction_isolation') NOT LIKE 'read%' AND at > transaction_timestamp() - interval '1 second' THEN
+        PERFORM audittrail.wait_for_commits(at => at);
+        IF current_setting('transaction_isolation') NOT LIKE 'read%' AND audittrail.snapshot_lacks(at) THEN
             RAISE EXCEPTION 'audittrail: the snapshot of this transaction may lack what was committed by %', at
                 USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
         END IF;
-        PERFORM audittrail.wait_for_commits(at => at);
     END IF;
     tick := audittrail.newest_tick();
     -- Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.

@@ -8,6 +8,6 @@ BEGIN
     -- These are volatile, though they only read: they wait for what is being committed.
     EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', string_agg(oid::regprocedure::text, ', ')) FROM pg_proc
               WHERE pronamespace = 'audittrail'::regnamespace
-                AND (provolatile <> 'v' OR proname IN ('as_of', 'unseen_commits', 'wait_for_commits', 'next_xid', 'has_replayed')));
+                AND (provolatile <> 'v' OR proname IN ('as_of', 'unseen_commits', 'wait_for_commits', 'next_xid', 'has_replayed', 'snapshot_lacks')));
 END
 $$;
