@@ -3,6 +3,30 @@
 -- A client puts it into a comment at the very start of the statement, /*audittrail:{...}*/, or, in psql, into the
 -- transaction-local setting audittrail.context. The comment is read only there, so that a value inside the statement
 -- can't pass for one.
+-- A setting that was made for the session serves one revision too, and not the next transaction of a connection that others share,
+-- unless it says {"session": true}.
+
+-- What a revision says of itself that was done to history: only what does it says so, and no client.
+CREATE OR REPLACE FUNCTION audittrail.without_marks(context jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- Who called the function of the owner's that asks.
+    caller text := CASE WHEN current_setting('role') = 'none' THEN session_user::text ELSE current_setting('role') END;
+    marks  text[] := '{corrected,redacted,pruned}';
+BEGIN
+    IF context #>> '{restored,kind}' = 'rollback'
+       AND NOT pg_has_role(caller, (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'audittrail'), 'USAGE') THEN
+        marks := marks || 'restored'::text;
+    END IF;
+    marks := ARRAY(SELECT m FROM unnest(marks) m WHERE context ? m);
+    IF marks = '{}' THEN
+        RETURN context;
+    END IF;
+    RAISE WARNING 'audittrail: the context of this statement says %, which only audittrail itself can say', array_to_string(marks, ', ')
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose other names.';
+    RETURN context - marks;
+END
+$$;
 
 -- The context of the running statement as it was sent, or NULL.
 CREATE OR REPLACE FUNCTION audittrail.statement_context() RETURNS text
@@ -21,7 +45,7 @@ $$;
 -- Fails for a change within a statement that reads the past: whoever travels in time changes nothing, not even by a function that
 -- the statement calls.
 CREATE OR REPLACE FUNCTION audittrail.parse_context(raw text) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     parsed jsonb;
 BEGIN
@@ -40,7 +64,22 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the past can''t be changed, and this statement reads the past'
             USING ERRCODE = 'read_only_sql_transaction', HINT = 'Change the data outside of history.travelling(), on the connection that reads the present.';
     END IF;
+    IF parsed ?| '{corrected,redacted,pruned}' OR parsed #>> '{restored,kind}' = 'rollback' THEN
+        parsed := audittrail.without_marks(parsed);
+    END IF;
     RETURN parsed;
+END
+$$;
+
+-- Let a context that came by the setting serve no other transaction, unless it says that it is one of the session.
+CREATE OR REPLACE FUNCTION audittrail.use_up_context(context jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    ignored text;
+BEGIN
+    IF NOT starts_with(current_query(), '/*audittrail:') AND context -> 'session' IS DISTINCT FROM 'true' THEN
+        ignored := set_config('audittrail.context', '', false);
+    END IF;
 END
 $$;
 
@@ -64,6 +103,6 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.context_details(context jsonb, author text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN author IS NULL AND context ->> 'user' IS NOT NULL
-                THEN context - 'user' - 'reason' || jsonb_build_object('audittrail_user', context ->> 'user')
-                ELSE context - 'user' - 'reason' END
+                THEN context - '{user,reason,session}'::text[] || jsonb_build_object('audittrail_user', context ->> 'user')
+                ELSE context - '{user,reason,session}'::text[] END
 $$;

@@ -21,6 +21,7 @@ BEGIN
            context = (audittrail.context_details(added, author::text)
                       - CASE WHEN r.committed_by IS NULL THEN '' ELSE 'audittrail_user_schema' END) || r.context
      WHERE r.id = number;
+    PERFORM audittrail.use_up_context(added);
 END
 $$;
 
@@ -79,6 +80,7 @@ BEGIN
         context := audittrail.parse_context(raw);
         author := audittrail.context_user(context);
         ignored := set_config('audittrail.applied', raw, true);
+        PERFORM audittrail.use_up_context(context);
     ELSIF number IS NOT NULL THEN
         RETURN number;
     END IF;
@@ -125,6 +127,54 @@ BEGIN
 END
 $$;
 
+-- Take a revision into another one of the same transaction.
+CREATE OR REPLACE FUNCTION audittrail.join_revisions(kept bigint, other bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    ignored text := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true)
+                    || set_config('audittrail.erasing', kept::text, true);
+BEGIN
+    FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
+        EXECUTE format('UPDATE audittrail.%I SET revision_id = $1 WHERE version >= $2 AND revision_id = $2', tracked.history_name) USING kept, other;
+        IF tracked.since_revision = other THEN
+            UPDATE audittrail.tracked_table t SET since_revision = kept WHERE t.id = tracked.id RETURNING * INTO tracked;
+            PERFORM audittrail.create_functions(tracked);
+        END IF;
+    END LOOP;
+    UPDATE audittrail.revision r
+       SET committed_by = coalesce(r.committed_by, o.committed_by), context = o.context || r.context,
+           reason = concat_ws('; ', nullif(r.reason, ''), nullif(nullif(o.reason, ''), r.reason))
+      FROM audittrail.revision o WHERE r.id = kept AND o.id = other;
+    DELETE FROM audittrail.revision WHERE id = other;
+    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true) || set_config('audittrail.erasing', '', true);
+END
+$$;
+
+-- Asked at the stamp of a revision that is not the one which the setting names: somebody has reset the setting within the transaction,
+-- as RESET ALL does, and so has begun another. A transaction is one revision: both are joined, and stamped as one. Returns whether this
+-- one is to be stamped now.
+CREATE OR REPLACE FUNCTION audittrail.reunite(number bigint, stamped bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    other   bigint;
+    ignored text;
+BEGIN
+    PERFORM FROM audittrail.revision r WHERE r.id = number AND (r.committed IS NULL OR r.committed = stamped);
+    IF NOT FOUND THEN
+        RETURN false;  -- close_revision() has stamped it, or it is part of another by now
+    END IF;
+    other := audittrail.own_revision();
+    ignored := set_config('audittrail.revision', least(number, other)::text, true);
+    IF other IS NULL THEN
+        RETURN true;
+    END IF;
+    PERFORM audittrail.join_revisions(least(number, other), greatest(number, other));
+    UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid WHERE id = least(number, other);  -- queued for another stamp
+    RETURN false;
+END
+$$;
+
 -- Deferred constraint trigger on audittrail.revision: stamps it at commit.
 -- SET CONSTRAINTS ... IMMEDIATE fires it early. Then it defers itself again, since only the commit orders revisions.
 CREATE OR REPLACE FUNCTION audittrail.stamp_at_commit() RETURNS trigger
@@ -136,6 +186,9 @@ DECLARE
 BEGIN
     IF current_setting('audittrail.clock', true) IS DISTINCT FROM 'checked' THEN
         PERFORM audittrail.check_clock();
+    END IF;
+    IF current_setting('audittrail.revision', true) IS DISTINCT FROM NEW.id::text AND NOT audittrail.reunite(NEW.id, NEW.committed) THEN
+        RETURN NULL;
     END IF;
     GET DIAGNOSTICS stack = PG_CONTEXT;
     IF NEW.committed IS NOT NULL THEN
