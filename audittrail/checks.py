@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from audittrail import conf, history
 from audittrail.capture import install, registry, servercode, sync, tracking
+from audittrail.capture.row_security import check_policies
 from audittrail.exceptions import ConfigurationError
 
 PREFIX = "AUDITTRAIL_"
@@ -22,6 +23,7 @@ def register_checks() -> None:
     checks.register(check_settings, "audittrail")
     checks.register(check_models, "audittrail")
     checks.register(check_database, checks.Tags.database)
+    checks.register(check_policies, checks.Tags.database)
 
 
 def _settings_are_readable() -> bool:

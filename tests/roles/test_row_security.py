@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
+from audittrail.capture.row_security import check_policies
+from audittrail.capture.servercode import deviations
 from audittrail.exceptions import RestoreError
 from audittrail.models import Revision
 from tests.builders.fresh import Fresh
@@ -207,3 +209,66 @@ def test_restoring_a_table_that_hides_rows_is_refused(bound_role: str) -> None:
     sql(f"RESET ROLE; ALTER ROLE {bound_role} BYPASSRLS; SET ROLE {bound_role}")
     Customer.history(revision=then).restore()
     assert Customer.objects.get().name == "Ada"
+
+
+READINGS: dict[str, Callable[[Revision], object]] = {
+    "as of": lambda then: list(Customer.history(revision=then)),
+    "versions": lambda then: list(Customer.history.versions.all()),
+    "deleted": lambda then: list(Customer.history.deleted()),
+    "diff": lambda then: list(Customer.history.diff(pk=1)),
+    "changed": lambda then: list(then.get_changed_objects(clss=Customer)),
+    "all changed": lambda then: list(then.get_all_changed_objects()),
+    "psql": lambda then: sql("SELECT * FROM audittrail.as_of(NULL::testapp_customer, now())"),
+    "history": lambda then: sql("SELECT * FROM audittrail.testapp_customer_history"),
+    "a count": lambda then: sql("SELECT count(*) FROM audittrail.testapp_customer_history"),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_role_that_policies_bind_is_refused_history(bound_role: str, reading: str) -> None:
+    call_command("audittrail", "sync", verbosity=0)
+    Customer.objects.create(name="Hidden")
+    then = Revision.objects.newest()
+    assert then is not None
+    read = READINGS[reading]
+    sql(f"SET ROLE {bound_role}")
+    with pytest.raises(DatabaseError, match="bind role"), transaction.atomic():
+        read(then)
+    sql(f"RESET ROLE; ALTER ROLE {bound_role} BYPASSRLS; SET ROLE {bound_role}")
+    read(then)
+    sql(f"RESET ROLE; ALTER ROLE {bound_role} NOBYPASSRLS")
+    read(then)  # as the owner of history
+    sql("ALTER TABLE testapp_customer DISABLE ROW LEVEL SECURITY")
+    call_command("audittrail", "sync", verbosity=0)
+    sql(f"SET ROLE {bound_role}")
+    read(then)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("reading", ["as of", "psql", "changed"])
+def test_policies_that_sync_has_not_seen_yet_bind_readers_of_the_past(
+    bound_role: str, reading: str
+) -> None:
+    Customer.objects.create(name="Hidden")
+    then = Revision.objects.newest()
+    assert then is not None
+    sql(f"SET ROLE {bound_role}")
+    with pytest.raises(DatabaseError, match="bind role"), transaction.atomic():
+        READINGS[reading](then)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_check_names_tables_with_policies(bound_role: str) -> None:
+    call_command("audittrail", "sync", verbosity=0)
+    assert [str(found) for found in deviations(connection)] == []
+    (message,) = check_policies(databases=["default"])
+    assert message.id == "audittrail.I001"
+    assert (
+        "'testapp_customer' in database 'default' has row-level security (policies: visible)"
+        in str(message.msg)
+    )
+    sql(f"SET ROLE {bound_role}")
+    (message,) = check_policies(databases=["default"])
+    assert message.id == "audittrail.W022"
+    assert f"bind role '{bound_role}'" in str(message.msg)

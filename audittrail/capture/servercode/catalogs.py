@@ -72,7 +72,10 @@ SELECT quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid
 """
 
 _TABLES: Final = f"""
-SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence, c.relrowsecurity OR c.relforcerowsecurity AS "row security",
+SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text AS persistence,
+       c.relforcerowsecurity OR c.relrowsecurity <> EXISTS (
+           SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'bound_readers' AND strpos(pg_get_expr(p.polqual, p.polrelid), '.may_read(') > 0)
+         OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname <> 'bound_readers') AS "row security",
        c.relowner = n.nspowner AS owner, ARRAY(SELECT r.rulename::text FROM pg_rewrite r WHERE r.ev_class = c.oid) AS rules,
        EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inheritance,
        (SELECT concat_ws(' ', s.seqtypid::regtype, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle) FROM pg_sequence s WHERE s.seqrelid = c.oid) AS counting,

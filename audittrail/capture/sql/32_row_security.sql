@@ -1,4 +1,5 @@
--- Row-level security: whoever writes history or judges it must see all rows of a table.
+-- Row-level security: whoever writes history or judges it must see all rows of a table, and whom the policies of a table bind reads
+-- nothing of its history, since none of them is judged for the past.
 
 -- Refuse what needs all rows of a table to a role from which policies may hide some.
 CREATE OR REPLACE FUNCTION audittrail.require_all_rows(live oid) RETURNS void
@@ -8,6 +9,50 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the policies of % hide rows from role %, which would be missing in history, or pass for deleted', live::regclass, current_user
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('ALTER ROLE %I BYPASSRLS; or, where it owns the table, ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', current_user, live::regclass);
+    END IF;
+END
+$$;
+
+-- True, but for a role that the policies of a table bind: which rows of the past it might see nobody can tell. The owner of history
+-- sees all of it. Policies went with a table that was dropped, which then only the owner reads.
+CREATE OR REPLACE FUNCTION audittrail.may_read(tracked_id int) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    live oid := (SELECT audittrail.tied_relation(t) FROM audittrail.tracked_table t WHERE t.id = tracked_id);
+BEGIN
+    IF NOT pg_has_role((SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'audittrail'), 'USAGE')
+       AND (row_security_active(live) OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = live)) THEN
+        RAISE EXCEPTION 'audittrail: the policies of % bind role %, and its history is read without them or not at all',
+                        (SELECT t.table_name FROM audittrail.tracked_table t WHERE t.id = tracked_id), current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'Read it as a role that they do not bind: the owner of the table or of history, or one with BYPASSRLS.';
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- Whether a tracked table has policies that its history table does not know of, or the other way round.
+CREATE OR REPLACE FUNCTION audittrail.has_other_security(tracked audittrail.tracked_table) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.relrowsecurity <> (h.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = h.oid AND p.polname = 'bound_readers'))
+      FROM pg_class l, pg_class h WHERE l.oid = tracked.relation AND h.oid = to_regclass(format('audittrail.%I', tracked.history_name))
+$$;
+
+-- Let the history table of a table with row-level security ask may_read(), once a query; one without pays nothing.
+CREATE OR REPLACE FUNCTION audittrail.secure_history(tracked audittrail.tracked_table) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    history regclass := to_regclass(format('audittrail.%I', tracked.history_name));
+BEGIN
+    IF audittrail.has_other_security(tracked) IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    EXECUTE format('DROP POLICY IF EXISTS bound_readers ON %s', history);
+    IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = tracked.relation) THEN
+        EXECUTE format('CREATE POLICY bound_readers ON %s FOR SELECT USING ((SELECT audittrail.may_read(%s)))', history, tracked.id);
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', history);
+    ELSE
+        EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', history);
     END IF;
 END
 $$;

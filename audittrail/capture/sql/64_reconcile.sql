@@ -130,6 +130,7 @@ BEGIN
          = (tracked.columns, tracked.key, tracked.fingerprint, tracked.schema_name, tracked.table_name, tracked.excluded, tracked.ignored,
             tracked.since_version, tracked.since_revision, tracked.since_at, tracked.baseline_complete, tracked.baseline_position)
      WHERE t.id = tracked_id;
+    PERFORM audittrail.secure_history(tracked);
     IF changed OR audittrail.has_stale_functions(tracked) THEN
         PERFORM audittrail.create_functions(tracked);
         changed := true;

@@ -213,6 +213,7 @@ BEGIN
                            AND tracked.ignored @> ignored_columns AND tracked.ignored <@ ignored_columns)
                  THEN 'excluded or ignored columns' END,
             CASE WHEN audittrail.has_stale_functions(tracked) THEN 'capture functions' END,
+            CASE WHEN audittrail.has_other_security(tracked) THEN 'row-level security' END,
             (SELECT string_agg(DISTINCT f.fault || ' triggers', ', ') FROM audittrail.faulty_triggers(tracked) f));
     END IF;
     IF state = 'changed' AND detail = '' THEN

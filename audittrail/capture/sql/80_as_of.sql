@@ -157,6 +157,10 @@ BEGIN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
+    PERFORM audittrail.may_read(tracked.id);
+    IF NOT tracked.baseline_complete THEN
+        PERFORM audittrail.require_all_rows(wanted);  -- rows without a version are read as they are now
+    END IF;
     IF NOT audittrail.is_closed(at, tracked.closed_through) THEN
         PERFORM audittrail.wait_for_commits(at => at);
         IF current_setting('transaction_isolation') NOT LIKE 'read%' AND audittrail.snapshot_lacks(at) THEN

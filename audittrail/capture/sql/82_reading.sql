@@ -57,6 +57,9 @@ BEGIN
         RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
             USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
     END IF;
+    -- Policies may have come since sync has looked; and rows without a version are read as they are now.
+    PERFORM audittrail.may_read(t.id), CASE WHEN NOT t.baseline_complete THEN audittrail.require_all_rows(t.relation) END
+       FROM audittrail.tracked_table t WHERE t.id = tracked_id AND row_security_active(t.relation);
     RETURN true;
 END
 $$;
