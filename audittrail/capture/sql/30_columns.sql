@@ -2,7 +2,7 @@
 
 -- Name under which a column is stored: its own, unless the history table uses that name itself.
 CREATE OR REPLACE FUNCTION audittrail.stored_name(column_name text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN column_name ~ '^(row_)*(version|revision_id|superseded|operation)$' THEN 'row_' || column_name ELSE column_name END
 $$;
 
@@ -50,14 +50,14 @@ $$;
 
 -- Whether a foreign key of the table may change its rows by itself: ON DELETE or ON UPDATE CASCADE, SET NULL, SET DEFAULT.
 CREATE OR REPLACE FUNCTION audittrail.has_referential_actions(live oid) RETURNS boolean
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint
                     WHERE conrelid = live AND contype = 'f' AND (confupdtype IN ('c', 'n', 'd') OR confdeltype IN ('c', 'n', 'd')))
 $$;
 
 -- Whether several rows of a table may have the same primary key for a while.
 CREATE OR REPLACE FUNCTION audittrail.has_deferrable_key(live oid) RETURNS boolean
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = live AND indisprimary AND NOT indimmediate)
 $$;
 

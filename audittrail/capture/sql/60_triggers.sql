@@ -13,7 +13,7 @@ $$;
 
 -- Whether some rows of a table are stored in others.
 CREATE OR REPLACE FUNCTION audittrail.is_divided(live oid) RETURNS boolean
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = live)
            OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = live AND relkind = 'p')
 $$;
@@ -23,8 +23,8 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.named_relation(tracked audittrail.tracked_table) RETURNS oid
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
-    RETURN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relname = tracked.table_name AND n.nspname = tracked.schema_name AND c.relkind IN ('r', 'p'));
+    RETURN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+             WHERE c.relname OPERATOR(pg_catalog.=) tracked.table_name AND n.nspname OPERATOR(pg_catalog.=) tracked.schema_name AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::"char"[]));
 END
 $$;
 

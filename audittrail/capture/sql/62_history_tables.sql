@@ -3,7 +3,7 @@
 
 -- A name cut to so many bytes, never within a character.
 CREATE OR REPLACE FUNCTION audittrail.shortened(name text, bytes int) RETURNS text
-LANGUAGE plpgsql IMMUTABLE AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     WHILE octet_length(name) > bytes LOOP
         name := left(name, -1);
@@ -15,14 +15,14 @@ $$;
 -- The name of a table's history table, unless another is wanted. It leaves room for the suffixes of functions and
 -- indexes within PostgreSQL's 63 bytes; one that would be too long is made unique by a digest.
 CREATE OR REPLACE FUNCTION audittrail.history_name(table_name text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN octet_length(table_name) <= 46 THEN table_name || '_history'
                 ELSE audittrail.shortened(table_name, 37) || '_' || left(md5(table_name), 8) || '_history' END
 $$;
 
 -- The name of the history table of a table of which others of the same name are tracked in other schemas: it begins with its own.
 CREATE OR REPLACE FUNCTION audittrail.qualified_history_name(schema_name text, table_name text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT audittrail.history_name(schema_name || '.' || table_name)
 $$;
 

@@ -185,7 +185,7 @@ $$;
 -- What track() would do to a table, with the reason: 'created', 'changed', 'unchanged', or 'skipped' if it can't.
 CREATE OR REPLACE FUNCTION audittrail.tracking_state(live regclass, excluded_columns text[], ignored_columns text[], wanted_history text,
                                                      OUT state text, OUT detail text)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     class   pg_catalog.pg_class;
     tracked audittrail.tracked_table;

@@ -33,7 +33,7 @@ $$;
 -- which PostgreSQL expects that almost all rows pass. Of revision_id <> ALL (...) it expects that few do if there are few revisions, and
 -- then joins in the wrong order.
 CREATE OR REPLACE FUNCTION audittrail.was_committed(alias text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)
 $$;
 
@@ -140,7 +140,7 @@ $$;
 -- For psql: the rows of a table as of a time.  SELECT * FROM audittrail.as_of(NULL::shop_order, '2026-01-31 12:00+00');
 -- Volatile, because only then it sees what it has waited for.
 CREATE OR REPLACE FUNCTION audittrail.as_of(of_table anyelement, at timestamptz) RETURNS SETOF anyelement
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked  audittrail.tracked_table;
     tick     bigint;

@@ -6,8 +6,8 @@ CREATE OR REPLACE FUNCTION audittrail.generating(live oid) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN (SELECT pg_catalog.string_agg(pg_catalog.pg_get_expr(d.adbin, d.adrelid), ',' ORDER BY d.adnum)
-              FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-             WHERE d.adrelid = live AND a.attgenerated = 'v');
+              FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) d.adrelid AND a.attnum OPERATOR(pg_catalog.=) d.adnum
+             WHERE d.adrelid OPERATOR(pg_catalog.=) live AND a.attgenerated OPERATOR(pg_catalog.=) 'v');
 END
 $$;
 
@@ -30,15 +30,15 @@ DECLARE
     path    name[] := pg_catalog.current_schemas(true);
     tracked audittrail.tracked_table;
 BEGIN
-    IF pg_catalog.cardinality(parts) = 2 THEN
+    IF pg_catalog.cardinality(parts) OPERATOR(pg_catalog.=) 2 THEN
         path := ARRAY[parts[1]]::name[];
     ELSIF live IS NOT NULL THEN
-        path := ARRAY(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = live);
+        path := ARRAY(SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid OPERATOR(pg_catalog.=) live);
     END IF;
     SELECT t.* INTO tracked
       FROM audittrail.tracked_table t
-     WHERE t.table_name = parts[pg_catalog.cardinality(parts)] AND (t.relation = live OR t.schema_name::name = ANY (path))
-     ORDER BY (audittrail.tied_relation(t) = live) DESC NULLS LAST, pg_catalog.array_position(path, t.schema_name::name), t.id DESC LIMIT 1;
+     WHERE t.table_name OPERATOR(pg_catalog.=) parts[pg_catalog.cardinality(parts)] AND (t.relation OPERATOR(pg_catalog.=) live OR t.schema_name::name OPERATOR(pg_catalog.=) ANY (path))
+     ORDER BY (audittrail.tied_relation(t) OPERATOR(pg_catalog.=) live) DESC NULLS LAST, pg_catalog.array_position(path, t.schema_name::name), t.id DESC LIMIT 1;
     RETURN tracked;
 END
 $$;
@@ -51,15 +51,15 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint, tick bigint, name text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id = tracked_id AND t.closed_through >= through AND t.tail_from >= tail
-                      AND t.kept_from <= tick AND audittrail.reading(t) = read
-                      AND (name IS NULL OR t.relation = pg_catalog.to_regclass(name)::oid OR (audittrail.tracked_as(name)).id = tracked_id)) THEN
+    IF NOT EXISTS (SELECT FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id AND t.closed_through OPERATOR(pg_catalog.>=) through AND t.tail_from OPERATOR(pg_catalog.>=) tail
+                      AND t.kept_from OPERATOR(pg_catalog.<=) tick AND audittrail.reading(t) OPERATOR(pg_catalog.=) read
+                      AND (name IS NULL OR t.relation OPERATOR(pg_catalog.=) pg_catalog.to_regclass(name)::oid OR (audittrail.tracked_as(name)).id OPERATOR(pg_catalog.=) tracked_id)) THEN
         RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
             USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
     END IF;
     -- Policies may have come since sync has looked; and rows without a version are read as they are now.
     PERFORM audittrail.may_read(t.id), CASE WHEN NOT t.baseline_complete THEN audittrail.require_all_rows(t.relation) END
-       FROM audittrail.tracked_table t WHERE t.id = tracked_id AND row_security_active(t.relation);
+       FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id AND pg_catalog.row_security_active(t.relation);
     RETURN true;
 END
 $$;

@@ -50,7 +50,7 @@ $$;
 -- a query for the keys of the rows and, as "audittrail_first", a version of each: that one, the one before it and all later ones are
 -- given. Only revisions committed up to {through} count. For a version whose revision has been erased, its own tick counts as the commit.
 CREATE OR REPLACE FUNCTION audittrail.chain_template(rows text) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT $template$
 SELECT v.ctid AS place,
        min(CASE WHEN r.id IS NULL THEN v.version ELSE r.committed END) OVER (

@@ -18,7 +18,7 @@ $$;
 
 -- The condition that a version h is not part of the history up to a tick: it came later, or its revision was committed later.
 CREATE OR REPLACE FUNCTION audittrail.is_later(tick bigint) RETURNS text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('(h.version > %1$s OR h.revision_id = ANY (ARRAY(SELECT o FROM audittrail.open_at(%1$s) o)))', tick)
 $$;
 

@@ -18,7 +18,7 @@ $$;
 -- The condition that version h can go because a later one of its row was committed by the cutoff. A table that is closed
 -- through the cutoff knows that of each version.
 CREATE OR REPLACE FUNCTION audittrail.followed(is_closed boolean) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN is_closed THEN '(h.superseded <= {cutoff})' ELSE
         '(h.superseded <= {cutoff} OR h.superseded IS NULL AND h.version < {cutoff} AND EXISTS (SELECT FROM {history} l WHERE {l.stored_key = h.stored_key}'
         ' AND l.version > h.version AND l.version >= {tail} AND l.version <= {cutoff} AND ' || audittrail.was_committed('l') || '))' END
@@ -26,13 +26,13 @@ $$;
 
 -- The condition that version h is a deletion by which the row was gone at the cutoff.
 CREATE OR REPLACE FUNCTION audittrail.gone_by() RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT '(h.operation IN (''D'', ''T'') AND h.version <= {cutoff} AND ROW({h.stored_key}) IS NOT NULL AND ' || audittrail.was_committed('h') || ')'
 $$;
 
 -- The condition that version h is neither one of the last so many of its row nor one of the revision at the cutoff.
 CREATE OR REPLACE FUNCTION audittrail.not_kept(keep_last int) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'h.revision_id <> {cutoff_revision}' || CASE WHEN keep_last > 0 THEN
         ' AND (SELECT count(*) FROM (SELECT FROM {history} k WHERE {k.stored_key = h.stored_key} AND k.version > h.version LIMIT {keep_last}) newer) = {keep_last}'
         ELSE '' END
@@ -40,7 +40,7 @@ $$;
 
 -- The condition that version h can go.
 CREATE OR REPLACE FUNCTION audittrail.may_be_pruned(is_closed boolean, keep_last int) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat('(', audittrail.followed(is_closed), ' OR ', audittrail.gone_by(), ') AND ', audittrail.not_kept(keep_last))
 $$;
 

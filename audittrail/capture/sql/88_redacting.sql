@@ -111,14 +111,14 @@ $$;
 
 -- The condition that a version h, or a live row b, is one of those in the parameter $1, followed by AND; empty if all rows are meant.
 CREATE OR REPLACE FUNCTION audittrail.is_given(key text, keys text[]) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN keys IS NULL THEN '' ELSE
         'EXISTS (SELECT FROM (SELECT {given} FROM unnest({given_values}) k ({given_names})) k WHERE {k.stored_key = ' || key || '}) AND ' END
 $$;
 
 -- The condition that h is a version of one of the rows and holds something else than the replacements.
 CREATE OR REPLACE FUNCTION audittrail.is_to_be_redacted(keys text[]) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT audittrail.is_given('h.stored_key', keys) || 'ROW({h.redacted})::record OPERATOR(pg_catalog.*<>) ROW({replacements})::record'
 $$;
 
