@@ -211,7 +211,7 @@ def test_restoring_a_table_that_hides_rows_is_refused(bound_role: str) -> None:
     assert Customer.objects.get().name == "Ada"
 
 
-READINGS: dict[str, Callable[[Revision, int], object]] = {
+READINGS: dict[str, Callable[[Any, int], object]] = {
     "as of": lambda then, key: list(Customer.history(revision=then)),
     "versions": lambda then, key: list(Customer.history.versions.all()),
     "deleted": lambda then, key: list(Customer.history.deleted()),
