@@ -8,6 +8,7 @@ from typing import Any
 
 from audittrail.ledger.contents import EnteredTable
 from audittrail.ledger.findings import Erasure, Finding
+from audittrail.revisions.wording import counted, spelled
 
 _ERASED = """
 WITH claims AS (
@@ -70,7 +71,9 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
         name = str(number) if table is None else table.name
         problem = _problem(claim, table, None if context is None else json.loads(context))
         if problem:
-            text = f"{name}: {erased or claim.made} versions were {problem}"
+            number_of = erased or claim.made
+            verb = "was" if number_of == 1 else "were"
+            text = f"{name}: {counted(number_of, 'version')} {verb} {problem}"
             findings.append(Finding("erased", text, revision, name))
             continue
         if erased == claim.own_erased:
@@ -79,7 +82,7 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
             said = "which was erased itself since"
         else:
             by = f"user {author}" if author else f"role {role}"
-            said = f"{at:%Y-%m-%d %H:%M:%S %Z}, {by}" + (f": {reason}" if reason else "")
+            said = f"{spelled(at)}, {by}" + (f": {reason}" if reason else "")
         told.append(
             Erasure(
                 revision,

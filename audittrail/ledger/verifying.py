@@ -15,6 +15,7 @@ from audittrail.ledger.digests import Digest
 from audittrail.ledger.entering import head
 from audittrail.ledger.findings import Compared, Finding, Report
 from audittrail.ledger.recomputing import Recomputed, recompute
+from audittrail.revisions.wording import spelled
 
 #: Ticks of which versions are compared at once.
 TICKS: Final = 50_000
@@ -135,7 +136,7 @@ def _dated_back(cursor: Any, against: Sequence[Digest]) -> Iterator[Finding]:
         [through["committed"], through["committed_at"], TOLERANCE],
     )
     for number, moment in cursor.fetchall():
-        text = f"Revision {number} came after {latest}, and says that it was committed before that, {moment:%Y-%m-%d %H:%M:%S %Z}"
+        text = f"Revision {number} came after {latest}, and says that it was committed before that, {spelled(moment)}"
         yield Finding("revision dated back", text, number, "revision", str(number))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from datetime import datetime
 
 from django.core.management.base import CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -62,3 +63,20 @@ def parts_of_key(text: str) -> list[str]:
     except csv.Error as error:
         raise ValueError(f"{error} in {text!r}") from error
     return parts
+
+
+def add_common_options(parser: ArgumentParser) -> None:
+    """Let a sub-command take Django's own options, and `--database`, after its name as well as before it."""
+    parser.add_argument(
+        "--database",
+        default=SUPPRESS,
+        choices=tuple(connections),
+        help=f"the database to work on (default: {DEFAULT_DB_ALIAS})",
+    )
+    parser.add_argument(
+        "-v", "--verbosity", default=SUPPRESS, type=int, choices=[0, 1, 2, 3], help=SUPPRESS
+    )
+    for name in ("--settings", "--pythonpath"):
+        parser.add_argument(name, default=SUPPRESS, help=SUPPRESS)
+    for name in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+        parser.add_argument(name, action="store_true", default=SUPPRESS, help=SUPPRESS)

@@ -20,13 +20,14 @@ ALIAS = "ledgered"
 
 TABLES = """
 CREATE TYPE region AS ENUM ('north', 'south');
-CREATE TABLE shop (id int PRIMARY KEY, name text, city varchar(40), total numeric(10, 2), opened timestamptz, tags text[], details jsonb, money money, share float8, region region, regions region[]);
+CREATE TYPE place AS (street text, number int);
+CREATE TABLE shop (id int PRIMARY KEY, name text, city varchar(40), total numeric(10, 2), opened timestamptz, tags text[], details jsonb, money money, share float8, region region, regions region[], place place);
 CREATE TABLE note (id int PRIMARY KEY, shop int REFERENCES shop ON DELETE CASCADE, body varchar(20));
 """
 
 #: Each is a transaction: the reason, and what it does.
 TRANSACTIONS = (
-    ("Opened", "INSERT INTO shop VALUES (1, 'Bakery', 'Bern', 10, '2026-01-31 12:00+01', '{a,b}', '{\"a\": 1}', '12.50', 0.1, 'north', '{north,NULL,south}'), (2, 'Press', 'Graz', 20, NULL, NULL, NULL, NULL, 1e300, NULL, NULL)"),
+    ("Opened", "INSERT INTO shop VALUES (1, 'Bakery', 'Bern', 10, '2026-01-31 12:00+01', '{a,b}', '{\"a\": 1}', '12.50', 0.1, 'north', '{north,NULL,south}', '(\"Main, East\",7)'), (2, 'Press', 'Graz', 20, NULL, NULL, NULL, NULL, 1e300, NULL, NULL, NULL)"),
     ("Notes", "INSERT INTO note SELECT n, 1 + n % 2, 'note ' || n FROM generate_series(1, 40) n"),
     ("Prices", "UPDATE shop SET total = total * 2"),
     ("Renamed", "UPDATE shop SET name = 'Corner Bakery' WHERE id = 1"),

@@ -405,6 +405,190 @@ TAMPERINGS = (
         (r"^Function audittrail.capture_function\(.*\) is not as it was installed: .*body",),
     ),
     Tampering(
+        "a capture function of a table that is out of step with the registry",
+        (
+            "ALTER TABLE shop ADD COLUMN more int",
+            (
+                "CREATE OR REPLACE FUNCTION audittrail.shop_history_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+                " SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NULL; END'"
+            ),
+        ),
+        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
+    ),
+    Tampering(
+        "a capture function that never finds that its table is out of step",
+        (
+            "UPDATE audittrail.tracked_table SET fingerprint = 'other' WHERE table_name = 'shop'",
+            (
+                "DO $do$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef('audittrail.shop_history_update'::regproc), 'AND TG_RELID', 'OR TG_RELID')); END $do$"
+            ),
+        ),
+        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: body",),
+    ),
+    Tampering(
+        "the settings of a capture function whose table is out of step",
+        (
+            "ALTER TABLE shop ADD COLUMN more int",
+            "ALTER FUNCTION audittrail.shop_history_update() SET audittrail.context = '{{}}'",
+        ),
+        (r"^Function audittrail.shop_history_update\(\) is not as it was installed: settings",),
+    ),
+    Tampering(
+        "the indexes by which versions are found",
+        (
+            "DROP INDEX audittrail.shop_history_key",
+            "DROP INDEX audittrail.note_history_version",
+        ),
+        (
+            r"^Index audittrail.shop_history_key is missing",
+            r"^Index audittrail.note_history_version is missing",
+        ),
+    ),
+    Tampering(
+        "an index of a part of the versions",
+        (
+            "DROP INDEX audittrail.shop_history_key",
+            "CREATE UNIQUE INDEX shop_history_key ON audittrail.shop_history (id, version) WHERE id = 2",
+        ),
+        (r"^Index audittrail.shop_history_key is not as it was installed",),
+    ),
+    Tampering(
+        "since when a table is tracked",
+        (
+            "UPDATE audittrail.tracked_table SET since_at = since_at - interval '1 year' WHERE table_name = 'shop'",
+        ),
+        (r"^shop: the registry says since_at .*, and said .*; no revision has changed that",),
+    ),
+    Tampering(
+        "since when history is kept",
+        ("UPDATE audittrail.tracked_table SET kept_since = now() WHERE table_name = 'shop'",),
+        (r"^shop: the registry says kept_since .*, and said None; no revision has changed that",),
+    ),
+    Tampering(
+        "from where on versions are still to be closed",
+        ("UPDATE audittrail.tracked_table SET tail_from = 1000000 WHERE table_name = 'shop'",),
+        (
+            r"^shop: the registry says that nothing before tick 1000000 is still to be closed, and revision \d+ is",
+        ),
+    ),
+    Tampering(
+        "a column that history no longer has, in the registry",
+        ("ALTER TABLE audittrail.shop_history RENAME COLUMN name TO hidden",),
+        (
+            r"^shop: the registry says that column name is stored as name, which history does not have",
+        ),
+    ),
+    Tampering(
+        "a correction that its owner enters beside an honest one",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            (
+                "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = (SELECT max(id) FROM audittrail.revision) WHERE version = {version} AND key = '(1)'"
+            ),
+        ),
+        (
+            r"^shop: 1 version was marked as erased on purpose by revision {last}, which says nothing of it",
+        ),
+    ),
+    Tampering(
+        "a correction to which a revision of before confesses",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+            'UPDATE audittrail.revision SET context = context || \'{{"corrected": ["shop_history"]}}\' WHERE id = {other}',
+            "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {other} WHERE version = {version} AND key = '(1)'",
+        ),
+        (r"^Revision {other} is not what it was",),
+        (r"revision {other} is not what it was",),
+    ),
+    Tampering(
+        "a salt",
+        (
+            "UPDATE audittrail.ledger_entry SET salt = gen_random_uuid() WHERE version = {version} AND kind = 'V' AND key = '(1)'",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "the layout by which an entry is read",
+        (
+            'UPDATE audittrail.ledger_layout SET form = replace(form, \'"money", "money"\', \'"money", "text"\') WHERE form LIKE \'%total%\'',
+        ),
+        (r"^What the ledger says of revision \d+ is not what it said",),
+    ),
+    Tampering(
+        "what a table's layout says of its past",
+        (
+            "UPDATE audittrail.ledger_layout SET facts = (facts::jsonb || '{{\"since_version\": 99}}')::text WHERE form LIKE '%total%'",
+        ),
+        (r"^What the ledger says of revision \d+ is not what it said",),
+    ),
+    Tampering(
+        "two versions of a row exchanged",
+        quietly(
+            "UPDATE audittrail.shop_history SET version = 1, revision_id = {other} WHERE version = {version} AND id = 1",
+            "UPDATE audittrail.shop_history SET version = {version}, revision_id = {revision} WHERE version = {other} AND id = 1",
+            "UPDATE audittrail.shop_history SET version = {other} WHERE version = 1 AND id = 1",
+        ),
+        (
+            r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",
+            r"^shop: version {other} of row \(1\) of revision {other} is not what it was",
+        ),
+        (r"revision {other} is not what it was", r"revision {revision} is not what it was"),
+    ),
+    Tampering(
+        "a version twice",
+        quietly(
+            "DROP INDEX audittrail.shop_history_key",
+            "INSERT INTO audittrail.shop_history SELECT * FROM audittrail.shop_history WHERE version = {version} AND id = 1",
+        ),
+        (r"^shop: version {version} of row \(1\) of revision {revision} was inserted",),
+    ),
+    Tampering(
+        "a history table that a partition of it has taken the rows of",
+        (
+            "CREATE TABLE audittrail.child () INHERITS (audittrail.shop_history)",
+            "INSERT INTO audittrail.child (version, revision_id, operation, id, name) VALUES ({version}, {revision}, 'I', 55, 'Bribe')",
+        ),
+        (
+            r"^Table audittrail.shop_history is not as it was installed: inheritance",
+            r"^shop: version {version} of row \(55\) of revision {revision} was inserted",
+        ),
+    ),
+    Tampering(
+        "a revision without its versions, as if its table had been pruned",
+        quietly(
+            "DELETE FROM audittrail.shop_history WHERE revision_id = {revision}",
+            "UPDATE audittrail.tracked_table SET kept_from = {other}, kept_since = now() WHERE table_name = 'shop'",
+        ),
+        (
+            r"^shop: version {version} of row \(1\) was removed",
+            r"^shop: the registry says that it is kept from tick {other} on",
+        ),
+        CHANGED,
+    ),
+    Tampering(
+        "a default that fills in what nobody wrote",
+        ("ALTER TABLE audittrail.shop_history ALTER COLUMN name SET DEFAULT 'Forged'",),
+        (r"^Table audittrail.shop_history is not as it was installed: defaults",),
+    ),
+    Tampering(
+        "a constraint that keeps versions out",
+        ("ALTER TABLE audittrail.shop_history ADD CHECK (total < 1000000) NOT VALID",),
+        (r"^Table audittrail.shop_history is not as it was installed: constraints",),
+    ),
+    Tampering(
+        "history that an unclean shutdown empties",
+        ("ALTER TABLE audittrail.note_history SET UNLOGGED",),
+        (r"^Table audittrail.note_history is not as it was installed: persistence",),
+    ),
+    Tampering(
+        "a digest said to be verified",
+        (
+            "UPDATE audittrail.digest SET verified_at = now()",
+            *quietly("UPDATE audittrail.revision SET reason = '' WHERE id = {revision}"),
+        ),
+        (r"^Revision {revision} is not what it was",),
+    ),
+    Tampering(
         "a capture trigger that fires never",
         (
             "DROP TRIGGER audittrail_update ON shop",
@@ -467,7 +651,7 @@ TAMPERINGS = (
         (
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET audittrail.unguarded = ''on''', current_database()); END $$",
         ),
-        (r"^The setting audittrail.unguarded=on is given to every session",),
+        (r"^The setting audittrail.unguarded=on is set for every session",),
     ),
     Tampering(
         "the stamp of the release on other functions",
@@ -603,7 +787,7 @@ TAMPERINGS = (
             "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {other} WHERE version = {version} AND key = '(1)'",
         ),
         (
-            r"^shop: 1 versions were marked as erased on purpose by revision {other}, which says nothing of it",
+            r"^shop: 1 version was marked as erased on purpose by revision {other}, which says nothing of it",
         ),
     ),
     Tampering(
@@ -622,7 +806,7 @@ TAMPERINGS = (
             "UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = 999999 WHERE version = {version} AND key = '(1)'",
         ),
         (
-            r"^shop: 1 versions were marked as erased on purpose by revision 999999, which does not exist",
+            r"^shop: 1 version was marked as erased on purpose by revision 999999, which does not exist",
         ),
     ),
     Tampering(
@@ -644,7 +828,7 @@ TAMPERINGS = (
         "a revision marked as erased by itself",
         quietly(*ERASED_BY_ITSELF),
         (
-            r"^revision: 1 versions were marked as erased on purpose by revision {revision}, after that was entered",
+            r"^revision: 1 version was marked as erased on purpose by revision {revision}, after that was entered",
             r"^shop: 2 versions were marked as erased on purpose by revision {revision}, after that was entered",
         ),
     ),
@@ -658,9 +842,7 @@ TAMPERINGS = (
                 " SELECT {version}, id, 1, 'C', '(1)', 0 FROM audittrail.tracked_table WHERE table_name = 'shop'"
             ),
         ),
-        (
-            r"^shop: 1 versions were marked as erased on purpose by revision 0, which does not exist",
-        ),
+        (r"^shop: 1 version was marked as erased on purpose by revision 0, which does not exist",),
     ),
     Tampering(
         "a version inserted that is marked as changed on purpose",
@@ -729,7 +911,7 @@ TAMPERINGS = (
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, public', current_database()); END $$",
         ),
         (
-            r"^revision: 1 versions were marked as erased on purpose by revision {revision}, after that was entered",
+            r"^revision: 1 version was marked as erased on purpose by revision {revision}, after that was entered",
         ),
     ),
     Tampering(

@@ -87,7 +87,15 @@ def test_maintain_enters_what_came_since(place: Place) -> None:
     size = place.read("one.json")["size"] + 1
     assert f"{size} revisions are entered in the ledger." in output.getvalue()
     found = place.ledger("verify", "--against", place.path("one.json"))
-    assert "1 later revisions are in none of these digests." in found
+    assert "1 later revision is in none of these digests." in found
+
+
+def test_djangos_options_are_taken_after_the_names_of_commands(place: Place) -> None:
+    file = place.path("one.json")
+    assert place.ledger("digest", file, "--verbosity", "0", "--no-color") == ""
+    assert place.ledger("digest", file, "-v", "1", "--database", ALIAS, "--traceback") != ""
+    for arguments in (["status", "-v", "0"], ["verify", "--no-color", "--verbosity", "0"]):
+        call_command("audittrail", *arguments, "--database", ALIAS, stdout=StringIO())
 
 
 def test_what_agrees_and_what_does_not(place: Place) -> None:

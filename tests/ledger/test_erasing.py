@@ -165,6 +165,8 @@ OTHER = {"opened": "2020-01-01", "since": "2020-01-01"}
         "ALTER TYPE region RENAME VALUE 'north' TO 'up'; ALTER TABLE shop ALTER COLUMN region TYPE text",
         "ALTER TABLE shop ALTER COLUMN region TYPE varchar(2) USING left(region::text, 2)",
         "ALTER TABLE shop ALTER COLUMN regions TYPE text",
+        "ALTER TYPE place ADD ATTRIBUTE floor int; ALTER TYPE place DROP ATTRIBUTE number",
+        "ALTER TYPE place RENAME ATTRIBUTE number TO house",
         "ALTER TABLE note DROP CONSTRAINT note_pkey, ADD PRIMARY KEY (id, shop)",
         "DROP TABLE note",
     ],

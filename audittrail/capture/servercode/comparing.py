@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,7 @@ def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
     yield from _functions(cursor, found, expected, tracked)
     yield from _tables(found, expected, tracked)
     yield from _triggers(found, expected, tracked, begun=begun)
+    yield from _indexes(cursor)
     cursor.execute(_SETTINGS)
     for (setting,) in cursor.fetchall():
         yield Deviation(
@@ -62,25 +64,36 @@ def _functions(
     wanted: dict[str, Mapping[str, Any]] = {
         name: entry for name, entry in expected.functions.items() if not name.startswith(prefix)
     }
-    # In step with the table, it is what would be generated for it today.
+    # In step with the table, it is what would be generated for it today. Otherwise a capture function makes all of them anew before it
+    # does anything else, and only how it begins has to be so.
     cursor.execute(_GENERATED)
-    for history, ending, body in cursor.fetchall():
+    for history, ending, body, in_step in cursor.fetchall():
         arguments, sample = samples[ending]
-        wanted[f"{_quoted(cursor, history, ending)}{arguments}"] = {**sample, "body": body}
+        name = f"{_quoted(cursor, history, ending)}{arguments}"
+        present = found.functions.get(name)
+        # Without a history table, which is named as missing, there is nothing that it could be.
+        if present and (body is None or (not in_step and _begin_alike(present["body"], body))):
+            body = present["body"]  # nothing of it runs after that
+        wanted[name] = {**sample, "body": body}
     for name, entry in wanted.items():
         present = found.functions.get(name)
         if present is None:
             is_tracking = name not in expected.functions
             yield Deviation(f"Function {SCHEMA}.{name}", "is missing", (), is_tracking)
             continue
-        # A table that is out of step has functions that are to be made anew, which `status` says.
-        different = tuple(
-            part for part in entry if entry[part] is not None and entry[part] != present[part]
-        )
+        different = tuple(part for part in entry if entry[part] != present[part])
         if different:
             yield Deviation(f"Function {SCHEMA}.{name}", "is not as it was installed", different)
     for name in sorted(found.functions.keys() - wanted.keys()):
         yield Deviation(f"Function {SCHEMA}.{name}", "was added")
+
+
+def _begin_alike(*bodies: str) -> bool:
+    """Return whether capture functions do the same if their table has changed, whatever its oids: after a restore they are others."""
+    return (
+        len({_ON_TABLE.sub("", body.partition("ELSIF NOT is_first THEN")[0]) for body in bodies})
+        == 1
+    )
 
 
 def _quoted(cursor: Any, history: str, ending: str) -> str:
@@ -101,6 +114,13 @@ def _tables(found: Code, expected: Code, tracked: Mapping[str, Any]) -> Iterator
     for name in [*expected.tables, *tracked]:
         if name not in found.tables and not name.startswith(f"{SAMPLE}_") and name != SAMPLE:
             yield Deviation(f"Table {SCHEMA}.{name}", "is missing")
+
+
+def _indexes(cursor: Any) -> Iterator[Deviation]:
+    cursor.execute(_INDEXES)
+    for index, is_there in cursor.fetchall():
+        problem = "is not as it was installed" if is_there else "is missing"
+        yield Deviation(f"Index {SCHEMA}.{index}", problem)
 
 
 def _triggers(
@@ -146,12 +166,33 @@ def _named(part: Any, sample: str, history: str) -> Any:
     return part.replace(sample, history) if isinstance(part, str) else part
 
 
+#: Whether the trigger is on the table that the function was made for.
+_ON_TABLE: Final = re.compile(
+    r"\n *AND (?:\(TG_RELID = \d+\) IS NOT NULL|TG_RELID = \d+)(?: AND \(TG_RELID = \d+\) IS NOT NULL)+(?=;)"
+)
+
 _GENERATED: Final = """
 SELECT t.history_name, f.name,
-       CASE WHEN c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
-            THEN audittrail.capture_function(t, f.name) END
+       -- What weaves is called by capture functions that are in step.
+       CASE WHEN to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL AND (s.in_step OR f.name <> 'weave') THEN audittrail.capture_function(t, f.name) END, s.in_step
   FROM audittrail.tracked_table t CROSS JOIN unnest(audittrail.capture_functions()) f (name) LEFT JOIN pg_class c ON c.oid = t.relation
+ CROSS JOIN LATERAL (SELECT c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint) s (in_step)
  WHERE t.until_version IS NULL
+"""
+
+#: By which versions are found; those of a table that is out of step come back with its next write.
+_INDEXES: Final = """
+SELECT quote_ident(i.name), c.oid IS NOT NULL
+  FROM audittrail.tracked_table t
+  JOIN pg_class h ON h.oid = to_regclass(format('audittrail.%I', t.history_name)) AND h.relkind = 'r'
+ CROSS JOIN LATERAL (VALUES (t.history_name || '_version', 'version'), (t.history_name || '_key', 'key')) i (name, kind)
+  LEFT JOIN pg_index x ON x.indrelid = h.oid AND x.indexrelid = to_regclass(format('audittrail.%I', i.name))
+  LEFT JOIN pg_class c ON c.oid = x.indexrelid
+ WHERE t.until_version IS NULL
+   AND CASE i.kind WHEN 'version' THEN x.indkey::text IS DISTINCT FROM '1' OR NOT x.indisvalid OR x.indpred IS NOT NULL
+            ELSE t.key <> '{}' AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
+                 AND (NOT audittrail.has_key_index(h.oid, t.key) OR NOT x.indisvalid OR x.indpred IS NOT NULL) END
+ ORDER BY 1
 """
 
 _SETTINGS: Final = """

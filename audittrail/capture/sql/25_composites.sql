@@ -148,9 +148,11 @@ CREATE OR REPLACE FUNCTION audittrail.convert_column(history regclass, name text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     former text := audittrail.retired_name(history, name);
+    number int := (SELECT attnum FROM pg_attribute WHERE attrelid = history AND attname = name);
 BEGIN
     EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, former);
     EXECUTE format('ALTER TABLE %s ADD COLUMN %I text', history, name);
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE text USING audittrail.converted(%I, %L)', history, name, former, conversion);
+    PERFORM audittrail.note_origin(history, name, jsonb_build_object('converted', number, 'type', 'text', 'layout', conversion));
 END
 $$;

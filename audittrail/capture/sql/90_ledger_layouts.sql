@@ -240,7 +240,7 @@ BEGIN
     fill := fill || jsonb_strip_nulls(jsonb_build_object('type', noted -> 'type'));
     source := (SELECT c FROM jsonb_array_elements(form -> 'columns') c WHERE c -> 0 = noted -> 'converted' AND c -> 0 < entry -> 0);
     IF source IS NOT NULL THEN
-        RETURN fill || jsonb_build_object('from', source, 'settings', noted -> 'settings');
+        RETURN fill || jsonb_strip_nulls(jsonb_build_object('from', source, 'settings', noted -> 'settings', 'layout', noted -> 'layout'));
     END IF;
     RETURN fill || jsonb_build_object('is', CASE WHEN noted ? 'value'
                THEN audittrail.ledger_converted(noted ->> 'value', 'text', noted ->> 'type', noted -> 'settings') ELSE '()' END);
@@ -264,6 +264,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     -- What it holds is compared in the type that it had when it came.
     SELECT concat_ws(' AND ', format('ROW(%s)::text = %s', c.expression, CASE
                WHEN s.number IS NULL THEN format('%L', coalesce(fill ->> 'is', '()'))
+               -- Texts of a composite type whose attributes have changed, see 25_composites.sql.
+               WHEN fill ? 'layout' THEN format('ROW(audittrail.converted(%s, %L))::text', s.expression, fill -> 'layout')
                WHEN audittrail.depends_on_settings(s.type, c.type)
                THEN format('audittrail.ledger_converted(CASE WHEN num_nulls(%1$s) = 0 THEN format(''%%s'', %1$s) END, %2$L, %3$L, %4$L)', s.expression, s.type, c.type, fill -> 'settings')
                ELSE format('ROW(%s)::text', audittrail.own_conversion(s.expression, to_regtype(s.type), c.type)) END), c.return_trip)

@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from audittrail.capture import install
 from audittrail.exceptions import AuditTrailError
+from audittrail.management.arguments import add_common_options
 from audittrail.management.call import Call
 from audittrail.management.subcommands import SUBCOMMANDS
 
@@ -28,14 +29,10 @@ class Command(BaseCommand):
             sub: ArgumentParser = commands.add_parser(
                 name, help=module.HELP, description=module.HELP
             )
-            sub.add_argument(
-                "--database",
-                default=DEFAULT_DB_ALIAS,
-                choices=tuple(connections),
-                help="the database to work on (default: %(default)s)",
-            )
+            add_common_options(sub)
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
+        parser.set_defaults(database=DEFAULT_DB_ALIAS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run a sub-command."""

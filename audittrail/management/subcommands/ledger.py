@@ -12,7 +12,9 @@ from django.core.management.base import CommandError
 from audittrail.ledger import digests, entering, proving, signing, verifying
 from audittrail.ledger.digests import Digest
 from audittrail.ledger.findings import Report
+from audittrail.management.arguments import add_common_options
 from audittrail.management.call import Call
+from audittrail.revisions.wording import counted, spelled
 
 HELP: Final = "Makes digests of history, and shows when history was changed behind its back."
 
@@ -54,6 +56,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "enter", help="enter what is settled, as maintain does once a digest was made"
     )
     commands.add_parser("key", help="make a key to sign with, and print it with its public key")
+    for command in commands.choices.values():
+        add_common_options(command)
 
 
 def run(call: Call) -> None:
@@ -84,7 +88,8 @@ def _write(call: Call, statement: dict[str, Any], file: str | None) -> None:
     except OSError as error:
         raise CommandError(f"{file!r} can't be written: {error}.") from error
     if call.verbosity:
-        call.write(f"{file}: {statement['size']} revisions" if "root" in statement else file)
+        size = counted(statement["size"], "revision")
+        call.write(f"{file}: {size}" if "root" in statement else file)
 
 
 def _verify(call: Call) -> None:
@@ -112,7 +117,7 @@ def _tell(call: Call, report: Report, against: list[Digest]) -> None:
     for digest in report.digests:
         verb = "agrees" if digest.agrees else "does NOT agree"
         call.write(
-            f"The digest of {digest.time} ({digest.source}, {digest.size} revisions) {verb}."
+            f"The digest of {digest.time} ({digest.source}, {counted(digest.size, 'revision')}) {verb}."
         )
     if not report.size:
         call.write(
@@ -124,10 +129,13 @@ def _tell(call: Call, report: Report, against: list[Digest]) -> None:
             "Without a digest that was kept elsewhere (--against) this shows only that history agrees with the ledger beside it."
         )
     if report.is_clean:
-        when = f" ({report.through_at:%Y-%m-%d %H:%M:%S %Z})" if report.through_at else ""
-        call.write(f"{report.size} revisions, through {report.through}{when}, are what they were.")
+        when = f" ({spelled(report.through_at)})" if report.through_at else ""
+        verb = "is what it was" if report.size == 1 else "are what they were"
+        call.write(f"{counted(report.size, 'revision')}, through {report.through}{when}, {verb}.")
         if against and report.beyond:
-            call.write(f"{report.beyond} later revisions are in none of these digests.")
+            verb = "is" if report.beyond == 1 else "are"
+            later = counted(report.beyond, "later revision")
+            call.write(f"{later} {verb} in none of these digests.")
 
 
 def _prove(call: Call) -> None:
@@ -141,7 +149,8 @@ def _prove(call: Call) -> None:
 def _enter(call: Call) -> None:
     entering.begin(call.connection.alias)
     reached = entering.enter(call.connection.alias)
-    call.write(f"{reached.size} revisions are entered in the ledger.")
+    verb = "is" if reached.size == 1 else "are"
+    call.write(f"{counted(reached.size, 'revision')} {verb} entered in the ledger.")
 
 
 def _key(call: Call) -> None:
