@@ -397,7 +397,7 @@ TAMPERINGS = (
         "a capture function whose generator does nothing either",
         (
             (
-                "CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, event text) RETURNS text LANGUAGE sql"
+                "CREATE OR REPLACE FUNCTION audittrail.capture_function(tracked audittrail.tracked_table, name text) RETURNS text LANGUAGE sql"
                 " STABLE AS 'SELECT ''BEGIN RETURN NULL; END'''"
             ),
             "SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t",
