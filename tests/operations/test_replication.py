@@ -180,6 +180,13 @@ def test_rows_that_are_replicated_into_a_tracked_table_are_told(
             audittrail("verify", using="tracked")
         audittrail("verify", "--repair", using="tracked")
         assert Tag.history(newest("tracked")).filter(name=name).exists()
+        # The worker that applies changes fires triggers of rows alone, however those of statements are enabled.
+        send(tracked, "ALTER TABLE testapp_tag ENABLE ALWAYS TRIGGER audittrail_insert")
+        Tag.objects.using(ALIAS).create(name=f"{name}!")
+        wait_until(lambda: Tag.objects.using("tracked").filter(name=f"{name}!").exists())
+        assert not Tag.history(newest("tracked")).filter(name=f"{name}!").exists()
+        with pytest.raises(CommandError):
+            audittrail("verify", using="tracked")
 
 
 def drop_subscription(there: OwnServer, dbname: str, name: str) -> None:
