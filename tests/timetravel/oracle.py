@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import postgast
 from google.protobuf.message import DecodeError, Message
 
-from audittrail.timetravel.references import references_of
+from audittrail.timetravel.references import StatementReferences, references_of
 from audittrail.timetravel.tokens import tokens_of
 
 #: A table as a statement names it: its schema, if it is named, and its name.
@@ -25,6 +25,10 @@ _LIST = re.compile(r"\bIN (\$\d+)")
 
 class NotJudgedError(Exception):
     """A statement that the oracle refuses, or that is no SELECT, maybe behind EXPLAIN or DECLARE."""
+
+
+class WritesError(NotJudgedError):
+    """A SELECT with a CTE that writes, which time travel refuses whatever its tables are."""
 
 
 def tables_of_tree(statement: str) -> frozenset[Table]:
@@ -51,6 +55,19 @@ def tables_of_tree(statement: str) -> frozenset[Table]:
 
 def tables_as_read(statement: str, escapes: bool = False) -> frozenset[Table]:
     """Return the tables that time travel finds in a SELECT."""
+    return frozenset(
+        (table.schema.name if table.schema else None, table.token.name)
+        for table in _read(statement, escapes).tables
+        if not table.is_cte
+    )
+
+
+def writes_as_read(statement: str) -> bool:
+    """Return whether time travel finds that a SELECT writes."""
+    return bool(_read(statement, False).writes)
+
+
+def _read(statement: str, escapes: bool) -> StatementReferences:
     tokens = tokens_of(statement, escapes)
     starts = ("SELECT", "WITH", "VALUES", "TABLE")
     if tokens[0].says == "EXPLAIN":  # its options can't hold a query
@@ -58,11 +75,7 @@ def tables_as_read(statement: str, escapes: bool = False) -> frozenset[Table]:
         while tokens[first - 1].says == "(":
             first -= 1
         tokens = tokens[first:]
-    return frozenset(
-        (table.schema.name if table.schema else None, table.token.name)
-        for table in references_of(tokens).tables
-        if not table.is_cte
-    )
+    return references_of(tokens)
 
 
 def without_placeholders(statement: str) -> str:
@@ -91,6 +104,8 @@ def _references(node: Any, ctes: frozenset[str]) -> Iterator[Table]:
     elif kind == "RangeVar":
         if node.schemaname or node.relname not in ctes:
             yield node.schemaname or None, node.relname
+    elif kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+        raise WritesError(kind)
     elif kind in ("LockingClause", "IntoClause"):
         return
     else:
