@@ -1,12 +1,14 @@
 """Name the permissions for what the admin's own pages do not let a user write or see."""
 
 from django.apps import apps
+from django.conf import settings
 from django.db import migrations
 
-#: Names of permissions may be longer than 50 characters only since then.
+#: Names of permissions may be longer than 50 characters only since then. A project may have its tables without migrations, as test
+#: suites do, or other ones.
 AUTH = (
     [("auth", "0002_alter_permission_name_max_length")]
-    if apps.is_installed("django.contrib.auth")
+    if apps.is_installed("django.contrib.auth") and "auth" not in settings.MIGRATION_MODULES
     else []
 )
 
