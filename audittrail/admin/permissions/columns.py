@@ -20,6 +20,7 @@ from audittrail.admin.permissions.models import (
     sees_all_fields,
 )
 from audittrail.admin.permissions.readers import Reader
+from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import is_parent_link
 
 #: Where the inlines of a request's ModelAdmins are kept, by the models that they show.
@@ -73,7 +74,11 @@ def shown_of_rows(
     model_admin = visible.model_admin
     if model_admin is None or not wanted or not depends_on_object(model_admin):
         return found
-    there = model_admin.model._base_manager.using(reader.database).filter(pk__in=wanted)
+    there = [*model_admin.model._base_manager.using(reader.database).filter(pk__in=wanted)]
+    gone = {*wanted} - {obj.pk for obj in there} - {None}
+    if gone:
+        # One that is gone has the pages that it would have as it last was.
+        there += deleted_objects(model_admin.model, reader.database).filter(pk__in=[*gone])
     for obj in there:
         names = always | {*_of_page(reader.request, model_admin, obj)}
         found[obj.pk] = _shown(visible.model, names)

@@ -15,10 +15,11 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
 from audittrail.admin.permissions.belonging_rows import lack_of_owners
-from audittrail.admin.permissions.columns import shown_of_model
+from audittrail.admin.permissions.columns import shown_of_rows
 from audittrail.admin.permissions.lacks import Lack, Writing
 from audittrail.admin.permissions.models import Owner, VisibleModel
 from audittrail.admin.permissions.page_rows import lack_of_page
+from audittrail.admin.permissions.plan_rows import key_of
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.parts import many_to_many_of
 from audittrail.restore.fields import tables_of
@@ -79,8 +80,11 @@ def _lack(writing: Writing, table: TablePlan, page: ModelAdmin[Any] | None) -> L
 def _told(reader: Reader, lack: Lack) -> str:
     """Return the name of a model with those of the fields that the user may see."""
     model: Any = lack.table.model
-    shown = shown_of_model(reader, reader.visible[model])
-    fields = [one for one in lack.fields if getattr(one, "name", one) in shown]
+    keys = [key_of(row) for row in lack.table.rows]
+    shown = shown_of_rows(reader, reader.visible[model], keys).values()
+    fields = [
+        one for one in lack.fields if all(getattr(one, "name", one) in names for names in shown)
+    ]
     rest = [_("other fields")] if len(fields) < len(lack.fields) else []
     return named(lack.table, [*fields, *rest])
 
