@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import connection, models, transaction
 from django.db.models import F
 from django.db.models.functions import Upper
+from django.test import Client, override_settings
+from django.urls import path
+from django.utils import timezone
 
 from audittrail import history
 from audittrail.exceptions import TimeTravelError
+from tests.admin.histories import shown
 from tests.builders.sending import newest
 from tests.builders.workshop import Workshop, create
 
@@ -112,3 +119,30 @@ def test_a_domain_is_read_as_of_a_time(shop: Workshop) -> None:
         ("pen", 2.5)
     ]
     assert [float(price) for _, price in shop.sql(rows, [newest().committed_at])] == [3.0]
+
+
+def test_pages_and_differences_of_a_model_with_virtual_columns(lines: Any) -> None:
+    """What is generated when it is read is not recorded: no difference lists it, pages show it as the past row gives it."""
+    shop, first, second = lines
+    changes = shop.Line.history.diff(pk=1, from_revision=first, to_revision=second)
+    assert [(change.attribute, change.old, change.new) for change in changes] == [("price", 3, 4)]
+    counts = first.compare(second).counts[shop.Line]
+    assert (counts.updated, counts.deleted) == (1, 1)
+    site = admin.AdminSite(name="admin")
+    site.register(shop.Line)
+    urls: Any = ModuleType("urls_of_lines")
+    urls.urlpatterns = [path("admin/", site.urls)]
+    client = Client()
+    cookies = "django.contrib.sessions.backends.signed_cookies"
+    with override_settings(ROOT_URLCONF=urls, SESSION_ENGINE=cookies):
+        client.force_login(User.objects.create_superuser("root", last_login=timezone.now()))
+        for page in ("", f"{first.pk}/", f"{first.pk}/restore/", f"compare/?from={first.pk}"):
+            response = client.get(f"/admin/workshop/line/1/history/{page}")
+            assert response.status_code == 200, (page, response.status_code)
+        version = client.get(f"/admin/workshop/line/1/history/{first.pk}/")
+        assert shown(version)["Total"] == "6"
+        assert client.get(f"/admin/audittrail/revisions/{second.pk}/").status_code == 200
+        assert client.get("/admin/workshop/line/audittrail/deleted/").status_code == 200
+    plan = shop.Line.history(revision=first).filter(pk=1).restore()
+    assert plan.updated == 1
+    assert shop.Line.objects.get(pk=1).total == 6
