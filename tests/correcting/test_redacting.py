@@ -557,3 +557,19 @@ def test_a_context_that_is_not_json_is_refused(requests: list[Any]) -> None:
         EditingError, match=r"The context can't become \{1, 2\}: .* Give a dictionary"
     ):
         history.redact(Revision, {"context": {1, 2}}, reason=REASON)
+
+
+def test_what_a_column_held_under_another_type_is_known_by_its_new_name(large: int) -> None:
+    sql("UPDATE large SET name = 'secret name', phone = 'secret phone'")
+    sql("ALTER TABLE large ALTER COLUMN name TYPE int USING 0, ALTER COLUMN phone TYPE int USING 0")
+    sql("UPDATE large SET name = 1")
+    sql(
+        "ALTER TABLE large RENAME COLUMN name TO other; ALTER TABLE large RENAME COLUMN phone TO name;"
+        "ALTER TABLE large RENAME COLUMN other TO phone"
+    )
+    sql("UPDATE large SET name = 2, phone = 2")
+    history.redact("large", {"phone": 2}, reason=REASON)
+    assert "secret name" not in dump()
+    assert "secret phone" in dump()
+    history.redact("large", {"name": 2}, reason=REASON)
+    assert "secret phone" not in dump()

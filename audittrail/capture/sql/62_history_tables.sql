@@ -189,6 +189,17 @@ BEGIN
 END
 $$;
 
+-- The columns of a history table that made room for a later one of a name, or for other values of it, the oldest first.
+CREATE OR REPLACE FUNCTION audittrail.retired_columns(history oid, column_name text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT a.attname::text
+      FROM pg_attribute a
+     CROSS JOIN LATERAL (SELECT audittrail.shortened(column_name, 50) || '_until_' AS beginning) b
+     WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped
+       AND starts_with(a.attname, b.beginning) AND substr(a.attname, length(b.beginning) + 1) ~ '^[0-9]+$'
+     ORDER BY length(a.attname), a.attname
+$$;
+
 -- Note, as the comment of a history table's column, what the versions hold in it that were there before it came: {value: text} for
 -- all of them, or {converted: number} of the column whose values were converted, with the type and the settings of that moment. By it
 -- the ledger verifies what is in it.

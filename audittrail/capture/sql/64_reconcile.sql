@@ -17,6 +17,8 @@ DECLARE
     changed    boolean := false;
     stored     boolean;
     name       text;
+    former     jsonb := '{}';  -- the numbers of the columns that a renamed one has left in the history table
+    retired    text;
     held       text;  -- the type of the history column
     conversion jsonb;
 BEGIN
@@ -41,6 +43,12 @@ BEGIN
                   JOIN jsonb_array_elements(tracked.columns) k (entry) ON NOT by_name AND (k.entry ->> 'attnum')::int = c.attnum
                  WHERE k.entry ->> 'name' <> c.name AND audittrail.has_column(history, k.entry ->> 'history')
     LOOP
+        -- What it held under other types goes with it: who redacts the column redacts that too.
+        former := former || jsonb_build_object(live.known ->> 'attnum', coalesce((
+            SELECT jsonb_agg(a.attnum)
+              FROM audittrail.retired_columns(history, live.known ->> 'history') r (name)
+              JOIN pg_attribute a ON a.attrelid = history AND a.attname = r.name
+             WHERE NOT tracked.columns @> jsonb_build_array(jsonb_build_object('history', r.name))), '[]'));
         name := audittrail.retired_name(history, live.known ->> 'history');
         EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, live.known ->> 'history', name);
         tracked.columns := (SELECT jsonb_agg(CASE WHEN k.entry = live.known THEN jsonb_set(k.entry, '{history}', to_jsonb(name)) ELSE k.entry END)
@@ -77,6 +85,11 @@ BEGIN
                     EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, name, audittrail.retired_name(history, name));
                 END IF;
                 EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, known ->> 'history', name);
+                FOR retired IN SELECT a.attname FROM pg_attribute a
+                                WHERE a.attrelid = history AND former -> (known ->> 'attnum') @> to_jsonb(a.attnum) ORDER BY a.attnum
+                LOOP
+                    EXECUTE format('ALTER TABLE %s RENAME COLUMN %I TO %I', history, retired, audittrail.retired_name(history, name));
+                END LOOP;
             END IF;
             held := (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = history AND a.attname = name);
             IF live.composite IS NULL AND held <> live.type THEN

@@ -30,9 +30,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                          UNION ALL SELECT NULL WHERE k.composite IS NULL) c
     UNION ALL
     SELECT h.name, NULL, format('NULL::%s', h.base), format('NULL::%s', h.base), false
-      FROM wanted w JOIN held h ON starts_with(h.name, audittrail.shortened(w.stored, 50) || '_until_')
-     WHERE substr(h.name, length(audittrail.shortened(w.stored, 50)) + 8) ~ '^[0-9]+$'
-       AND h.name NOT IN (SELECT k.history FROM known k) AND h.name NOT IN (SELECT v.stored FROM wanted v)
+      FROM wanted w
+     CROSS JOIN audittrail.retired_columns(to_regclass(format('audittrail.%I', tracked.history_name)), w.stored) r (name)
+      JOIN held h ON h.name = r.name
+     WHERE h.name NOT IN (SELECT k.history FROM known k) AND h.name NOT IN (SELECT v.stored FROM wanted v)
     UNION ALL
     SELECT h.name, k.name, format('NULL::%s', h.base), format('NULL::%s', h.base), true
       FROM pg_attribute a
