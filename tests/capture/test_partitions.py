@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from django.db import connection, transaction
 
-from audittrail.capture import sync
 from tests.capture.truth import Witness
 from tests.capture.ways import sql
 from tests.testapp.models import Measurement
@@ -255,25 +255,28 @@ def test_a_version_that_is_closed_by_a_move_and_followed_by_another(
     assert watch.recorded.operations == {"measurement": "DDIII" if limited else "DDIIII"}
 
 
-def test_a_merge_after_a_change_of_the_table(filled: Witness) -> None:
+def test_a_merge_after_a_change_of_the_table(made: Callable[[str], Witness]) -> None:
+    """The table is the test's own, since history keeps a column that the table has no more."""
     if connection.pg_version < 150000:  # type: ignore[attr-defined]
         pytest.skip("PostgreSQL has had MERGE since version 15.")
-    sql("ALTER TABLE measurement ADD extra int")
-    try:
-        sql(
-            "MERGE INTO measurement m USING generate_series(1, 5) s (n) ON m.sensor = s.n"
-            " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 400, extra = s.n"
-            " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5, 50)"
+    made(
+        "CREATE TABLE reading (sensor int, taken_on date, value int, PRIMARY KEY (sensor, taken_on)) PARTITION BY RANGE (taken_on);"
+        "CREATE TABLE reading_2024 PARTITION OF reading FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
+        "CREATE TABLE reading_default PARTITION OF reading DEFAULT;"
+        f"INSERT INTO reading VALUES {ROWS}"
+    )
+    sql("ALTER TABLE reading ADD extra int")
+    sql(
+        "MERGE INTO reading m USING generate_series(1, 5) s (n) ON m.sensor = s.n"
+        " WHEN MATCHED THEN UPDATE SET taken_on = taken_on + 400, extra = s.n"
+        " WHEN NOT MATCHED THEN INSERT VALUES (s.n, '2024-12-31', 5, 50)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sensor, operation, extra FROM audittrail.reading_history"
+            " WHERE extra IS NOT NULL ORDER BY sensor"
         )
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT sensor, operation, extra FROM audittrail.measurement_history"
-                " WHERE extra IS NOT NULL ORDER BY sensor"
-            )
-            assert cursor.fetchall() == [(n, "I", n if n < 5 else 50) for n in range(1, 6)]
-    finally:
-        sql("DELETE FROM measurement; ALTER TABLE measurement DROP extra")
-        sync.sync("default")
+        assert cursor.fetchall() == [(n, "I", n if n < 5 else 50) for n in range(1, 6)]
 
 
 def test_the_orm_writes_to_partitions(witness: Witness) -> None:
