@@ -11,6 +11,11 @@ from tests.builders.fresh import Fresh
 from tests.roles.foreign import AUTHOR, database_of_an_author, run
 
 OIDS = "SELECT oid FROM pg_class WHERE relnamespace = 'audittrail'::regnamespace AND relname IN ('clock', 'commits') ORDER BY relname"
+WRITES = (
+    "UPDATE account SET balance = balance + 1",
+    "BEGIN; UPDATE account SET balance = balance + 1; COMMIT",
+)
+HOLDER = "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND transactionid = '{}'"
 WAITING = "SELECT cardinality(audittrail.committing())"
 
 
@@ -44,13 +49,7 @@ def database(fresh_database: Callable[[], Any]) -> Iterator[Fresh]:
         "SELECT setval({commits}::regclass, 7)",
     ],
 )
-@pytest.mark.parametrize(
-    "write",
-    [
-        "UPDATE account SET balance = balance + 1",
-        "BEGIN; UPDATE account SET balance = balance + 1; COMMIT",
-    ],
-)
+@pytest.mark.parametrize("write", WRITES)
 def test_a_role_that_may_connect_keeps_nobody_from_committing(
     database: Fresh, lock: str, write: str
 ) -> None:
@@ -75,7 +74,28 @@ def test_a_commit_that_is_not_visible_yet_is_told(database: Fresh) -> None:
     writer, reader = database.connect(), database.connect()
     run(writer, "BEGIN", "UPDATE account SET balance = 5")
     assert run(reader, WAITING) == [(0,)]
+    ((number,),) = run(writer, "SELECT pg_current_xact_id()::xid::text")
+    named = run(reader, HOLDER.format(number))
     run(writer, "PREPARE TRANSACTION 'on its way'")
     assert run(reader, WAITING) == [(1,)]
+    # Its locks go one by one from the session to what is prepared: committing() joins them by a name that both have.
+    assert run(reader, HOLDER.format(number)) == named
     run(writer, "COMMIT PREPARED 'on its way'")
     assert run(reader, WAITING) == [(0,)]
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(
+    "used", ["SELECT nextval('audittrail.commits')", "SELECT setval('audittrail.commits', 5)"]
+)
+def test_whatever_the_lock_of_commits_counts_they_are_stamped(
+    database: Fresh, used: str, write: str
+) -> None:
+    """As where its owner, or a program, sets every sequence."""
+    writer, reader = database.connect(), database.connect()
+    run(writer, used, write)
+    stamps = "SELECT count(*), count(committed), count(committed_at) FROM audittrail.revision"
+    assert run(reader, stamps) == [(2, 2, 2)]
+    run(writer, "BEGIN", "UPDATE account SET balance = 5", "PREPARE TRANSACTION 'on its way'")
+    assert run(reader, WAITING) == [(1,)]
+    run(writer, "COMMIT PREPARED 'on its way'")

@@ -108,6 +108,8 @@ $$;
 -- A sequence that gives no numbers: to ask for its last value takes a lock on it, which lasts until the transaction has ended and is
 -- visible. So that lock tells readers that a transaction stands between its tick and its visibility. Nobody but its owner can take
 -- one that stands in its way: others can neither lock a sequence nor change it. An advisory lock anybody may take, and keep for ever.
+-- Whatever the answer is, it says nothing: a dump, or somebody who sets all sequences, may have given it a value. num_nonnulls() is only
+-- there to make a condition of the question that holds with each answer.
 CREATE SEQUENCE IF NOT EXISTS audittrail.commits;
 
 -- Give this transaction's revision its place in commit order. The lock comes before the tick.
@@ -197,7 +199,7 @@ BEGIN
         -- nobody has moved on since. The lock
         -- comes first, so that who does so later finds it.
         IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
-           AND pg_sequence_last_value('audittrail.commits') IS NULL
+           AND num_nonnulls(pg_sequence_last_value('audittrail.commits')) >= 0
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
            AND clock_timestamp() - NEW.committed_at < audittrail.stamp_age()
         THEN
@@ -226,7 +228,7 @@ BEGIN
     END IF;
     -- As in stamp(), in place: a call costs. The row is where it was, unless a later statement has added to it.
     UPDATE audittrail.revision
-       SET committed = CASE WHEN pg_sequence_last_value('audittrail.commits') IS NULL THEN nextval('audittrail.clock') END,
+       SET committed = CASE WHEN num_nonnulls(pg_sequence_last_value('audittrail.commits')) >= 0 THEN nextval('audittrail.clock') END,
            committed_at = clock_timestamp()
      WHERE ctid = NEW.ctid AND (committed IS NULL OR committed = NEW.committed);
     IF NOT FOUND THEN

@@ -2,7 +2,7 @@
 
 -- The transactions, other than one's own, that are committing now: they hold the lock of stamp(), and, since they have a revision, one
 -- on that table, which keeps those out who merely asked for the sequence. By their numbers, which they keep when they are prepared
--- meanwhile.
+-- meanwhile; what is prepared has the virtualtransaction of its session as well, while its locks move there one by one.
 CREATE OR REPLACE FUNCTION audittrail.committing() RETURNS xid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)
