@@ -3,8 +3,8 @@
 -- A client puts it into a comment at the very start of the statement, /*audittrail:{...}*/, or, in psql, into the
 -- transaction-local setting audittrail.context. The comment is read only there, so that a value inside the statement
 -- can't pass for one.
--- A setting that was made for the session serves one revision too, and not the next transaction of a connection that others share,
--- unless it says {"session": true}.
+-- A setting that was made for the session serves one revision too, and not the transactions after it on a connection that others share,
+-- unless it says {"session": true}. When it was made nothing tells: one that no change has used yet is that of the next.
 
 -- What a revision says of itself that was done to history: only what does it says so, and no client.
 CREATE OR REPLACE FUNCTION audittrail.without_marks(context jsonb) RETURNS jsonb
