@@ -16,7 +16,7 @@ class FieldChange:
     """One attribute of an object before and after: a field of its own, or the keys of a many-to-many field.
 
     Values are typed as the model's field gives them; a foreign key is the key, a many-to-many field a tuple of keys.
-    Where there was no object before, or is none after, the value of that side is None. Of a masked field it is told that
+    Where there was no object before, or is none after, the value of that side is None; null in JSON is `JSON_NULL`. Of a masked field it is told that
     it changed, never what: `old`, `new`, `added` and `removed` are empty then.
 
     Iterates as attribute, new value and revision: `for attribute, value, revision in User.history.diff(pk=1234): ...`

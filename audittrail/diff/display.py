@@ -15,6 +15,8 @@ from django.utils.duration import duration_string
 from django.utils.encoding import force_str
 from django.utils.translation import gettext, ngettext
 
+from audittrail.diff.json_null import is_json_null
+
 
 def display(field: models.Field[Any, Any] | None, value: Any) -> str:
     """Return the text of a value of a field; "" for None.
@@ -23,6 +25,8 @@ def display(field: models.Field[Any, Any] | None, value: Any) -> str:
     """
     if value is None:
         return ""
+    if is_json_null(value):
+        return "null"
     if (choice := choice_text(field, value)) is not None:
         return choice
     if isinstance(field, models.JSONField):

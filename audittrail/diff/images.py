@@ -11,6 +11,7 @@ from django.db import models
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
+from audittrail.diff.json_null import told_apart
 from audittrail.diff.structure import mark
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, Version
@@ -36,13 +37,13 @@ class RowImage:
         return self.texts.get(column.name) is not None
 
     def value(self, column: RowColumn) -> Any:
-        """Return the value of a column as the model's field gives it; None for NULL.
+        """Return the value of a column as the model's field gives it; None for NULL, `JSON_NULL` for null in JSON.
 
         A date or time that Python doesn't have, such as "infinity", is its text (see `beyond_python`).
         """
         # A file field makes an object of NULL, which nobody could tell from an empty name.
         if column.name in self.row.__dict__ and self.row.__dict__[column.name] is None:
-            return None
+            return told_apart(column.field, None, self.texts.get(column.name))
         return getattr(self.row, column.name)
 
 

@@ -129,7 +129,7 @@ def key_in(model: type[Version], name: str, keys: Iterable[Sequence[Any]], alias
 def literals(field: Any, values: Iterable[Any], alias: str) -> Fragment:
     """Return values of a field as a list for SQL."""
     connection = connections[alias]
-    found = [sql.Literal(field.get_db_prep_value(value, connection)) for value in values]
+    found = [sql.Literal(field.get_db_prep_save(value, connection)) for value in values]
     return sql.SQL(", ").join(found)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from audittrail.diff.changes import FieldChange
+from audittrail.diff.json_null import is_json_null
 from audittrail.revisions.wording import spelled
 
 #: How many characters of a value are printed.
@@ -33,6 +34,6 @@ def change_line(change: FieldChange) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as Python writes it, shortened if it is long."""
-    text = repr(value)
+    """Return a value as Python writes it, shortened if it is long; null in JSON as JSON does."""
+    text = "null" if is_json_null(value) else repr(value)
     return text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 3]}..."

@@ -18,7 +18,7 @@ LISTED: Final = 100
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """A column of a row that changes: its field, if the model has one, and both values."""
+    """A column of a row that changes: its field, if the model has one, and both values, null in JSON as `JSON_NULL`."""
 
     column: str
     old: Any

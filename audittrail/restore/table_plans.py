@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from audittrail.capture import tracking
+from audittrail.diff.json_null import told_apart
 from audittrail.restore.catalog import LiveTable
 from audittrail.restore.plan import DETAILS, ColumnChange, RowPlan, TablePlan
 from audittrail.restore.staging import Staging, columns_of, differs
@@ -102,11 +103,12 @@ class ColumnReader:
     def typed(self, values: Sequence[Any]) -> dict[str, Any]:
         """Return values by column, as the fields give them."""
         typed: dict[str, Any] = {}
-        for name, value in zip(self.names, values, strict=True):
+        for name, stored in zip(self.names, values, strict=True):
             expression, converters = self._converters.get(name, (None, []))
+            value = stored
             for convert in converters:
                 value = convert(value, expression, self.live)
-            typed[name] = value
+            typed[name] = told_apart(self.fields[name], value, stored)
         return typed
 
     def change(self, name: str, old: Any, new: Any) -> ColumnChange:

@@ -21,6 +21,7 @@ from audittrail.admin.display.object_text import MASK
 from audittrail.admin.display.outlines import outline
 from audittrail.admin.display.times import as_local
 from audittrail.diff.display import choice_text, plain_text
+from audittrail.diff.json_null import is_json_null
 
 #: Letters of a text that are shown before it is folded, and that are shown unfolded where there is no room for more.
 SHORT: Final = 300
@@ -98,6 +99,8 @@ def shown(field: Any, value: Any, label: ObjectLabel | None = None) -> ShownValu
     """Return how a value of a field is shown; takes the name of the object that it refers to, if it does."""
     if value is None:
         return ShownValue(_("none"), is_empty=True)
+    if is_json_null(value):
+        return ShownValue("null", is_empty=True)
     if label is not None:
         return ShownValue(label.text, labels=(label,))
     if (choice := choice_text(field, value)) is not None:

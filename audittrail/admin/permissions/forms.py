@@ -82,7 +82,7 @@ def given_by_add_page(field: Any, value: Any) -> bool:
     default: Any = getattr(field, "db_default", NOT_PROVIDED)
     if default is not NOT_PROVIDED:
         # That of a function, such as the present time, can't be foreseen.
-        return bool(isinstance(default, models.Value) and default.value == value)
+        return isinstance(default, models.Value) and value in (default, default.value)
     return bool(field.get_default() == value)
 
 

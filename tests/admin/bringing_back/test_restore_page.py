@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audittrail import history
 from audittrail.capture import tracking
+from audittrail.diff.json_null import JSON_NULL
 from audittrail.models import Revision
 from tests.admin.histories import plain
 from tests.admin.previews import carry_out, form
@@ -27,6 +28,7 @@ from tests.testapp.models import (
     Pizzeria,
     Place,
     Product,
+    Specimen,
     Tag,
 )
 
@@ -45,6 +47,19 @@ def bakery(transactional_db: None) -> Customer:
 
 def first_version(obj: Any) -> int:
     return int(obj.history.versions.in_order()[0].version)
+
+
+def test_null_in_json_and_sql_null_are_shown_and_restored(as_superuser) -> None:
+    specimen = Specimen.objects.create(name="s", data=JSON_NULL)
+    url = url_of(specimen, first_version(specimen))
+    Specimen.objects.update(data=None)
+    text = text_of(as_superuser.get(url))
+    assert '<span class="audittrail-nothing">none</span>' in text
+    assert '<span class="audittrail-nothing">null</span>' in text
+    assert carry_out(as_superuser, url).status_code == 302
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT data::text FROM testapp_specimen")
+        assert cursor.fetchall() == [("null",)]
 
 
 def test_an_object_is_restored_as_it_was_shown(as_superuser, superuser, bakery) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from audittrail.capture import tracking
+from audittrail.diff.json_null import JSON_NULL
 from tests.admin.histories import address, changed, sides, unchanged
 from tests.admin.reading import text_of
 from tests.builders.sending import newest
@@ -45,6 +46,18 @@ def test_two_revisions(as_superuser) -> None:
     assert page.context["permanent_url"] is None
     # Asked for the wrong way round, it is put in order.
     assert changed(compare(as_superuser, customer, from_=second.pk, to=first.pk)) == changed(page)
+
+
+def test_null_in_json_and_sql_null(as_superuser) -> None:
+    specimen = Specimen.objects.create(name="s")
+    first = newest()
+    Specimen.objects.update(data=JSON_NULL)
+    second = newest()
+    Specimen.objects.update(data=None)
+    page = compare(as_superuser, specimen, from_=first.pk, to=second.pk)
+    assert changed(page) == {"Data": ("none", "null")}
+    page = compare(as_superuser, specimen, from_=second.pk)
+    assert changed(page) == {"Data": ("null", "none")}
 
 
 def test_with_now_with_previous_and_by_time(as_superuser) -> None:
