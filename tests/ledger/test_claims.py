@@ -11,9 +11,8 @@ from pytest_django import DjangoDbBlocker
 
 from audittrail.capture import pruning as batches
 from audittrail.ledger import entering
-from audittrail.models import Revision
-from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.pruning import prune
+from tests.builders.sending import newest
 from tests.ledger.scene import ALIAS, Scene, told
 
 
@@ -30,16 +29,12 @@ def no_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "READERS_GET", 0.0)
 
 
-def newest() -> BaseRevision:
-    return Revision.objects.using(ALIAS).latest("committed")
-
-
 def test_a_pruning_that_is_entered_between_its_batches_raises_no_alarm(
     scene: Scene, tmp_path: Path
 ) -> None:
     before = scene.digest(tmp_path / "before.json")
     with scene.attached():
-        done = prune(newest(), using=ALIAS, batch_size=3, report=lambda progress: _enter())
+        done = prune(newest(ALIAS), using=ALIAS, batch_size=3, report=lambda progress: _enter())
     assert done.revisions > 0
     after = scene.digest(tmp_path / "after.json")
     report = scene.verify(before, after)
@@ -56,7 +51,7 @@ def _enter() -> None:
 def test_a_pruning_covers_no_more_of_a_table_than_it_counted(scene: Scene, tmp_path: Path) -> None:
     scene.enter()
     with scene.attached():
-        prune(newest(), using=ALIAS)
+        prune(newest(ALIAS), using=ALIAS)
     digest = scene.digest(tmp_path / "digest.json")
     pruning = scene.value("SELECT id FROM audittrail.revision WHERE context ? 'pruned'")
     scene.run(
