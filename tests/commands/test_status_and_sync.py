@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.management import CommandError
 from django.db import connection, models
@@ -315,6 +317,41 @@ def test_a_busy_table_does_not_keep_others_from_being_tracked(items: Workshop) -
     assert sorted(items.command("sync").splitlines()) == [
         "workshop_item: changed (columns, key, name, or columns of the history table)",
         "workshop_zebra: created",
+    ]
+
+
+def test_the_start_of_all_tracking_beside_one_busy_table(shop: Workshop) -> None:
+    names = [f"Table{number:02}" for number in range(12)]
+    shop.migrate(*(create(name, ("name", models.TextField())) for name in names), synced=False)
+    tables = [f"workshop_{name.lower()}" for name in names]
+    busy = "workshop_table03"
+    session = shop.session(autocommit=False)
+    session.cursor().execute(f"INSERT INTO {busy} (name) VALUES ('open')")
+    with override_settings(AUDITTRAIL_LOCK_TIMEOUT=10):
+        message = failure(shop, "sync")
+    assert re.findall(r"Table '(\w+)' stayed locked", message) == [busy]
+    others = [table for table in tables if table != busy]
+    assert shop.output.splitlines() == [f"{table}: created" for table in others]
+    assert _tracked(shop) == others
+    for table in tables:
+        shop.sql(f"INSERT INTO {table} (name) VALUES ('written meanwhile')")
+    assert [len(shop.history(name.lower(), "name")) for name in names if name != "Table03"] == [
+        1
+    ] * 11
+    session.commit()
+    assert shop.command("sync") == f"{busy}: created\n"
+    assert _tracked(shop) == tables
+    assert shop.history("table03", "name") == [("B", "open"), ("B", "written meanwhile")]
+    shop.assert_in_step()
+
+
+def _tracked(shop: Workshop) -> list[str]:
+    return [
+        table
+        for (table,) in shop.sql(
+            "SELECT table_name FROM audittrail.tracked_table"
+            " WHERE table_name LIKE 'workshop%' AND until_version IS NULL ORDER BY 1"
+        )
     ]
 
 
