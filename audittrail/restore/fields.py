@@ -57,10 +57,9 @@ def _add(result: ChosenFields, model: type[models.Model], name: str) -> None:
     if isinstance(found, models.ManyToManyField):
         result.relations.append(found)
         return
-    parts = getattr(found, "ct_field", None), getattr(found, "fk_field", None)
-    if parts[0] and not isinstance(found, models.Field | models.ForeignObjectRel):
+    if parts := _parts(model, found):
         for part in parts:
-            _add(result, model, str(part))
+            _add(result, model, part)
         return
     if not isinstance(found, models.Field) or not found.concrete or found.column is None:
         raise RestoreError(
@@ -81,6 +80,17 @@ def _add(result: ChosenFields, model: type[models.Model], name: str) -> None:
     columns = result.columns[found.model]
     assert columns is not None
     columns.add(found.column)
+
+
+def _parts(model: type[models.Model], found: Any) -> list[str]:
+    """Return the names of the fields whose columns a reference consists of that has none of its own."""
+    if isinstance(found, models.ForeignKey | models.ForeignObjectRel):
+        return []
+    # A generic relation is a ForeignObject as well, but the columns are the other model's.
+    if isinstance(found, models.ForeignObject) and found in model._meta.fields:
+        return [ours.name for ours, _ in found.related_fields]
+    parts = getattr(found, "ct_field", None), getattr(found, "fk_field", None)
+    return list(map(str, parts)) if parts[0] and not isinstance(found, models.Field) else []
 
 
 def _field(model: type[models.Model], name: str) -> Any:
