@@ -87,8 +87,8 @@ def verify(
         covered = max((digest.size for digest in against), default=0)
         result.beyond = max(reached.size - covered, 0) + later
         cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [search_path])
-    if result.is_clean and against:
-        _note_verified(using, against)
+    if against:
+        _note_outcome(using, against, result)
     return result
 
 
@@ -148,8 +148,10 @@ def _compared(digest: Digest, *, agrees: bool) -> Compared:
     return Compared(digest.source, digest.size, digest.statement["time"], agrees)
 
 
-def _note_verified(using: str, against: Sequence[Digest]) -> None:
-    """Note for people who look at revisions through when they are verified; nothing follows from it."""
+def _note_outcome(using: str, against: Sequence[Digest], result: Report) -> None:
+    """Note for people who look at revisions through when they are verified, or that they differ; nothing follows from it."""
+    if any(finding.kind == "server code" for finding in result.findings):
+        return  # whoever writes may run triggers that others have made
     connection = connections[using]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -159,6 +161,12 @@ def _note_verified(using: str, against: Sequence[Digest]) -> None:
         if not may_write or replica:
             return
         for digest in against:
+            if not result.is_clean:
+                cursor.execute(
+                    "UPDATE audittrail.digest SET differed_at = clock_timestamp() WHERE size = %s AND root = decode(%s, 'hex')",
+                    [digest.size, digest.root.hex()],
+                )
+                continue
             through: dict[str, Any] = digest.statement.get("through") or {}
             cursor.execute(
                 "INSERT INTO audittrail.digest (size, root, through, through_at, made_at, public_key, verified_at)"

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.json_null import is_json_null
-from audittrail.revisions.wording import spelled
+from audittrail.revisions.wording import counted, spelled
 
 #: How many characters of a value are printed.
 VALUE_LENGTH: Final = 60
@@ -31,6 +31,12 @@ def change_line(change: FieldChange) -> str:
     if change.masked:
         return f"{change.attribute}: (masked)"
     return f"{change.attribute}: {shown(change.old)} -> {shown(change.new)}"
+
+
+def entered_line(size: int) -> str:
+    """Return how many revisions are entered in the ledger in a line."""
+    verb = "is" if size == 1 else "are"
+    return f"{counted(size, 'revision')} {verb} entered in the ledger."
 
 
 def shown(value: object) -> str:

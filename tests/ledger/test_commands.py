@@ -90,6 +90,21 @@ def test_maintain_enters_what_came_since(place: Place) -> None:
     assert "1 later revision is in none of these digests." in found
 
 
+def test_one_revision_is_told_of_as_one(fresh_database, django_db_blocker) -> None:
+    with fresh_database() as database, django_db_blocker.unblock():
+        scene = Scene(database.server, database.name)
+        scene.run(
+            "CREATE TABLE person (id int PRIMARY KEY)",
+            "SELECT audittrail.track('person')",
+            "INSERT INTO person VALUES (1)",
+        )
+        with scene.attached():
+            output = StringIO()
+            call_command("audittrail", "ledger", "enter", database=ALIAS, stdout=output)
+            call_command("audittrail", "maintain", database=ALIAS, stdout=output)
+    assert output.getvalue().count("1 revision is entered in the ledger.") == 2
+
+
 def test_djangos_options_are_taken_after_the_names_of_commands(place: Place) -> None:
     file = place.path("one.json")
     assert place.ledger("digest", file, "--verbosity", "0", "--no-color") == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -27,29 +29,48 @@ def revision_context(reader: Reader, revision: BaseRevision) -> dict[str, Any]:
     }
 
 
-def ledger_of_revision(reader: Reader, revision: BaseRevision) -> str | None:
+@dataclass(frozen=True)
+class LedgerNote:
+    """What the ledger says, in words, and whether it is that history was changed."""
+
+    text: str
+    is_alarm: bool = False
+
+
+def ledger_of_revision(reader: Reader, revision: BaseRevision) -> LedgerNote | None:
     """Return what digests cover a revision, in words; None where no digest was ever made."""
     found = coverage_of(reader.database, revision.committed)
     if found is None:
         return None
     if found.digest_at is None:
-        return _("in no digest yet")
-    made = RevisionTime(found.digest_at).exact
+        return LedgerNote(_("in no digest yet"))
+    made = _told(found.digest_at)
+    if found.differed_at is not None:
+        text = _("in the digest of %(made)s, from which history differed on %(differed)s")
+        return LedgerNote(text % {"made": made, "differed": _told(found.differed_at)}, True)
     if found.verified_at is None:
-        return _("in the digest of %(made)s, not verified since") % {"made": made}
-    verified = RevisionTime(found.verified_at).exact
-    return _("in the digest of %(made)s, last verified %(verified)s") % {
-        "made": made,
-        "verified": verified,
-    }
+        return LedgerNote(_("in the digest of %(made)s, not verified since") % {"made": made})
+    text = _("in the digest of %(made)s, last verified %(verified)s")
+    return LedgerNote(text % {"made": made, "verified": _told(found.verified_at)})
 
 
-def ledger_of_history(reader: Reader) -> str | None:
-    """Return through when history is verified, in words; None if it never was."""
+def ledger_of_history(reader: Reader) -> LedgerNote | None:
+    """Return through when history is verified, or that it was found changed, in words; None if it was never verified."""
     found = verified_through(reader.database)
     if found is None:
         return None
-    return _("History is verified through %(through)s, last on %(verified)s.") % {
-        "through": RevisionTime(found.through_at).exact,
-        "verified": RevisionTime(found.verified_at).exact,
-    }
+    if found.differed_at is not None:
+        text = _(
+            "History was not what it was when it was last verified, on %(differed)s:"
+            " manage.py audittrail ledger verify says what differs."
+        )
+        return LedgerNote(text % {"differed": _told(found.differed_at)}, True)
+    text = _("History is verified through %(through)s, last on %(verified)s.")
+    return LedgerNote(
+        text % {"through": _told(found.through_at), "verified": _told(found.verified_at)}
+    )
+
+
+def _told(moment: datetime | None) -> str:
+    # Isolated, in Unicode's characters for that: the words of a date may run in the other direction than those of the sentence.
+    return f"\u2068{RevisionTime(moment).exact}\u2069"

@@ -67,9 +67,9 @@ def _functions(
     # In step with the table, it is what would be generated for it today. Otherwise a capture function makes all of them anew before it
     # does anything else, and only how it begins has to be so.
     cursor.execute(_GENERATED)
-    for history, ending, body, in_step in cursor.fetchall():
+    for function, ending, body, in_step in cursor.fetchall():
         arguments, sample = samples[ending]
-        name = f"{_quoted(cursor, history, ending)}{arguments}"
+        name = f"{function}{arguments}"
         present = found.functions.get(name)
         # Without a history table, which is named as missing, there is nothing that it could be.
         if present and (body is None or (not in_step and _begin_alike(present["body"], body))):
@@ -94,11 +94,6 @@ def _begin_alike(*bodies: str) -> bool:
         len({_ON_TABLE.sub("", body.partition("ELSIF NOT is_first THEN")[0]) for body in bodies})
         == 1
     )
-
-
-def _quoted(cursor: Any, history: str, ending: str) -> str:
-    cursor.execute("SELECT quote_ident(%s)", [f"{history}_{ending}"])
-    return str(cursor.fetchone()[0])
 
 
 def _tables(found: Code, expected: Code, tracked: Mapping[str, Any]) -> Iterator[Deviation]:
@@ -171,13 +166,18 @@ _ON_TABLE: Final = re.compile(
     r"\n *AND (?:\(TG_RELID = \d+\) IS NOT NULL|TG_RELID = \d+)(?: AND \(TG_RELID = \d+\) IS NOT NULL)+(?=;)"
 )
 
+#: Whether a table is in step is worked out once for it, not for each of its functions.
 _GENERATED: Final = """
-SELECT t.history_name, f.name,
+WITH present AS MATERIALIZED (
+    SELECT t AS tracked, to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL AS is_kept,
+           c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint AS in_step
+      FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation
+     WHERE t.until_version IS NULL
+)
+SELECT quote_ident((p.tracked).history_name || '_' || f.name), f.name,
        -- What weaves is called by capture functions that are in step.
-       CASE WHEN to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL AND (s.in_step OR f.name <> 'weave') THEN audittrail.capture_function(t, f.name) END, s.in_step
-  FROM audittrail.tracked_table t CROSS JOIN unnest(audittrail.capture_functions()) f (name) LEFT JOIN pg_class c ON c.oid = t.relation
- CROSS JOIN LATERAL (SELECT c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint) s (in_step)
- WHERE t.until_version IS NULL
+       CASE WHEN p.is_kept AND (p.in_step OR f.name <> 'weave') THEN audittrail.capture_function(p.tracked, f.name) END, p.in_step
+  FROM present p CROSS JOIN unnest(audittrail.capture_functions()) f (name)
 """
 
 #: By which versions are found; those of a table that is out of step come back with its next write.

@@ -14,6 +14,7 @@ from audittrail.ledger.digests import Digest
 from audittrail.ledger.findings import Report
 from audittrail.management.arguments import add_common_options
 from audittrail.management.call import Call
+from audittrail.management.lines import entered_line
 from audittrail.revisions.wording import counted, spelled
 
 HELP: Final = "Makes digests of history, and shows when history was changed behind its back."
@@ -148,9 +149,7 @@ def _prove(call: Call) -> None:
 
 def _enter(call: Call) -> None:
     entering.begin(call.connection.alias)
-    reached = entering.enter(call.connection.alias)
-    verb = "is" if reached.size == 1 else "are"
-    call.write(f"{counted(reached.size, 'revision')} {verb} entered in the ledger.")
+    call.write(entered_line(entering.enter(call.connection.alias).size))
 
 
 def _key(call: Call) -> None:

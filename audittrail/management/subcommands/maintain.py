@@ -9,6 +9,7 @@ from audittrail.capture import closing, indexes
 from audittrail.ledger import entering
 from audittrail.management.arguments import positive
 from audittrail.management.call import Call
+from audittrail.management.lines import entered_line
 
 HELP: Final = "Makes reading the past fast: closes versions and builds indexes, beside the application's writes."
 
@@ -37,6 +38,6 @@ def run(call: Call) -> None:
     if not bar.shown:
         call.write("Every table is closed as far as it can be.")
     if entering.head(call.connection) is not None:
-        call.write(f"{entering.enter(database).size} revisions are entered in the ledger.")
+        call.write(entered_line(entering.enter(database).size))
     if call.options["vacuum"]:
         closing.vacuum(database, tables=tables)

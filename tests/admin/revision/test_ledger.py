@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils.translation import override
 
 from tests.admin.reading import REVISIONS
@@ -29,7 +32,7 @@ def test_what_digests_say_of_a_revision(as_superuser, tmp_path: Path) -> None:
     assert as_superuser.get(first).context["ledger"] is None
     assert as_superuser.get(REVISIONS).context["ledger"] is None
     ledger("digest", file)
-    assert "not verified since" in as_superuser.get(first).context["ledger"]
+    assert "not verified since" in as_superuser.get(first).context["ledger"].text
     assert as_superuser.get(REVISIONS).context["ledger"] is None
     ledger("verify", "--against", file)
     assert "last verified" in as_superuser.get(first).content.decode()
@@ -37,8 +40,73 @@ def test_what_digests_say_of_a_revision(as_superuser, tmp_path: Path) -> None:
     assert "History is verified through" in page.content.decode()
     Customer.objects.create(name="Grace")
     later = f"{REVISIONS}{newest().pk}/"
-    assert as_superuser.get(later).context["ledger"] == "in no digest yet"
+    assert as_superuser.get(later).context["ledger"].text == "in no digest yet"
     with override("de"):
         german = as_superuser.get(later, headers={"accept-language": "de"})
-        assert german.context["ledger"] == "noch in keinem Prüfwert"
+        assert german.context["ledger"].text == "noch in keinem Prüfwert"
     assert json.loads(file.read_text())["size"] >= 1
+
+
+def test_history_that_was_found_changed_is_not_called_verified(
+    as_superuser, tmp_path: Path
+) -> None:
+    older, newer = tmp_path / "older.json", tmp_path / "newer.json"
+    Customer.objects.create(name="Ada")
+    first = f"{REVISIONS}{newest().pk}/"
+    ledger("digest", older)
+    ledger("verify", "--against", older)
+    Customer.objects.create(name="Grace")
+    later = f"{REVISIONS}{newest().pk}/"
+    with tampered("Ada", "Eve"), pytest.raises(CommandError):
+        ledger("verify", "--against", older)
+    assert "from which history differed on" in as_superuser.get(first).content.decode()
+    assert as_superuser.get(later).context["ledger"].text == "in no digest yet"
+    page = as_superuser.get(REVISIONS)
+    assert "History was not what it was when it was last verified" in page.content.decode()
+    # What a later digest says of all that came before it counts.
+    ledger("digest", newer)
+    assert as_superuser.get(REVISIONS).context["ledger"].is_alarm
+    ledger("verify", "--against", newer)
+    assert "History is verified through" in as_superuser.get(REVISIONS).content.decode()
+    assert not as_superuser.get(first).context["ledger"].is_alarm
+
+
+def test_nothing_is_noted_where_others_may_have_put_triggers(as_superuser, tmp_path: Path) -> None:
+    file = tmp_path / "digest.json"
+    Customer.objects.create(name="Ada")
+    ledger("digest", file)
+    ledger("verify", "--against", file)
+    run(
+        "CREATE FUNCTION pg_temp.escalate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'escalated'; END $$",
+        "CREATE TRIGGER escalate BEFORE INSERT OR UPDATE ON audittrail.digest FOR EACH ROW EXECUTE FUNCTION pg_temp.escalate()",
+    )
+    try:
+        with pytest.raises(CommandError, match="History is not what it was"):
+            ledger("verify", "--against", file)
+    finally:
+        run("DROP TRIGGER escalate ON audittrail.digest")
+    assert not as_superuser.get(REVISIONS).context["ledger"].is_alarm
+
+
+@contextmanager
+def tampered(name: str, by: str) -> Iterator[None]:
+    """Let the owner change what history holds, behind its back, for the length of the block."""
+    exchange(name, by)
+    try:
+        yield
+    finally:
+        exchange(by, name)
+
+
+def exchange(name: str, by: str) -> None:
+    run(
+        "ALTER TABLE audittrail.testapp_customer_history DISABLE TRIGGER USER",
+        f"UPDATE audittrail.testapp_customer_history SET name = '{by}' WHERE name = '{name}'",
+        "ALTER TABLE audittrail.testapp_customer_history ENABLE TRIGGER USER",
+    )
+
+
+def run(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
