@@ -124,6 +124,10 @@ def _always_the_same() -> Iterator[None]:
             "UPDATE audittrail.revision SET committed_at = %s WHERE committed_at > %s",
             [TODAY.replace(hour=9), TODAY],
         )
+        cursor.execute(
+            "UPDATE audittrail.digest SET through_at = %s, made_at = %s, verified_at = %s, differed_at = NULL",
+            [TODAY.replace(hour=hour) for hour in (9, 10, 11)],
+        )
         cursor.execute("RESET session_replication_role")
     with mock.patch.object(timezone, "now", return_value=TODAY):
         yield

@@ -28,6 +28,20 @@ def test_it_can_be_read_in_every_look(open_demo) -> None:
     assert faults(page) == []
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_filters_keep_to_their_columns(open_demo, width: int) -> None:
+    page = open_demo("admin")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(REVISIONS)
+    page.get_by_text("More filters").click()
+    columns = page.locator(".audittrail-filters__field").all()
+    assert len(columns) >= 9
+    for column in columns:
+        around, field = column.bounding_box(), column.locator("input, select").bounding_box()
+        assert field["x"] >= around["x"]
+        assert field["x"] + field["width"] <= around["x"] + around["width"]
+
+
 def test_filters_are_used_and_removed(open_demo) -> None:
     page = open_demo("admin")
     page.goto(REVISIONS)

@@ -65,6 +65,45 @@ def test_a_pruning_covers_no_more_of_a_table_than_it_counted(scene: Scene, tmp_p
     assert any(problem in text for text in told(scene.verify(digest)))
 
 
+def test_how_much_a_correction_erased_is_certain_from_the_next_digest_on(
+    scene: Scene, tmp_path: Path
+) -> None:
+    before = scene.digest(tmp_path / "before.json")
+    scene.run(
+        "BEGIN; SET LOCAL audittrail.editing = 'on'; DELETE FROM audittrail.note_history WHERE id = 3; COMMIT"
+    )
+    correction = scene.value("SELECT max(id) FROM audittrail.revision")
+    erase_as_if_by(scene, correction, 4)
+    # This is what docs/ledger.md says is not proved: row 4 was erased by somebody else. But that it was erased is told, and by whom it is said to be.
+    report = scene.verify(before)
+    assert told(report) == []
+    assert [(e.revision, e.table, e.erased) for e in report.erasures] == [(correction, "note", 2)]
+    after = scene.digest(tmp_path / "after.json")
+    assert told(scene.verify(before, after)) == []
+    erase_as_if_by(scene, correction, 5)
+    found = told(scene.verify(after))
+    assert any(f"by revision {correction}, after that was entered" in text for text in found), found
+    leaf = (
+        f"SELECT position FROM audittrail.ledger_entry WHERE version = {correction} AND kind = 'R'"
+    )
+    scene.run(
+        f"UPDATE audittrail.ledger_entry SET erased_in = ({leaf}) WHERE erased_by = {correction}"
+    )
+    found = told(scene.verify(after))
+    assert any(f"revision {correction} is not what it was" in text for text in found), found
+
+
+def erase_as_if_by(scene: Scene, correction: int, row: int) -> None:
+    """Let the owner remove a row of history, and mark it as erased by a correction that was another's."""
+    scene.run(
+        "ALTER TABLE audittrail.note_history DISABLE TRIGGER USER",
+        f"DELETE FROM audittrail.note_history WHERE id = {row}",
+        "ALTER TABLE audittrail.note_history ENABLE TRIGGER USER",
+        f"UPDATE audittrail.ledger_entry SET salt = NULL, key = NULL, erased_by = {correction}"
+        f" WHERE key = '({row})' AND table_id = (SELECT id FROM audittrail.tracked_table WHERE table_name = 'note')",
+    )
+
+
 def test_no_value_of_a_row_stays_in_the_layout_of_a_table(scene: Scene) -> None:
     scene.run(
         "CREATE TABLE person (id int PRIMARY KEY, born text)",

@@ -46,7 +46,9 @@ def ledger_of_revision(reader: Reader, revision: BaseRevision) -> LedgerNote | N
         return LedgerNote(_("in no digest yet"))
     made = _told(found.digest_at)
     if found.differed_at is not None:
-        text = _("in the digest of %(made)s, from which history differed on %(differed)s")
+        text = _(
+            "in the digest of %(made)s; history was not what it was when verified %(differed)s"
+        )
         return LedgerNote(text % {"made": made, "differed": _told(found.differed_at)}, True)
     if found.verified_at is None:
         return LedgerNote(_("in the digest of %(made)s, not verified since") % {"made": made})
