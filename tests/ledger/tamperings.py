@@ -328,6 +328,13 @@ TAMPERINGS = (
         (r"^Trigger guard on audittrail.shop_history is disabled",),
     ),
     Tampering(
+        "a clock that does not follow what is replicated",
+        ("ALTER TABLE audittrail.revision DISABLE TRIGGER follow_clock",),
+        (
+            r"^Trigger follow_clock on audittrail.revision is disabled, not enabled for replication alone",
+        ),
+    ),
+    Tampering(
         "a guard gone",
         ("DROP TRIGGER guard ON audittrail.revision",),
         (r"^Trigger guard on audittrail.revision is missing",),

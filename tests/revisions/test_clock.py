@@ -15,6 +15,7 @@ from django.utils import timezone
 from audittrail import history
 from audittrail.checks import check_database
 from audittrail.models import Revision
+from tests.builders.fresh import Fresh
 from tests.builders.sending import newest, send, sql
 from tests.testapp.models import Tag
 
@@ -98,3 +99,55 @@ def test_a_revision_that_took_long_can_be_the_newest(connect: Callable) -> None:
     assert newest().committed > before.committed and newest().pk < before.pk - 64
     assert sql("SELECT audittrail.newest_tick()") == [(newest().committed,)]
     assert Revision.objects.for_model(Tag).newest() == newest()
+
+
+REPLICATED = (
+    "INSERT INTO audittrail.revision (id, committed, committed_at) VALUES ({tick}, NULL, NULL)",
+    "UPDATE audittrail.revision SET committed = {tick} + 7, committed_at = now() WHERE id = {tick}",
+)
+
+
+@pytest.fixture
+def follower(fresh_database: Callable[[], Any]) -> Iterator[Fresh]:
+    """Give a database of its own, for what logical replication may bring."""
+    with fresh_database() as made:
+        yield made
+
+
+@pytest.mark.parametrize("tick", [500, 10**12])
+def test_the_clock_passes_what_is_replicated(follower: Fresh, tick: int) -> None:
+    worker = follower.connect(options="-c session_replication_role=replica")
+    for statement in REPLICATED:
+        send(worker, statement.format(tick=tick))
+        assert send(worker, "SELECT audittrail.clock_lag()") == [(0,)]
+    ((before,),) = send(worker, "SELECT last_value FROM audittrail.clock")
+    assert tick + 7 <= before < tick + 5000
+    # What is known of tables can be later than every revision.
+    send(worker, "CREATE TABLE late (id int PRIMARY KEY); SELECT audittrail.track('late')")
+    send(worker, f"UPDATE audittrail.tracked_table SET mark_tick = {tick} + 5000")
+    ((after,),) = send(worker, "SELECT last_value FROM audittrail.clock")
+    assert after >= tick + 5000
+    # It never goes back: neither beside what has come meanwhile nor where nothing is ahead of it.
+    send(worker, "SELECT audittrail.pass_tick(5), audittrail.advance_clock()")
+    assert send(worker, "SELECT nextval('audittrail.clock')") == [(after + 1,)]
+
+
+def test_the_clock_is_not_set_while_somebody_takes_ticks(follower: Fresh) -> None:
+    writer, worker = follower.connect(), follower.connect(options="-c lock_timeout=50ms")
+    send(writer, "BEGIN")
+    send(writer, "SELECT nextval('audittrail.clock')")
+    send(worker, "SELECT audittrail.pass_tick(1000)")
+    with pytest.raises(Exception, match="lock timeout"):
+        send(worker, "SELECT audittrail.pass_tick(1000000)")
+    assert send(writer, "SELECT nextval('audittrail.clock')") == [(1001,)]
+    send(writer, "COMMIT")
+    send(worker, "SELECT audittrail.pass_tick(1000000)")
+    assert send(writer, "SELECT nextval('audittrail.clock')") == [(1000001,)]
+
+
+def test_the_clock_follows_nobody_but_logical_replication(follower: Fresh) -> None:
+    """Otherwise every write would pay for the question."""
+    with pytest.raises(Exception, match="502 ticks behind"):
+        send(
+            follower.connect(), "INSERT INTO audittrail.revision (id, committed) VALUES (500, 507)"
+        )

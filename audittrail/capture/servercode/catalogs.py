@@ -95,7 +95,7 @@ SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text 
 
 _TRIGGERS: Final = """
 SELECT n.nspname || '.' || c.relname, t.tgname::text,
-       CASE WHEN t.tgenabled IN ('O', 'A') THEN 'enabled' ELSE 'disabled' END, t.tgtype::int, p.pronamespace::regnamespace || '.' || p.proname, t.tgdeferrable, t.tginitdeferred,
+       CASE WHEN t.tgenabled IN ('O', 'A') THEN 'enabled' WHEN t.tgenabled = 'R' THEN 'enabled for replication alone' ELSE 'disabled' END, t.tgtype::int, p.pronamespace::regnamespace || '.' || p.proname, t.tgdeferrable, t.tginitdeferred,
        t.tgoldtable::text, t.tgnewtable::text, t.tgattr::text, encode(t.tgargs, 'hex'),
        substring(pg_get_triggerdef(t.oid) FROM ' WHEN \\((.*)\\) EXECUTE FUNCTION')
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid

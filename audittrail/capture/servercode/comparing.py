@@ -141,7 +141,8 @@ def _triggers(
             if name not in there:
                 yield Deviation(f"Trigger {name} on {table}", "is missing", (), is_tracking)
             elif there[name][0] != definition[0]:
-                yield Deviation(f"Trigger {name} on {table}", "is disabled", (), is_tracking)
+                problem = f"is {there[name][0]}, not {definition[0]}"
+                yield Deviation(f"Trigger {name} on {table}", problem, (), is_tracking)
             elif there[name] != definition:
                 yield Deviation(f"Trigger {name} on {table}", "is not as it was installed")
         if table.startswith(f"{SCHEMA}."):
