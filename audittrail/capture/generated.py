@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _FUNCTIONS = """
     SELECT p.oid::bigint, pg_get_functiondef(p.oid)
       FROM audittrail.tracked_table t
-     CROSS JOIN unnest('{insert,update,delete,truncate,weave}'::text[]) WITH ORDINALITY e (event, position)
+     CROSS JOIN unnest(audittrail.capture_functions()) WITH ORDINALITY e (event, position)
       JOIN pg_proc p ON p.oid = to_regproc(format('audittrail.%%I', t.history_name || '_' || e.event))
      WHERE t.id = %s
      ORDER BY e.position

@@ -29,14 +29,6 @@ class Node:
     children: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True)
-class Item:
-    """An item of a list: the same before and after, added or removed."""
-
-    kind: Literal["same", "added", "removed"]
-    value: Any
-
-
 def structure_changes(old: Any, new: Any, limit: int = LIMIT) -> Node:
     """Return how two trees of dictionaries and lists differ, as a tree of nodes.
 
@@ -48,18 +40,6 @@ def structure_changes(old: Any, new: Any, limit: int = LIMIT) -> Node:
         return _node(None, old, new, 0, limit)
     except RecursionError:  # nested too deeply to be looked into
         return Node("changed", old=old, new=new)
-
-
-def item_changes(old: Sequence[Any], new: Sequence[Any]) -> list[Item]:
-    """Return the items of a list before and after: "same" and "removed" ones make up the old, "same" and "added" the new."""
-    found: list[Item] = []
-    for block in blocks(*_marked(old, new)):
-        if block.is_same:
-            found += [Item("same", value) for value in new[block.new_start : block.new_end]]
-        else:
-            found += [Item("removed", value) for value in old[block.old_start : block.old_end]]
-            found += [Item("added", value) for value in new[block.new_start : block.new_end]]
-    return found
 
 
 def _node(key: str | int | None, old: Any, new: Any, depth: int, limit: int) -> Node:

@@ -1,16 +1,15 @@
-"""Differences of JSON documents and lists, as trees and as items."""
+"""Differences of JSON documents and lists, as trees."""
 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audittrail.diff.structure import Item, Node, item_changes, structure_changes
+from audittrail.diff.structure import Node, structure_changes
 
 
 def spelled(node: Node) -> Any:
@@ -88,16 +87,6 @@ def test_the_nodes_make_up_both_trees(old: Any, new: Any) -> None:
         )
     same = json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
     assert (root.kind == "same") == same
-
-
-def test_lists() -> None:
-    assert item_changes([1, 2, 3], [2, 3, 4]) == [
-        Item("removed", 1), Item("same", 2), Item("same", 3), Item("added", 4),
-    ]  # fmt: skip
-    assert item_changes([Decimal("1.0")], [Decimal("1.00")]) == [
-        Item("removed", Decimal("1.0")), Item("added", Decimal("1.00")),
-    ]  # fmt: skip
-    assert item_changes([], []) == []
 
 
 def test_a_tree_that_is_too_deep_is_one_change() -> None:

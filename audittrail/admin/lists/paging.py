@@ -32,11 +32,6 @@ class ListPage(Generic[T]):
     newer: str | None = None
     older: str | None = None
 
-    @property
-    def is_only(self) -> bool:
-        """Whether the list has no other page."""
-        return self.newer is None and self.older is None
-
 
 @dataclass(frozen=True)
 class Keyset:
