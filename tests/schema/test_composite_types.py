@@ -217,13 +217,25 @@ def test_text_becomes_a_composite_type_and_that_text_again(shop: Workshop) -> No
 def test_a_history_with_typed_columns_is_converted(places: Workshop) -> None:
     """As an earlier release has made it."""
     places.sql(
+        "CREATE TYPE stay AS (since date, share float8, at timestamptz, mark bytea);"
+        " ALTER TABLE workshop_item ADD stay stay"
+    )
+    places.sync()
+    stay = '(2025-01-02,0.1,"2025-01-02 03:04:05+00","\\\\x00ff")'
+    places.sql("UPDATE workshop_item SET stay = %s WHERE name = 'a'", [stay])
+    places.sql(
         "SET session_replication_role = replica; ALTER TABLE audittrail.workshop_item_history"
-        " ALTER spot TYPE spot USING spot::spot, ALTER spots TYPE spot[] USING spots::spot[]; RESET session_replication_role;"
+        " ALTER spot TYPE spot USING spot::spot, ALTER spots TYPE spot[] USING spots::spot[], ALTER home TYPE spot USING home::spot,"
+        " ALTER pair TYPE pair USING pair::pair, ALTER stretch TYPE stretch USING stretch::stretch, ALTER stay TYPE stay USING stay::stay;"
+        " RESET session_replication_role;"
         " UPDATE audittrail.tracked_table SET columns = (SELECT jsonb_agg(CASE WHEN c ? 'composite' THEN"
         " c - 'composite' || jsonb_build_object('type', c #>> '{composite,type}') ELSE c END) FROM jsonb_array_elements(columns) c),"
         " fingerprint = 'of an earlier release' WHERE table_name = 'workshop_item'"
     )
+    columns = places.columns("item")
     places.sync()
+    assert places.columns("item") == columns
+    assert places.history("item", "stay", where="operation = 'U'") == [("U", stay)]
     places.sql("ALTER TYPE spot DROP ATTRIBUTE number")
     places.sync()
     assert versions(places, "spot_until_1", "spots_until_1") == [SPOT, SPOTS]

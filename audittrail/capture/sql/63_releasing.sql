@@ -22,6 +22,7 @@ $$;
 -- table has now. "everything" releases the others too, all or those that go when certain schemas go, by whatever they depend on
 -- there: for DROP ... CASCADE, which takes along what it finds. They come back with the next write, unless their columns are gone. Called before such a
 -- statement by migrations and by sync; by hand: SELECT audittrail.release_types();
+-- A column of a composite type that an earlier release has made with that type is left to reconcile(), which notes its layout as well.
 CREATE OR REPLACE FUNCTION audittrail.release_types(everything boolean DEFAULT false, schemas text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -51,7 +52,7 @@ BEGIN
                     ELSE t.until_version IS NOT NULL OR NOT EXISTS (
                          SELECT FROM jsonb_to_recordset(t.columns) k (attnum int, history text)
                            JOIN audittrail.live_columns(t.relation) c ON c.attnum = k.attnum
-                          WHERE k.history = a.attname AND c.type = format_type(a.atttypid, a.atttypmod)
+                          WHERE k.history = a.attname AND coalesce(c.composite ->> 'type', c.type) = format_type(a.atttypid, a.atttypmod)
                             AND (a.attcollation < 16384 OR c.collation_name IS NOT NULL)) END
     LOOP
         PERFORM audittrail.release_column(found.history, found.name);
