@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from audittrail import history
-from audittrail.capture import install, sync, tracking
+from audittrail.capture import install, servercode, sync, tracking
 from audittrail.checks import check_database
 from audittrail.exceptions import NotInstalledError
 from tests.builders.sending import sql
@@ -39,6 +39,12 @@ def stranger() -> Iterator[str]:
 
 
 def test_the_test_database_has_nothing_to_complain_about() -> None:
+    assert problems() == []
+
+
+def test_nor_has_it_when_the_functions_are_installed_again() -> None:
+    sync.sync(reinstall=True)
+    assert servercode.deviations(connection) == []
     assert problems() == []
 
 
