@@ -159,6 +159,7 @@ def contradictions(cursor: Any, tables: list[EnteredTable]) -> Iterator[Finding]
         facts, idle = present[table.id]
         # These change with a revision that says so, which is still to be entered then.
         for name in _STEADY if idle else ():
-            if facts[name] != table.facts.get(name):
-                text = f"{table.name}: the registry says {name} {facts[name]}, and said {table.facts.get(name)}; no revision has changed that"
+            # An earlier release has noted less.
+            if name in table.facts and facts[name] != table.facts[name]:
+                text = f"{table.name}: the registry says {name} {facts[name]}, and said {table.facts[name]}; no revision has changed that"
                 yield Finding("registry", text, None, table.name)

@@ -11,22 +11,33 @@ from audittrail.ledger.findings import Erasure, Finding
 from audittrail.revisions.wording import counted, spelled
 
 _ERASED = """
-WITH claims AS (
+WITH claims AS NOT MATERIALIZED (
     SELECT e.erased_by AS revision, e.table_id, e.version, e.erased_in AS said_in, true AS erased,
            EXISTS (SELECT FROM audittrail.ledger_entry c WHERE c.version = e.version AND c.table_id = e.table_id AND c.made_by = e.erased_by) AS changed
       FROM audittrail.ledger_entry e WHERE e.erased_by IS NOT NULL
     UNION ALL
     SELECT c.made_by, c.table_id, c.version, c.position, false, false FROM audittrail.ledger_entry c WHERE c.kind = 'C'
+), converted AS (
+    -- An earlier release entered anew what a column's other type had made of versions, where a layout said so, in the name of revision 0. It
+    -- noted less of tables. Nothing of it is later than what this release has noted first, or than the tree.
+    SELECT c.table_id, c.version, c.said_in
+      FROM claims c
+      JOIN audittrail.ledger_layout l ON l.table_id = c.table_id AND l.position = c.said_in
+      JOIN audittrail.ledger_layout former ON former.table_id = l.table_id AND former.number = l.number - 1 AND former.form <> l.form
+     WHERE c.revision = 0 AND l.position < coalesce((SELECT min(n.position) FROM audittrail.ledger_layout n WHERE n.facts::jsonb ? 'since_at'),
+                                                    (SELECT h.size FROM audittrail.ledger h))
+     GROUP BY c.table_id, c.version, c.said_in HAVING count(*) FILTER (WHERE c.erased) = count(*) FILTER (WHERE NOT c.erased)
 )
 SELECT c.revision, c.table_id, count(*) FILTER (WHERE c.erased), count(*) FILTER (WHERE c.changed), count(*) FILTER (WHERE NOT c.erased),
        count(*) FILTER (WHERE coalesce(c.said_in > r.position, r.position IS NOT NULL)), bool_or(r.version IS NOT NULL OR n.id IS NOT NULL),
        count(*) FILTER (WHERE c.erased AND c.version = c.revision AND c.table_id = 0),
        count(*) FILTER (WHERE NOT c.erased AND c.version = c.revision AND c.table_id = 0),
-       n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
+       v.version IS NOT NULL, n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
   FROM claims c
+  LEFT JOIN converted v ON c.revision = 0 AND v.table_id = c.table_id AND v.version = c.version AND v.said_in = c.said_in
   LEFT JOIN audittrail.ledger_entry r ON r.version = c.revision AND r.kind = 'R'
   LEFT JOIN audittrail.revision n ON n.id = c.revision
- GROUP BY c.revision, c.table_id, n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
+ GROUP BY c.revision, c.table_id, v.version IS NOT NULL, n.committed_at, n.committed_by::text, n.db_user, n.reason, n.context::text
  ORDER BY c.revision, c.table_id
 """
 
@@ -60,6 +71,7 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
         erased,
         changed,
         *counts,
+        converted,
         at,
         author,
         role,
@@ -69,7 +81,9 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
         claim = _Claim(revision, erased, *counts)
         table = names.get(number)
         name = str(number) if table is None else table.name
-        problem = _problem(claim, table, None if context is None else json.loads(context))
+        problem = not converted and _problem(
+            claim, table, None if context is None else json.loads(context)
+        )
         if problem:
             number_of = erased or claim.made
             verb = "was" if number_of == 1 else "were"
@@ -78,7 +92,9 @@ def explained(cursor: Any, tables: list[EnteredTable]) -> tuple[list[Finding], l
             continue
         if erased == claim.own_erased:
             continue
-        if at is None:
+        if converted:
+            said = "when a column got another type, by an earlier release"
+        elif at is None:
             said = "which was erased itself since"
         else:
             by = f"user {author}" if author else f"role {role}"

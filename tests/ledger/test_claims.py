@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from audittrail.capture import install, servercode
 from audittrail.capture import pruning as batches
 from audittrail.ledger import entering
 from audittrail.revisions.pruning import prune
@@ -120,3 +122,95 @@ def test_no_value_of_a_row_stays_in_the_layout_of_a_table(scene: Scene) -> None:
     layouts = scene.run("SELECT fills FROM audittrail.ledger_layout WHERE fills <> '{}'")
     assert layouts and not any("1977" in fills for (fills,) in layouts)
     assert told(scene.verify()) == []
+
+
+#: An earlier release noted less of a table.
+FORMER_FACTS = """
+ALTER FUNCTION audittrail.ledger_facts RENAME TO present_facts;
+CREATE FUNCTION audittrail.ledger_facts(tracked audittrail.tracked_table) RETURNS text LANGUAGE sql AS
+$$SELECT (audittrail.present_facts(tracked)::jsonb - '{since_at,kept_since,relation,bound}'::text[])::text$$
+"""
+
+#: It entered in the name of revision 0 what another type of a column had made of versions.
+CONVERTED = (
+    (
+        "INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)"
+        " SELECT e.version, e.table_id, e.layout, 'C', e.key, 0 FROM audittrail.ledger_entry e WHERE e.key IS NOT NULL"
+        " AND e.position IS NOT NULL AND e.table_id = (SELECT id FROM audittrail.tracked_table WHERE table_name = 'shop')"
+    ),
+    (
+        "UPDATE audittrail.ledger_entry e SET salt = NULL, key = NULL, erased_by = 0 WHERE e.key IS NOT NULL AND e.position IS NOT NULL"
+        " AND e.table_id = (SELECT id FROM audittrail.tracked_table WHERE table_name = 'shop')"
+    ),
+)
+
+
+def _retype(scene: Scene, type_name: str) -> None:
+    scene.run(
+        f"ALTER TABLE shop ALTER COLUMN city TYPE {type_name}",
+        "SELECT audittrail.track('shop')",
+        "UPDATE shop SET total = total + 1",
+    )
+
+
+def _install_again(scene: Scene) -> None:
+    scene.run("DROP FUNCTION audittrail.ledger_facts(audittrail.tracked_table)")
+    scene.run("DROP FUNCTION audittrail.present_facts(audittrail.tracked_table)")
+    with scene.attached():
+        install.install_functions(connections[ALIAS], again=True)
+        assert servercode.deviations(connections[ALIAS]) == []
+
+
+@pytest.fixture
+def former(scene: Scene) -> Scene:
+    """Give a ledger that an earlier release has begun, and in which it has converted what history holds, and the present functions."""
+    scene.run(FORMER_FACTS)
+    scene.enter()
+    scene.run(*CONVERTED)
+    _retype(scene, "varchar(50)")
+    scene.enter()
+    _install_again(scene)
+    return scene
+
+
+def test_what_an_earlier_release_has_noted_and_converted_raises_no_alarm(
+    former: Scene, tmp_path: Path
+) -> None:
+    report = former.verify()
+    assert told(report) == []
+    (erasure,) = report.erasures
+    assert (erasure.revision, erasure.table, erasure.erased == erasure.changed) == (0, "shop", True)
+    former.run("UPDATE shop SET total = total + 1")
+    digest = former.digest(tmp_path / "digest.json")
+    assert told(former.verify(digest)) == []
+
+
+REMOVED = (
+    "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",
+    "DELETE FROM audittrail.shop_history WHERE revision_id = (SELECT min(revision_id) FROM audittrail.shop_history)",
+    "ALTER TABLE audittrail.shop_history ENABLE TRIGGER USER",
+)
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["later", "at once"])
+@pytest.mark.parametrize("changed", [True, False], ids=["changed", "removed"])
+def test_nobody_else_erases_in_the_name_of_no_revision(
+    former: Scene, begun: bool, changed: bool
+) -> None:
+    if begun:
+        former.run("UPDATE shop SET total = total + 1")
+        former.enter()
+    former.run(*REMOVED, *CONVERTED[not changed :])
+    _retype(former, "varchar(60)")
+    former.enter()
+    problem = "marked as erased on purpose by revision 0, which does not exist"
+    assert any(problem in text for text in told(former.verify()))
+
+
+def test_what_was_not_converted_is_not_covered_by_what_was(former: Scene) -> None:
+    former.run(
+        "UPDATE audittrail.ledger_entry e SET salt = NULL, key = NULL, erased_by = 0, erased_in = (SELECT max(n.position) FROM audittrail.ledger_layout n"
+        " WHERE n.table_id = e.table_id) WHERE e.kind = 'V' AND e.key IS NOT NULL"
+    )
+    problem = "marked as erased on purpose by revision 0, which does not exist"
+    assert any(problem in text for text in told(former.verify()))
