@@ -39,6 +39,8 @@ def _lack_of_owner(
     rows = [row for row in table.rows if row.action != "U" or owner.inline is not None]
     if len(rows) < len(table.rows):
         return Lack(table)  # rows of a many-to-many field come and go; they never change
+    if any(_moves(row, owner) for row in rows):
+        return Lack(table)  # the page of an object neither takes rows from another nor gives it any
     shown = VisibleModel(visible.model, owners=(owner,))
     known = plan_rows.values(writing.reader, table, rows, attributes(shown))
     seen = writing.reader.seen(shown, known, lambda values, name: values.get(name))
@@ -125,6 +127,14 @@ def _lack_of_inline(
         fields = inline_fields(request, inline, page.obj, None)
         lacks.append(writing.lack_of_new(table, fields, new, [owner.attribute]))
     return joined(lacks)
+
+
+def _moves(row: RowPlan, owner: Owner) -> bool:
+    """Return whether an updated row would be another object's than before."""
+    return row.action == "U" and any(
+        change.field is not None and change.field.attname == owner.attribute
+        for change in row.changes
+    )
 
 
 def _has_room(

@@ -31,8 +31,11 @@ def values(
         present = table.model._base_manager.using(reader.database).filter(pk__in=unknown)
         names = [name for name in attributes if name != "pk"]
         found = {key: rest for key, *rest in present.values_list("pk", *names)}
-        for known in told:
-            known.update(dict(zip(names, found.get(known["pk"], ()), strict=False)))
+        # What the plan tells counts: a row that it updates holds something else at present.
+        told = [
+            {**dict(zip(names, found.get(known["pk"], ()), strict=False)), **known}
+            for known in told
+        ]
     return told
 
 

@@ -234,6 +234,25 @@ def test_undeleting_users_needs_what_adding_them_needs(superuser, staff, log_in)
     assert User.objects.get(pk=key).is_superuser
 
 
+def test_the_preview_names_no_field_that_its_reader_does_not_see(
+    staff, log_in, monkeypatch
+) -> None:
+    """Of what comes back beyond the add page, columns that no page shows are other fields, except to who may view all."""
+    monkeypatch.setattr(CustomerAdmin, "fields", ("name", "vip"), raising=False)
+    monkeypatch.setattr(CustomerAdmin, "readonly_fields", ("vip",))
+    monkeypatch.setattr(CustomerAdmin, "list_display", ("name",))
+    monkeypatch.setattr(CustomerAdmin, "search_fields", ("name",))
+    customer = Customer.objects.create(name="Ada", email="ada@example.org", vip=True)
+    key = customer.pk
+    customer.delete()
+    url = undelete_url("customer", key)
+    rights = (*every("customer"), "audittrail.undelete_completely")
+    page = log_in(staff("clerk", *rights)).get(url)
+    assert page.context["completed"] == ["customers (vip, other fields)"]
+    page = log_in(staff("chief", *rights, "audittrail.view_all_fields")).get(url)
+    assert page.context["completed"] == ["customers (email, vip)"]
+
+
 def test_fields_that_the_add_page_does_not_take(staff, log_in, monkeypatch) -> None:
     monkeypatch.setattr(CustomerAdmin, "readonly_fields", ("vip",))
     client = log_in(staff("clerk", *every("customer")))
@@ -448,6 +467,39 @@ def test_hooks_of_inlines_are_asked_with_the_real_object(
     assert status in ((403, 404) if denied else (200,))
     Order.objects.update(reference="open")
     assert client.get(UNDO.format(bread[operation])).status_code == 200
+
+
+@pytest.fixture
+def taken(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Give a revision that moved an order, which an inline alone shows, from one customer to another, and changed both."""
+    monkeypatch.delitem(admin.site._registry, Order)
+    mine, other = Customer.objects.create(name="mine"), Customer.objects.create(name="other")
+    order = Order.objects.create(customer=mine, reference="1")
+    with transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(customer=other)
+        # The person sees the revision whichever of the two they see.
+        Customer.objects.update(vip=True)
+    return int(newest().pk)
+
+
+@pytest.mark.parametrize("seen", [("mine",), ("other",), ("mine", "other")], ids=str)
+def test_no_row_of_an_inline_moves_between_objects(
+    as_superuser, staff, log_in, monkeypatch, taken, seen
+) -> None:
+    """The page of an object neither takes rows from another nor gives it any, whoever may change both."""
+
+    def some(self: Any, request: Any) -> Any:
+        found = admin.ModelAdmin.get_queryset(self, request)
+        return found if request.user.is_superuser else found.filter(name__in=seen)
+
+    posted = form(as_superuser.get(UNDO.format(taken)))
+    if len(seen) == 1:
+        monkeypatch.setattr(CustomerAdmin, "get_queryset", some, raising=False)
+    client = log_in(staff("clerk", *every("customer", "order"), "audittrail.undo_revision"))
+    assert client.get(UNDO.format(taken)).status_code == 403
+    assert client.post(UNDO.format(taken), posted).status_code == 403
+    assert Order.objects.get().customer.name == "other"
+    assert carry_out(as_superuser, UNDO.format(taken)).status_code == 302
 
 
 # Those who may do everything
