@@ -7,6 +7,7 @@ instead, and nothing is done. A GET only ever previews.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -54,7 +55,7 @@ class Proposal(ABC):
     #: The ModelAdmin whose objects the plan is about, and that writes them; None for those of all models.
     written_by: ModelAdmin[Any] | None = None
     #: What the plan writes that the add page would not let the user write, in words: they may undelete completely.
-    completed: tuple[str, ...] = ()
+    completed: Sequence[str] = ()
 
     def __init__(self, owner: ModelAdmin[Any] | AdminSite, reader: Reader) -> None:
         self.owner = owner
@@ -76,9 +77,7 @@ class Proposal(ABC):
         """Return why the user may not carry out the plan, "" if they may: each row and field that it writes is asked about."""
         writing = Writing(self.reader, plan)
         why = writes.refusal(writing, self.written_by)
-        self.completed = tuple(
-            writes.named(table, fields) for table, fields in writing.completed.values()
-        )
+        self.completed = writes.completed(writing)
         return why
 
     @abstractmethod

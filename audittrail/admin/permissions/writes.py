@@ -6,7 +6,7 @@ shows them. Whoever may do everything is asked by hooks alone, as the admin's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -37,13 +37,7 @@ def refusal(writing: Writing, page: ModelAdmin[Any] | None = None) -> str:
     found = lacks(writing, page)
     if not found:
         return ""
-    texts = [
-        _told(writing.reader, lack)
-        for lack in found
-        if lack.table.model is not None and lack.table.model in writing.reader.visible
-    ]
-    if len(texts) < len(found):
-        texts.append(_("rows of other models"))
+    texts = _told(writing.reader, found)
     listed = get_text_list(texts, _("and"))
     if all(lack.is_completeness for lack in found):
         return _(
@@ -55,12 +49,10 @@ def refusal(writing: Writing, page: ModelAdmin[Any] | None = None) -> str:
     ) % {"models": listed}
 
 
-def named(table: TablePlan, fields: Iterable[Any]) -> str:
-    """Return the name of a model with those of some of its fields."""
-    model: Any = table.model
-    text = str(model._meta.verbose_name_plural) if model else table.table
-    labels = [str(getattr(one, "verbose_name", one)) for one in fields]
-    return f"{text} ({', '.join(labels)})" if labels else text
+def completed(writing: Writing) -> list[str]:
+    """Return what would come back that the add page does not take, once `lacks` was asked: models, with the fields that the user sees."""
+    found = [Lack(table, tuple(fields)) for table, fields in writing.completed.values()]
+    return _told(writing.reader, found)
 
 
 def _lack(writing: Writing, table: TablePlan, page: ModelAdmin[Any] | None) -> Lack | None:
@@ -77,16 +69,29 @@ def _lack(writing: Writing, table: TablePlan, page: ModelAdmin[Any] | None) -> L
     return lack_of_owners(writing, visible, table)
 
 
-def _told(reader: Reader, lack: Lack) -> str:
-    """Return the name of a model with those of the fields that the user may see."""
+def _told(reader: Reader, lacks: Sequence[Lack]) -> list[str]:
+    """Return the names of models with those of the fields that the user may see; models that they don't see are not named."""
+    seen = [
+        lack
+        for lack in lacks
+        if lack.table.model is not None and lack.table.model in reader.visible
+    ]
+    rest = [_("rows of other models")] if len(seen) < len(lacks) else []
+    return [*(_named(reader, lack) for lack in seen), *rest]
+
+
+def _named(reader: Reader, lack: Lack) -> str:
     model: Any = lack.table.model
     keys = [key_of(row) for row in lack.table.rows]
     shown = shown_of_rows(reader, reader.visible[model], keys).values()
     fields = [
         one for one in lack.fields if all(getattr(one, "name", one) in names for names in shown)
     ]
-    rest = [_("other fields")] if len(fields) < len(lack.fields) else []
-    return named(lack.table, [*fields, *rest])
+    labels = [str(getattr(one, "verbose_name", one)) for one in fields]
+    if len(fields) < len(lack.fields):
+        labels.append(_("other fields"))
+    text = str(model._meta.verbose_name_plural)
+    return f"{text} ({', '.join(labels)})" if labels else text
 
 
 def _as_field(page: ModelAdmin[Any], model: type[models.Model]) -> Owner | None:
