@@ -133,9 +133,12 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.join_revisions(kept bigint, other bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tracked audittrail.tracked_table;
-    ignored text := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true)
-                    || set_config('audittrail.erasing', kept::text, true);
+    tracked   audittrail.tracked_table;
+    unguarded text := coalesce(current_setting('audittrail.unguarded', true), '');
+    closing   text := coalesce(current_setting('audittrail.closing', true), '');
+    erasing   text := coalesce(current_setting('audittrail.erasing', true), '');
+    ignored   text := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true)
+                      || set_config('audittrail.erasing', kept::text, true);
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
         EXECUTE format('UPDATE audittrail.%I SET revision_id = $1 WHERE version >= $2 AND revision_id = $2', tracked.history_name) USING kept, other;
@@ -149,7 +152,8 @@ BEGIN
            reason = concat_ws('; ', nullif(r.reason, ''), nullif(nullif(o.reason, ''), r.reason))
       FROM audittrail.revision o WHERE r.id = kept AND o.id = other;
     DELETE FROM audittrail.revision WHERE id = other;
-    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true) || set_config('audittrail.erasing', '', true);
+    ignored := set_config('audittrail.unguarded', unguarded, true) || set_config('audittrail.closing', closing, true)
+               || set_config('audittrail.erasing', erasing, true);
 END
 $$;
 
@@ -196,8 +200,7 @@ BEGIN
     IF NEW.committed IS NOT NULL THEN
         -- The stamp that was given with the change stands if it could as well be given now: at the commit of a single
         -- statement, with a semicolon at its end or none, which has nothing but this function on the stack, with a clock that
-        -- nobody has moved on since. The lock
-        -- comes first, so that who does so later finds it.
+        -- nobody has moved on since. The lock comes first, so that who does so later finds it.
         IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
            AND num_nonnulls(pg_sequence_last_value('audittrail.commits')) >= 0
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
