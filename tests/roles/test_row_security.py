@@ -259,6 +259,27 @@ def test_policies_that_sync_has_not_seen_yet_bind_readers_of_the_past(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_policies_bind_readers_of_a_table_that_has_another_oid_since_a_restore(
+    bound_role: str,
+) -> None:
+    Customer.objects.create(name="Hidden")
+    then = Revision.objects.newest()
+    assert then is not None
+    oid = "'testapp_customer'::regclass::oid"
+    sql("SET audittrail.unguarded = 'on'")
+    try:
+        sql(f"UPDATE audittrail.tracked_table SET relation = 1 WHERE relation = {oid}")
+        sql(f"SET ROLE {bound_role}")
+        with pytest.raises(DatabaseError, match="bind role"), transaction.atomic():
+            list(Customer.history(revision=then))
+        sql("RESET ROLE")
+        assert Customer.history(revision=then).get().name == "Hidden"
+    finally:
+        sql(f"RESET ROLE; UPDATE audittrail.tracked_table SET relation = {oid} WHERE relation = 1")
+        sql("RESET audittrail.unguarded")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_check_names_tables_with_policies(bound_role: str) -> None:
     call_command("audittrail", "sync", verbosity=0)
     assert [str(found) for found in deviations(connection)] == []
