@@ -25,7 +25,7 @@ COMMITTED: Final = (
 )
 
 _LOOK = (
-    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick(), r.committed_at"
+    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick()"
     + COMMITTED
 )
 
@@ -63,7 +63,7 @@ def settle(live: Any, moment: Moment) -> None:
             f"Database {live.alias!r} does not hold {moment}: it is of another database, has been erased, or has not reached this server "
             "yet. Take the revision from the database that is to be read."
         )
-    isolation, closed_through, committed_at = row
+    isolation, closed_through = row
     if moment.tick <= closed_through:
         # It was settled when its versions were closed: it can be read even while a prepared transaction lies about.
         _remember(live, closed_through)
@@ -74,7 +74,7 @@ def settle(live: Any, moment: Moment) -> None:
     settling.wait_for_commits(live.alias, settling.TIMEOUT)
     if keeps_snapshot:
         with live.cursor() as cursor:
-            cursor.execute("SELECT audittrail.snapshot_lacks(%s)", [committed_at])
+            cursor.execute("SELECT audittrail.snapshot_lacks()")
             (lacks,) = cursor.fetchone()
         if lacks:
             raise UnsettledError(

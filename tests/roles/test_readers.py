@@ -45,6 +45,22 @@ def test_the_past_is_read_by_the_orm_and_from_psql(role: str) -> None:
         assert cursor.fetchall() == [("Ada",)]
 
 
+def test_a_snapshot_is_asked_what_it_lacks_with_no_rights_but_the_readers(role: str) -> None:
+    Customer.objects.create(name="Ada")
+    then = Revision.objects.newest()
+    assert then is not None and then.committed_at is not None
+    sql(f"SET ROLE {role}")
+    with transaction.atomic():
+        sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert Customer.history(revision=then).get().name == "Ada"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name FROM audittrail.as_of(NULL::testapp_customer, %s)",
+                [then.committed_at],
+            )
+            assert cursor.fetchall() == [("Ada",)]
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -16,7 +16,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Whether a transaction has got this number by now.
-CREATE OR REPLACE FUNCTION audittrail.is_given(number bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION audittrail.is_given_xid(number bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM pg_xact_status(number::text::xid8);
@@ -37,9 +37,9 @@ DECLARE
     number  bigint := horizon::text::bigint + greatest(age(horizon::xid), 0);
     step    bigint;
 BEGIN
-    WHILE audittrail.is_given(number) LOOP
+    WHILE audittrail.is_given_xid(number) LOOP
         step := 1;
-        WHILE audittrail.is_given(number + step) LOOP
+        WHILE audittrail.is_given_xid(number + step) LOOP
             step := step * 2;
         END LOOP;
         number := number + step / 2 + 1;  -- the step before this one reached a number that is given
@@ -123,11 +123,11 @@ BEGIN
 END
 $$;
 
--- Whether the snapshot that this transaction keeps may lack something that was committed by a time, or before a tick of that time. Who
--- has committed since the snapshot was taken may have taken its tick before; who has not begun to commit by now takes a later one. How
--- long a commit takes is not bounded where transactions can be prepared, or wait for standbys; elsewhere ten seconds are enough. To be
--- asked when those that are committing have ended. On a standby the snapshot shows nothing of who was writing.
-CREATE OR REPLACE FUNCTION audittrail.snapshot_lacks(at timestamptz) RETURNS boolean
+-- Whether the snapshot that this transaction keeps may lack something that stands before what it shows. Who has committed since the
+-- snapshot was taken may have taken its tick before, and how long before nothing bounds: a deferred constraint that comes after the stamp
+-- waits for locks, a prepared transaction for its end. Who has not begun to commit by now takes a later tick. To be asked when those that
+-- are committing have ended. On a standby the snapshot shows nothing of who was writing.
+CREATE OR REPLACE FUNCTION audittrail.snapshot_lacks() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     first bigint := pg_snapshot_xmax(pg_current_snapshot())::text;
@@ -135,9 +135,6 @@ DECLARE
 BEGIN
     IF pg_is_in_recovery() THEN
         RETURN NOT audittrail.has_replayed(later);
-    ELSIF at < transaction_timestamp() - interval '10 seconds' AND current_setting('max_prepared_transactions') = '0'
-          AND current_setting('synchronous_standby_names') = '' THEN
-        RETURN false;
     END IF;
     RETURN later > first + 1000 OR EXISTS (
         SELECT FROM (SELECT pg_snapshot_xip(pg_current_snapshot()) UNION ALL SELECT n::text::xid8 FROM generate_series(first, later - 1) n) w (writing)

@@ -163,7 +163,7 @@ BEGIN
     END IF;
     IF NOT audittrail.is_closed(at, tracked.closed_through) THEN
         PERFORM audittrail.wait_for_commits(at => at);
-        IF current_setting('transaction_isolation') NOT LIKE 'read%' AND audittrail.snapshot_lacks(at) THEN
+        IF current_setting('transaction_isolation') NOT LIKE 'read%' AND audittrail.snapshot_lacks() THEN
             RAISE EXCEPTION 'audittrail: the snapshot of this transaction may lack what was committed by %', at
                 USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
         END IF;

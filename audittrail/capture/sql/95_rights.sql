@@ -10,6 +10,6 @@ BEGIN
     EXECUTE (SELECT format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', string_agg(oid::regprocedure::text, ', ')) FROM pg_proc
               WHERE pronamespace = 'audittrail'::regnamespace
                 AND proname NOT IN (SELECT t.history_name || '_weave' FROM audittrail.tracked_table t)
-                AND (provolatile <> 'v' OR proname IN ('as_of', 'unseen_commits', 'wait_for_commits', 'next_xid', 'has_replayed', 'snapshot_lacks')));
+                AND (provolatile <> 'v' OR proname IN ('as_of', 'unseen_commits', 'wait_for_commits', 'next_xid', 'is_given_xid', 'has_replayed', 'snapshot_lacks')));
 END
 $$;
