@@ -24,10 +24,7 @@ COMMITTED: Final = (
     " AND r.id = ANY (ARRAY(SELECT audittrail.open_at(%(tick)s::bigint - 1)) || (%(tick)s::bigint - 1))"
 )
 
-_LOOK = (
-    "SELECT current_setting('transaction_isolation'), audittrail.closed_tick()"
-    + COMMITTED
-)
+_LOOK = "SELECT current_setting('transaction_isolation'), audittrail.closed_tick()" + COMMITTED
 
 
 def is_settled(live: Any, moment: Moment) -> bool:
