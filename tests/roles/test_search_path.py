@@ -35,7 +35,7 @@ CALLED_BY_READERS = {
     "tracked_as",
 }
 #: They name nothing.
-CONSTANTS = {"short_revision", "stamp_age"}
+CONSTANTS = {"capture_functions", "short_revision", "stamp_age"}
 #: Writes as the application would, triggers included.
 AS_THE_APPLICATION = {"overwrite_live"}
 
