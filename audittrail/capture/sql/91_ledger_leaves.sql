@@ -65,13 +65,15 @@ DECLARE
     source regclass := audittrail.ledger_source(of_table);
     form   text := (SELECT l.form FROM audittrail.ledger_layout l WHERE l.table_id = of_table AND l.number = layout);
 BEGIN
-    EXECUTE format(
-        'INSERT INTO audittrail.ledger_entry (version, position, table_id, layout, kind, salt, digest, key)'
-        ' SELECT n.version, n.audittrail_position, %s, %s, %L, n.audittrail_salt, %s, %s'
-        ' FROM (SELECT h.*, %s AS audittrail_position, gen_random_uuid() AS audittrail_salt FROM %s h%s WHERE %s OFFSET 0) n',
-        of_table, layout, CASE WHEN of_table = 0 THEN 'R' ELSE 'V' END,
-        audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
-        audittrail.ledger_key(source, form, 'n'), place, audittrail.ledger_rows(of_table), joined, condition);
+    EXECUTE audittrail.compose($template$
+INSERT INTO audittrail.ledger_entry (version, position, table_id, layout, kind, salt, digest, key)
+SELECT n.version, n.audittrail_position, {table}, {layout}, {kind}, n.audittrail_salt, {digest}, {key}
+  FROM (SELECT h.*, {place} AS audittrail_position, gen_random_uuid() AS audittrail_salt
+          FROM {rows} h{joined} WHERE {condition} OFFSET 0) n
+$template$, jsonb_build_object(
+        'table', of_table, 'layout', layout, 'kind', quote_literal(CASE WHEN of_table = 0 THEN 'R' ELSE 'V' END),
+        'digest', audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
+        'key', audittrail.ledger_key(source, form, 'n'), 'place', place, 'rows', audittrail.ledger_rows(of_table), 'joined', joined, 'condition', condition));
 END
 $$;
 
@@ -85,14 +87,20 @@ DECLARE
     form   text := (SELECT l.form FROM audittrail.ledger_layout l WHERE l.table_id = of_table AND l.number = layout);
 BEGIN
     FOR noted IN SELECT l.form, array_agg(l.number) AS numbers FROM audittrail.ledger_layout l WHERE l.table_id = of_table GROUP BY l.form LOOP
-        EXECUTE format(
-            'UPDATE audittrail.ledger_entry e SET layout = %1$s, position = coalesce((SELECT r.position FROM audittrail.ledger_entry r'
-            ' WHERE r.version = e.made_by AND r.kind = ''R'' AND r.position >= %2$s), %2$s), salt = n.audittrail_salt, digest = n.audittrail_digest, key = n.audittrail_key'
-            ' FROM (SELECT n.audittrail_entry, n.audittrail_salt, %3$s AS audittrail_digest, %4$s AS audittrail_key'
-            ' FROM (SELECT p.ctid AS audittrail_entry, gen_random_uuid() AS audittrail_salt, h.* FROM audittrail.ledger_entry p JOIN %5$s h ON h.version = p.version AND %6$s = p.key'
-            ' WHERE p.table_id = %7$s AND p.position IS NULL AND p.layout = ANY (%8$L) OFFSET 0) n) n WHERE e.ctid = n.audittrail_entry',
-            layout, first_position, audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
-            audittrail.ledger_key(source, form, 'n'), audittrail.ledger_rows(of_table), audittrail.ledger_key(source, noted.form, 'h'), of_table, noted.numbers);
+        EXECUTE audittrail.compose($template$
+UPDATE audittrail.ledger_entry e
+   SET layout = {layout}, salt = n.audittrail_salt, digest = n.audittrail_digest, key = n.audittrail_key, position = coalesce((
+           SELECT r.position FROM audittrail.ledger_entry r WHERE r.version = e.made_by AND r.kind = 'R' AND r.position >= {first}), {first})
+  FROM (SELECT n.audittrail_entry, n.audittrail_salt, {digest} AS audittrail_digest, {key} AS audittrail_key
+          FROM (SELECT p.ctid AS audittrail_entry, gen_random_uuid() AS audittrail_salt, h.*
+                  FROM audittrail.ledger_entry p JOIN {rows} h ON h.version = p.version AND {former_key} = p.key
+                 WHERE p.table_id = {table} AND p.position IS NULL AND p.layout = ANY ({former_layouts}) OFFSET 0) n) n
+ WHERE e.ctid = n.audittrail_entry
+$template$, jsonb_build_object(
+            'table', of_table, 'layout', layout, 'first', first_position, 'rows', audittrail.ledger_rows(of_table),
+            'digest', audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
+            'key', audittrail.ledger_key(source, form, 'n'), 'former_key', audittrail.ledger_key(source, noted.form, 'h'),
+            'former_layouts', quote_literal(noted.numbers)));
     END LOOP;
 END
 $$;

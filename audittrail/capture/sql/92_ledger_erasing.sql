@@ -68,21 +68,31 @@ BEGIN
     PERFORM FROM audittrail.ledger FOR SHARE;
     erasing := audittrail.erasing_revision();
     FOR noted IN SELECT l.form, array_agg(l.number) AS numbers FROM audittrail.ledger_layout l WHERE l.table_id = of_table GROUP BY l.form LOOP
-        EXECUTE format(
-            'WITH gone AS (SELECT o.version, o.key, row_number() OVER (PARTITION BY o.version, o.key) AS place FROM (SELECT o.version, %1$s AS key FROM %2$s o) o),'
-            ' entered AS (SELECT e.ctid AS entry, e.version, e.key, row_number() OVER (PARTITION BY e.version, e.key) AS place FROM audittrail.ledger_entry e'
-            ' WHERE e.table_id = %3$s AND e.layout = ANY (%4$L) AND e.key IS NOT NULL AND e.erased_by IS NULL AND e.version IN (SELECT g.version FROM gone g))'
-            ' UPDATE audittrail.ledger_entry e SET salt = NULL, key = NULL, erased_by = %5$s FROM entered n JOIN gone g USING (version, key, place)'
-            ' WHERE e.ctid = n.entry',
-            audittrail.ledger_key(TG_RELID, noted.form, 'o'), rows, of_table, noted.numbers, erasing);
+        EXECUTE audittrail.compose($template$
+WITH gone AS (
+    SELECT o.version, o.key, row_number() OVER (PARTITION BY o.version, o.key) AS place
+      FROM (SELECT o.version, {key} AS key FROM {rows} o) o
+), entered AS (
+    SELECT e.ctid AS entry, e.version, e.key, row_number() OVER (PARTITION BY e.version, e.key) AS place
+      FROM audittrail.ledger_entry e
+     WHERE e.table_id = {table} AND e.layout = ANY ({layouts}) AND e.key IS NOT NULL AND e.erased_by IS NULL
+       AND e.version IN (SELECT g.version FROM gone g)
+)
+UPDATE audittrail.ledger_entry e
+   SET salt = NULL, key = NULL, erased_by = {erasing}
+  FROM entered n JOIN gone g USING (version, key, place)
+ WHERE e.ctid = n.entry
+$template$, jsonb_build_object('key', audittrail.ledger_key(TG_RELID, noted.form, 'o'), 'rows', rows, 'table', of_table,
+                               'layouts', quote_literal(noted.numbers), 'erasing', erasing));
     END LOOP;
     IF TG_OP = 'UPDATE' THEN
         SELECT * INTO last FROM audittrail.ledger_layout l WHERE l.table_id = of_table ORDER BY l.number DESC LIMIT 1;
-        EXECUTE format(
-            'INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)'
-            ' SELECT n.version, %1$s, %2$s, ''C'', %3$s, %4$s FROM new_rows n'
-            ' WHERE n.version IN (SELECT e.version FROM audittrail.ledger_entry e WHERE e.table_id = %1$s AND e.erased_by = %4$s AND e.erased_in IS NULL)',
-            of_table, last.number, audittrail.ledger_key(TG_RELID, last.form, 'n'), erasing);
+        EXECUTE audittrail.compose($template$
+INSERT INTO audittrail.ledger_entry (version, table_id, layout, kind, key, made_by)
+SELECT n.version, {table}, {layout}, 'C', {key}, {erasing}
+  FROM new_rows n
+ WHERE n.version IN (SELECT e.version FROM audittrail.ledger_entry e WHERE e.table_id = {table} AND e.erased_by = {erasing} AND e.erased_in IS NULL)
+$template$, jsonb_build_object('table', of_table, 'layout', last.number, 'key', audittrail.ledger_key(TG_RELID, last.form, 'n'), 'erasing', erasing));
     END IF;
     -- What was changed, and not entered since, has left nothing to erase.
     DELETE FROM audittrail.ledger_entry e WHERE e.table_id = of_table AND e.position IS NULL AND e.erased_by IS NOT NULL;

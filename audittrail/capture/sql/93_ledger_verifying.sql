@@ -45,28 +45,42 @@ BEGIN
         digests := 'WHEN true THEN NULL::bytea';
     END IF;
     BEGIN
-        EXECUTE format(
-            'WITH held AS MATERIALIZED (SELECT h.*, row_number() OVER () AS audittrail_row FROM %1$s h WHERE h.version BETWEEN $1 AND $2),'
-            ' named AS (SELECT n.*, row_number() OVER (PARTITION BY n.version, n.audittrail_name, n.audittrail_key) AS audittrail_place FROM (%2$s) n),'
-            ' entries AS (SELECT e.*, CASE %3$s END AS name, row_number() OVER (PARTITION BY e.version, CASE %3$s END, e.key) AS place FROM audittrail.ledger_entry e'
-            ' WHERE e.version BETWEEN $1 AND $2 AND e.table_id = %4$s AND e.key IS NOT NULL),'
-            ' joined AS MATERIALIZED (SELECT e.version IS NOT NULL AS entered, h.audittrail_row, coalesce(e.version, h.version) AS version, coalesce(e.key, h.audittrail_key) AS key,'
-            ' h.revision_id, h.operation, e.position, CASE WHEN e.version IS NULL OR h.version IS NULL OR e.position IS NULL THEN NULL'
-            ' WHEN (CASE %5$s END) IS DISTINCT FROM e.digest OR e.kind = ''V'' AND NOT EXISTS (SELECT FROM audittrail.ledger_entry r WHERE r.version = h.revision_id'
-            ' AND r.kind = ''R'' AND r.position = e.position)%9$s THEN ''changed'' WHEN (CASE %6$s END) IS NOT TRUE THEN ''unlike'' END AS problem'
-            ' FROM entries e FULL JOIN named h ON h.version = e.version AND h.audittrail_name = e.name AND h.audittrail_key = e.key AND h.audittrail_place = e.place)'
-            ' SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.position)) FROM ('
-            ' SELECT CASE WHEN j.audittrail_row IS NULL THEN ''removed'' ELSE j.problem END AS kind, j.* FROM joined j WHERE j.entered AND (j.audittrail_row IS NULL OR j.problem IS NOT NULL)'
-            ' UNION ALL'
-            ' SELECT DISTINCT ON (j.audittrail_row) ''inserted'', j.* FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id WHERE NOT j.entered'
-            ' AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)'
-            ' AND (r.id IS NULL OR r.committed <= %7$s)%8$s) d',
-            audittrail.ledger_rows(of_table), named, forms, of_table, digests, agrees, head.committed,
-            CASE WHEN facts ->> 'baseline_complete' = 'false' THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END,
-            -- A version is in the leaf of its revision, but for a baseline that was completed later.
-            format(' AND NOT (h.operation = ''B'' AND EXISTS (SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1'
-                   ' WHERE l.table_id = %s AND l.position = e.position AND f.facts::jsonb ->> ''baseline_complete'' = ''false'''
-                   ' AND f.facts::jsonb ->> ''since_version'' = e.version::text))', of_table))
+        EXECUTE audittrail.compose($template$
+WITH held AS MATERIALIZED (
+    SELECT h.*, row_number() OVER () AS audittrail_row FROM {rows} h WHERE h.version BETWEEN $1 AND $2
+), named AS (
+    SELECT n.*, row_number() OVER (PARTITION BY n.version, n.audittrail_name, n.audittrail_key) AS audittrail_place FROM ({named}) n
+), entries AS (
+    SELECT e.*, CASE {forms} END AS name, row_number() OVER (PARTITION BY e.version, CASE {forms} END, e.key) AS place
+      FROM audittrail.ledger_entry e
+     WHERE e.version BETWEEN $1 AND $2 AND e.table_id = {table} AND e.key IS NOT NULL
+), joined AS MATERIALIZED (
+    SELECT e.version IS NOT NULL AS entered, h.audittrail_row, coalesce(e.version, h.version) AS version, coalesce(e.key, h.audittrail_key) AS key,
+           h.revision_id, h.operation, e.position,
+           CASE WHEN e.version IS NULL OR h.version IS NULL OR e.position IS NULL THEN NULL
+                WHEN (CASE {digests} END) IS DISTINCT FROM e.digest THEN 'changed'
+                -- A version is in the leaf of its revision, but for a baseline that was completed later.
+                WHEN e.kind = 'V' AND NOT EXISTS (SELECT FROM audittrail.ledger_entry r WHERE r.version = h.revision_id AND r.kind = 'R' AND r.position = e.position)
+                     AND NOT (h.operation = 'B' AND EXISTS (
+                         SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1
+                          WHERE l.table_id = {table} AND l.position = e.position AND f.facts::jsonb ->> 'baseline_complete' = 'false'
+                            AND f.facts::jsonb ->> 'since_version' = e.version::text)) THEN 'changed'
+                WHEN (CASE {agrees} END) IS NOT TRUE THEN 'unlike' END AS problem
+      FROM entries e
+      FULL JOIN named h ON h.version = e.version AND h.audittrail_name = e.name AND h.audittrail_key = e.key AND h.audittrail_place = e.place
+)
+SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.position)) FROM (
+    SELECT CASE WHEN j.audittrail_row IS NULL THEN 'removed' ELSE j.problem END AS kind, j.*
+      FROM joined j WHERE j.entered AND (j.audittrail_row IS NULL OR j.problem IS NOT NULL)
+    UNION ALL
+    SELECT DISTINCT ON (j.audittrail_row) 'inserted', j.*
+      FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id
+     WHERE NOT j.entered AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)
+       AND (r.id IS NULL OR r.committed <= {committed}){but_baseline}) d
+$template$, jsonb_build_object(
+            'rows', audittrail.ledger_rows(of_table), 'named', named, 'forms', forms, 'table', of_table, 'digests', digests, 'agrees', agrees,
+            'committed', head.committed, 'but_baseline', CASE WHEN facts ->> 'baseline_complete' = 'false'
+                THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END))
            INTO found USING first_version, last_version;
     EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function OR undefined_object THEN
         -- Some value can't have been of its column's former type. Which one is found by halves.
