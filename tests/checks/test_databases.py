@@ -48,6 +48,25 @@ def test_nor_has_it_when_the_functions_are_installed_again() -> None:
     assert problems() == []
 
 
+def test_nor_has_it_with_a_partitioned_table() -> None:
+    sql(
+        "CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        " CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10); SELECT audittrail.track('parted')"
+    )
+    assert servercode.deviations(connection) == []
+    sql("ALTER TABLE parted DISABLE TRIGGER audittrail_insert")
+    (deviation,) = servercode.deviations(connection)
+    assert str(deviation).startswith("Trigger audittrail_insert on public.parted is disabled")
+
+
+def test_what_an_earlier_release_has_made_without_gets_its_column() -> None:
+    sql("ALTER TABLE audittrail.digest DROP COLUMN differed_at")
+    (deviation,) = servercode.deviations(connection)
+    assert str(deviation) == "Table audittrail.digest is not as it was installed: columns"
+    install.install_tables(connection, "bigint")
+    assert servercode.deviations(connection) == []
+
+
 def test_databases_are_only_looked_at_when_they_are_named(django_assert_num_queries) -> None:
     with django_assert_num_queries(0):
         assert check_database() == []

@@ -33,7 +33,7 @@ def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
     found = read(cursor, SCHEMA)
     cursor.execute(
         "SELECT t.history_name, c.relnamespace::regnamespace || '.' || c.relname, t.until_version IS NULL AND c.oid IS NOT NULL,"
-        " EXISTS (SELECT FROM audittrail.ledger_layout l WHERE l.table_id = t.id)"
+        " EXISTS (SELECT FROM audittrail.ledger_layout l WHERE l.table_id = t.id), c.relkind = 'p'"
         " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = audittrail.tied_relation(t)"
     )
     tracked = {history: tuple(rest) for history, *rest in cursor.fetchall()}
@@ -127,12 +127,14 @@ def _triggers(
         for table, triggers in expected.triggers.items()
         if table not in (sample, sample_history)
     }
-    for history, (live, exists, entered) in tracked.items():
+    for history, (live, exists, entered, is_partitioned) in tracked.items():
         wanted[f"{SCHEMA}.{history}"] = _begun(expected.triggers[sample_history], entered)
         if exists:
             wanted[live] = {
                 name: [_named(part, f"{SAMPLE}_history", history) for part in definition]
                 for name, definition in expected.triggers[sample].items()
+                # TRUNCATE fires on each partition by itself.
+                if not (is_partitioned and name == "audittrail_truncate")
             }
     for table, triggers in wanted.items():
         there = found.triggers.get(table, {})
