@@ -143,11 +143,17 @@ def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
 
 
 def install_ledger(connection: BaseDatabaseWrapper) -> None:
-    """Create the tables of the ledger, if they are not there yet."""
+    """Create the tables of the ledger, if they are not there yet, and what they lack by now."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('audittrail.ledger') IS NULL")
-        if cursor.fetchone()[0]:
+        cursor.execute(
+            "SELECT to_regclass('audittrail.ledger') IS NULL, NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = to_regclass('audittrail.digest') AND attname = 'differed_at')"
+        )
+        lacks_tables, lacks_column = cursor.fetchone()
+        if lacks_tables:
             cursor.execute((FROZEN_DIRECTORY / "0002_ledger.sql").read_text())
+        if lacks_column:
+            cursor.execute((FROZEN_DIRECTORY / "0004_differed.sql").read_text())
 
 
 def install_functions(connection: BaseDatabaseWrapper, *, again: bool = False) -> bool:

@@ -64,7 +64,6 @@ CREATE TABLE audittrail.digest (
     made_at      timestamptz NOT NULL,
     public_key   text NOT NULL DEFAULT '',
     verified_at  timestamptz,
-    differed_at  timestamptz,                     -- when it was last verified that history is not what it was
     UNIQUE (size, root)
 );
 COMMENT ON TABLE audittrail.digest IS 'Digests of the ledger that were made or verified.';
