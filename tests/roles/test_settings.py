@@ -84,11 +84,29 @@ def test_a_context_of_the_session_serves_one_revision(database: Fresh) -> None:
     assert [reason for _, reason, _ in run(database.connect(), REVISIONS)[:2]] == ["", "mine"]
 
 
-def test_a_context_that_says_so_is_one_of_the_session(database: Fresh) -> None:
-    pooled = database.connect(user=AUTHOR)
-    run(pooled, """SET audittrail.context = '{"reason": "mine", "session": true}'""")
-    run(pooled, write(), "BEGIN", write(), write(2), "COMMIT")
+def test_a_context_of_its_own_setting_serves_every_revision_of_the_session(database: Fresh) -> None:
+    session = database.connect(user=AUTHOR)
+    run(session, """SET audittrail.session_context = '{"reason": "mine"}'""")
+    run(session, write(), "BEGIN", write(), write(2), "COMMIT")
     assert [row[1:] for row in run(database.connect(), REVISIONS)[:2]] == [("mine", {})] * 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        """SET LOCAL audittrail.context = '{"reason": "another"}'""",
+        """SET audittrail.context = '{"reason": "another"}'""",
+    ],
+)
+def test_the_context_of_the_session_outlasts_that_of_a_transaction(
+    database: Fresh, said: str
+) -> None:
+    session = database.connect(user=AUTHOR)
+    run(session, """SET audittrail.session_context = '{"reason": "mine"}'""")
+    run(session, "BEGIN", said, write(), write(2), "COMMIT", write())
+    run(session, """/*audittrail:{"reason": "a third"}*/ """ + write(), write())
+    reasons = [reason for _, reason, _ in run(database.connect(), REVISIONS)[:4]]
+    assert reasons == ["mine", "a third", "mine", "another"]
 
 
 def test_a_context_whose_change_is_rolled_back_serves_the_next_change(database: Fresh) -> None:

@@ -3,8 +3,9 @@
 -- A client puts it into a comment at the very start of the statement, /*audittrail:{...}*/, or, in psql, into the
 -- transaction-local setting audittrail.context. The comment is read only there, so that a value inside the statement
 -- can't pass for one.
--- A setting that was made for the session serves one revision too, and not the transactions after it on a connection that others share,
--- unless it says {"session": true}. When it was made nothing tells: one that no change has used yet is that of the next.
+-- Made for the session, that setting serves one revision too, and not the transactions after it on a connection that others share.
+-- When it was made nothing tells: one that no change has used yet is that of the next. What a session is to say of all its revisions is
+-- in a setting of its own, audittrail.session_context: using up the one would take away what a SET LOCAL hides in it as well.
 
 -- What a revision says of itself that was done to history: only what does it says so, and no client.
 CREATE OR REPLACE FUNCTION audittrail.without_marks(context jsonb) RETURNS jsonb
@@ -71,13 +72,13 @@ BEGIN
 END
 $$;
 
--- Let a context that came by the setting serve no other transaction, unless it says that it is one of the session.
-CREATE OR REPLACE FUNCTION audittrail.use_up_context(context jsonb) RETURNS void
+-- Let a context that came by the setting serve no other transaction.
+CREATE OR REPLACE FUNCTION audittrail.use_up_context() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     ignored text;
 BEGIN
-    IF NOT starts_with(current_query(), '/*audittrail:') AND context -> 'session' IS DISTINCT FROM 'true' THEN
+    IF NOT starts_with(current_query(), '/*audittrail:') THEN
         ignored := set_config('audittrail.context', '', false);
     END IF;
 END
@@ -103,6 +104,6 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.context_details(context jsonb, author text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN author IS NULL AND context ->> 'user' IS NOT NULL
-                THEN context - '{user,reason,session}'::text[] || jsonb_build_object('audittrail_user', context ->> 'user')
-                ELSE context - '{user,reason,session}'::text[] END
+                THEN context - '{user,reason}'::text[] || jsonb_build_object('audittrail_user', context ->> 'user')
+                ELSE context - '{user,reason}'::text[] END
 $$;

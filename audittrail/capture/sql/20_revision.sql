@@ -21,7 +21,7 @@ BEGIN
            context = (audittrail.context_details(added, author::text)
                       - CASE WHEN r.committed_by IS NULL THEN '' ELSE 'audittrail_user_schema' END) || r.context
      WHERE r.id = number;
-    PERFORM audittrail.use_up_context(added);
+    PERFORM audittrail.use_up_context();
 END
 $$;
 
@@ -80,9 +80,12 @@ BEGIN
         context := audittrail.parse_context(raw);
         author := audittrail.context_user(context);
         ignored := set_config('audittrail.applied', raw, true);
-        PERFORM audittrail.use_up_context(context);
+        PERFORM audittrail.use_up_context();
     ELSIF number IS NOT NULL THEN
         RETURN number;
+    ELSIF current_setting('audittrail.session_context', true) <> '' THEN
+        context := audittrail.parse_context(current_setting('audittrail.session_context'));
+        author := audittrail.context_user(context);
     END IF;
     INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason, context)
     VALUES (set_config('audittrail.revision', version::text, true)::bigint,

@@ -69,7 +69,7 @@ BEGIN
         ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
     END IF;
     IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+       AND concat(current_setting('audittrail.context', true), current_setting('audittrail.session_context', true)) = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -206,7 +206,7 @@ BEGIN
         ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
     END IF;
     IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+       AND concat(current_setting('audittrail.context', true), current_setting('audittrail.session_context', true)) = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
@@ -305,7 +305,7 @@ BEGIN
         ignored := set_config('audittrail.statement', extract(epoch FROM statement_timestamp())::text, true);
     END IF;
     IF is_first AND NOT starts_with(current_query(), '/*audittrail:')
-       AND coalesce(current_setting('audittrail.context', true), '') = '' THEN
+       AND concat(current_setting('audittrail.context', true), current_setting('audittrail.session_context', true)) = '' THEN
         -- As in enter_revision(), in place: a call costs.
         INSERT INTO audittrail.revision (id, committed, committed_at)
         VALUES (set_config('audittrail.revision', currval('audittrail.clock')::text, true)::bigint,
