@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from audittrail.diff.database import ObjectCounts
+from audittrail.diff.json_null import JSON_NULL
 from audittrail.models import Revision
 from tests.builders.sending import try_to_send
 from tests.testapp.models import Customer, Employee, OrderLine, Person, Specimen
@@ -87,6 +88,7 @@ CHANGES = (
     "INSERT INTO testapp_person_friends (from_person_id, to_person_id) VALUES ({key}, {other}), ({other}, {key}) ON CONFLICT DO NOTHING",
     "INSERT INTO testapp_specimen (id, name, data, file) VALUES ({key}, 's', '{json}', '') ON CONFLICT (id) DO UPDATE SET data = EXCLUDED.data",
     "UPDATE testapp_specimen SET numbers = ARRAY[{value}, {key}], flag = NOT flag",
+    "UPDATE testapp_specimen SET data = NULL WHERE id = {key}",
     "UPDATE testapp_specimen SET id = id + 1 WHERE id = {key}",
     "TRUNCATE testapp_specimen",
     "INSERT INTO testapp_order (id, customer_id, reference, details) VALUES ({key}, {other}, 'o{key}', '{{}}') ON CONFLICT DO NOTHING",
@@ -164,13 +166,18 @@ def expected(old: State, new: State, model: Any) -> dict[Any, tuple[str, set[str
     return found
 
 
-#: Fields whose values Python can't compare as text: only whether they changed is looked at.
+#: Fields whose values Python can't compare as text: only whether they changed is looked at, and whether they are null.
 BY_TEXT = {"data", "numbers"}
 
 
 def told(changes: Any, model: Any) -> dict[str, Any]:
     """Return the changes of the fields that were noted."""
     return {change.attribute: change for change in changes if change.attribute in TRUTH[model][0]}
+
+
+def check_null(value: Any, text: str | None) -> None:
+    """Check that a value that is told of JSON is null exactly if the database has null, and the one of the two that it has."""
+    assert (value is None, value == JSON_NULL) == (text is None, text == "null")
 
 
 def check_comparison(old: State, new: State, model: Any, a: Any, b: Any) -> None:
@@ -187,6 +194,8 @@ def check_comparison(old: State, new: State, model: Any, a: Any, b: Any) -> None
             for side, state in ((change.old, old), (change.new, new)):
                 if name not in BY_TEXT and key in state[model]:
                     assert plain(name, side) == state[model][key][name]
+                if name == "data":
+                    check_null(side, state[model].get(key, {}).get(name))
         for instance, state in ((one.before, old), (one.after, new)):
             assert (instance is None) == (key not in state[model])
             if instance is not None and "name" in TRUTH[model][0]:
@@ -220,6 +229,8 @@ def check_steps(truth: list[tuple[Any, State]], first: int, last: int, model: An
                 current = {}
                 continue
             for name, change in changes.items():
+                if name == "data":
+                    check_null(change.new, after[model][key][name])
                 current[name] = (
                     after[model][key][name] if name in BY_TEXT else plain(name, change.new)
                 )
