@@ -89,9 +89,9 @@ def meant(
     known = set(tables)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT u.name, s.nspname FROM unnest(%s::text[], %s::text[]) u (name, quoted)"
-            " LEFT JOIN pg_class c ON c.oid = to_regclass(u.quoted) LEFT JOIN pg_namespace s ON s.oid = c.relnamespace",
-            [list(names), [connection.ops.quote_name(name) for name in names]],
+            "SELECT u.name, s.nspname FROM unnest(%s::text[]) u (name)"
+            " LEFT JOIN pg_class c ON c.oid = to_regclass(quote_ident(u.name)) LEFT JOIN pg_namespace s ON s.oid = c.relnamespace",
+            [list(names)],
         )
         found = dict(cursor.fetchall())
     chosen: set[tuple[str, str]] = set()
