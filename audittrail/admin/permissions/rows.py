@@ -24,7 +24,7 @@ from audittrail.admin.permissions.models import (
     is_superuser,
     may_view,
 )
-from audittrail.exceptions import TimeTravelError
+from audittrail.exceptions import TimeTravelError, TooManyObjectsError
 from audittrail.timetravel import changes, machine, moment
 
 #: What `get_queryset` of a ModelAdmin or an inline begins with in place of the model's own manager.
@@ -32,6 +32,9 @@ _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
     "audittrail_beginning", default=None
 )
 
+
+#: Keys of one queryset that are read and sent back to see in the past what it has now.
+MOST_KEYS: Final = 10_000
 
 #: Where a request keeps which keys are seen.
 _CACHE: Final = "_audittrail_keys_seen"
@@ -82,7 +85,7 @@ def may_see_rows(
 def keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
     """Return the keys of all rows that a queryset of a ModelAdmin or an inline has now, and of those that are gone, as they last were.
 
-    None if it leaves none out. Asked once a request.
+    None if it leaves none out. Asked once a request. Raises `TooManyObjectsError` for more than `MOST_KEYS`.
     """
     cache: dict[Any, list[Any] | None] = request.__dict__.setdefault(_CACHE, {})
     if (asked, using) not in cache:
@@ -138,9 +141,18 @@ def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
 def _keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
     if not _leaves_rows_out(request, asked):
         return None
-    there = asked.get_queryset(request).using(using).order_by()
-    last = _as_last(request, asked, deleted_objects(asked.model, using))
-    return [*there.values_list("pk", flat=True), *(obj.pk for obj in last)]
+    most = MOST_KEYS + 1
+    there = asked.get_queryset(request).using(using)
+    keys = [*there.values_list("pk", flat=True)[:most]]
+    if len(keys) < most:
+        last = _as_last(request, asked, deleted_objects(asked.model, using), most)
+        keys += [obj.pk for obj in last]
+    if len(keys) >= most:
+        raise TooManyObjectsError(
+            f"{type(asked).__name__}.get_queryset() leaves rows out, and has more than {MOST_KEYS} that are there or deleted: too many to "
+            'show of the past only what it has now. Let it have fewer, or set AUDITTRAIL_RIGHTS_AS_OF = "then".'
+        )
+    return keys
 
 
 def _of_manager(queryset: Any) -> Any:
@@ -200,13 +212,15 @@ def _objects(
     return found
 
 
-def _as_last(request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any) -> list[Any]:
-    """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has."""
+def _as_last(
+    request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any, most: int | None = None
+) -> list[Any]:
+    """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has; the first of them."""
     try:
         with beginning_with(deleted):
             queryset: Any = asked.get_queryset(request)
         # One that does not call its parent's starts from the live table, and one that asks for something else that is live can't be
         # asked of the past: neither can tell which deleted rows to show.
-        return [*queryset] if queryset.db == deleted.db else []
+        return [*queryset[:most]] if queryset.db == deleted.db else []
     except TimeTravelError:
         return []

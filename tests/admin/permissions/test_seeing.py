@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 
 from audittrail import history
+from audittrail.admin.permissions import rows
 from audittrail.admin.time_machine import read_only
 from tests.admin.histories import address, plain, told
 from tests.admin.reading import REVISIONS, listed, text_of
@@ -355,6 +356,33 @@ def test_who_has_lost_the_right_to_an_object_does_not_get_it_back_by_travelling(
     if how != "hook":
         assert ("handed over" in text_of(listed_page)) == sees
     assert (form_page.status_code == 200 and "handed over" in text_of(form_page)) == sees
+
+
+@pytest.mark.parametrize("most", [4, 3])
+def test_more_objects_than_can_be_picked_out_of_the_past_are_refused(
+    staff, log_in, monkeypatch, most
+) -> None:
+    def own(self: Any, request: Any) -> Any:
+        return admin.ModelAdmin.get_queryset(self, request).filter(owner=request.user)
+
+    monkeypatch.setattr(DocumentAdmin, "get_queryset", own, raising=False)
+    read_only.extend_model_admin(DocumentAdmin)
+    monkeypatch.setattr(rows, "MOST_KEYS", most)
+    ada, eve = staff("ada", "testapp.view_document"), staff("eve")
+    Document.objects.bulk_create(Document(owner=ada, title=f"mine {n}") for n in range(4))
+    Document.objects.bulk_create(Document(owner=eve, title=f"hers {n}") for n in range(9))
+    before = newest()
+    Document.objects.filter(title__in=["mine 1", "mine 2", "hers 1"]).delete()
+    client = log_in(ada)
+    travel(client, before)
+    page = client.get("/admin/testapp/document/")
+    text = text_of(page)
+    assert "hers" not in text
+    if most == 4:
+        assert page.status_code == 200 and all(f"mine {n}" in text for n in range(4))
+    else:
+        assert page.status_code == 404 and "too many to be picked out" in text
+        assert "mine" not in text
 
 
 def digest_of(page: Any) -> str:
