@@ -238,7 +238,8 @@ def test_rows_that_policies_hide_from_the_owner_of_history(
         GRANT ALL ON ALL TABLES IN SCHEMA audittrail, scratch TO keeper;
         GRANT ALL ON ALL SEQUENCES IN SCHEMA audittrail TO keeper;
         GRANT ALL ON ALL FUNCTIONS IN SCHEMA audittrail TO keeper;
-        ALTER FUNCTION {functions.replace(", ", " OWNER TO keeper; ALTER FUNCTION ")} OWNER TO keeper
+        ALTER FUNCTION {functions.replace(", ", " OWNER TO keeper; ALTER FUNCTION ")} OWNER TO keeper;
+        ALTER TABLE audittrail.item_history OWNER TO keeper
         """
     )
     again = "WITH gone AS (DELETE FROM item WHERE id = 1 RETURNING *) INSERT INTO item SELECT 1, name || '!' FROM gone"
@@ -254,4 +255,5 @@ def test_rows_that_policies_hide_from_the_owner_of_history(
             "INSERT INTO item VALUES (77, 'Y'); UPDATE item SET name = 'Z' WHERE id = 3; COMMIT"
         )
     finally:
+        sql("ALTER TABLE audittrail.item_history OWNER TO CURRENT_USER")
         sql("DROP OWNED BY keeper CASCADE; DROP ROLE keeper")

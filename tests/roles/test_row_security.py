@@ -184,6 +184,7 @@ def bound_role() -> Iterator[str]:
         "RESET ROLE; DROP POLICY visible ON testapp_customer; ALTER TABLE testapp_customer DISABLE ROW LEVEL SECURITY"
     )
     sql(f"DROP OWNED BY {name}; DROP ROLE {name}")
+    call_command("audittrail", "sync", verbosity=0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -75,7 +75,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
                live::regclass,
                audittrail.has_referential_actions(live),
-               EXISTS (SELECT FROM pg_inherits WHERE inhparent = live)))
+               -- Tables that inherit from it have triggers of their own; partitions come and go.
+               EXISTS (SELECT FROM pg_inherits JOIN pg_class c ON c.oid = inhparent AND c.relkind = 'r' WHERE inhparent = live)))
       FROM pg_attribute a
      WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped
 $$;
