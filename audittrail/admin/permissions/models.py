@@ -220,7 +220,11 @@ def _shown_with(
         concrete = inline.model._meta.concrete_model or inline.model
         if not inline.has_view_permission(request):
             continue
+        named = getattr(inline, "fk_name", None)
         for field in concrete._meta.local_concrete_fields:
             target = getattr(field.remote_field, "model", None)
+            # Another foreign key of the rows to the same model leads to an object whose page does not show them.
+            if named not in (None, field.name):
+                continue
             if isinstance(target, type) and issubclass(model_admin.model, target):
                 yield concrete, Owner(model_admin, field.attname, inline)

@@ -6,10 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import models, transaction
+from django.test.utils import isolate_apps
 
 from audittrail import history
+from audittrail.admin.permissions.models import _shown_with
 from tests.admin.reading import REVISIONS, listed, text_of
 from tests.builders.sending import newest
 from tests.testapp.models import (
@@ -108,6 +111,28 @@ def test_rows_of_inlines_and_many_to_many_fields_are_seen_with_their_owner(staff
     assert membership in listed(both.get(REVISIONS))
     assert tagging in listed(log_in(staff("c", "testapp.view_product")).get(REVISIONS))
     assert tagging not in listed(log_in(staff("d", "testapp.view_tag")).get(REVISIONS))
+
+
+@isolate_apps("tests.testapp")
+def test_an_inline_shows_rows_by_the_foreign_key_that_it_names(rf, superuser) -> None:
+    class Transfer(models.Model):  # noqa: DJ008 (it is never shown)
+        giver = models.ForeignKey(Customer, models.CASCADE, related_name="+")
+        taker = models.ForeignKey(Customer, models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "testapp"
+
+    class Received(admin.TabularInline):
+        model = Transfer
+        fk_name = "taker"
+
+    class Receivers(admin.ModelAdmin):
+        inlines = (Received,)
+
+    request = rf.get("/")
+    request.user = superuser
+    shown = [*_shown_with(request, Receivers(Customer, admin.site))]
+    assert [owner.attribute for model, owner in shown if model is Transfer] == ["taker_id"]
 
 
 def test_an_object_level_hook_hides_rows(staff, log_in) -> None:
