@@ -24,7 +24,10 @@ OFF = (
     "ALTER TABLE audittrail.note_history DISABLE TRIGGER USER",
     "ALTER TABLE audittrail.revision DISABLE TRIGGER USER",
 )
-ON = tuple(statement.replace("DISABLE", "ENABLE") for statement in OFF)
+ON = (
+    *(statement.replace("DISABLE", "ENABLE") for statement in OFF),
+    "ALTER TABLE audittrail.revision ENABLE REPLICA TRIGGER follow_clock",
+)
 
 
 def quietly(*statements: str) -> tuple[str, ...]:
