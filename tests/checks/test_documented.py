@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from audittrail import conf
 from tests.structure.tree import PACKAGE, ROOT
 
 CHECKS = (PACKAGE / "checks.py").read_text(encoding="utf-8")
@@ -13,11 +14,11 @@ TRACKING = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
 PAGES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
 
 
-@pytest.mark.parametrize("identity", sorted(set(re.findall(r"audittrail\.([EW]\d{3})", CHECKS))))
+@pytest.mark.parametrize("identity", sorted(set(re.findall(r"audittrail\.([EIW]\d{3})", CHECKS))))
 def test_every_check_is_in_the_table(identity) -> None:
     assert re.search(rf"^\| .*{identity}.* \|", TRACKING, re.MULTILINE)
 
 
-@pytest.mark.parametrize("setting", sorted(set(re.findall(r'"(AUDITTRAIL_\w+)"', CHECKS))))
+@pytest.mark.parametrize("setting", sorted(conf.SETTINGS))
 def test_every_setting_is_in_a_table(setting) -> None:
     assert re.search(rf"^\| `{setting}` \|", PAGES, re.MULTILINE)
