@@ -208,8 +208,9 @@ def test_who_ends_meanwhile_holds_nothing_back(
     deadline = time.monotonic() + 120
     while True:
         writer = connect()
-        send(writer, "INSERT INTO auth_group (name) VALUES ('idle')")
-        Group.objects.create(name=f"{time.monotonic()}")
+        now = time.monotonic()
+        send(writer, f"INSERT INTO auth_group (name) VALUES ('idle {now}')")
+        Group.objects.create(name=f"{now}")
         watch = Watch(getattr(writer, end))
         monkeypatch.setattr(closing, "time", watch)
         maintain("auth_group", "auth_user")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from audittrail.models import Revision
 from tests.capture.ways import sql
@@ -50,15 +51,30 @@ def test_a_snapshot_is_asked_what_it_lacks_with_no_rights_but_the_readers(role: 
     then = Revision.objects.newest()
     assert then is not None and then.committed_at is not None
     sql(f"SET ROLE {role}")
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            names = names_in_one_snapshot(then)
+        except OperationalError as error:
+            # Tests beside this one write to other databases of the server, and a snapshot does not tell whose they are.
+            assert "the snapshot of this transaction may lack" in str(error)
+            assert time.monotonic() < deadline
+        else:
+            break
+    assert names == ["Ada", "Ada"]
+
+
+def names_in_one_snapshot(then: Revision) -> list[str]:
+    """Return the customer's name as of `then`, by its number and by its time, in one REPEATABLE READ transaction."""
     with transaction.atomic():
         sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        assert Customer.history(revision=then).get().name == "Ada"
+        by_number = Customer.history(revision=then).get().name
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT name FROM audittrail.as_of(NULL::testapp_customer, %s)",
                 [then.committed_at],
             )
-            assert cursor.fetchall() == [("Ada",)]
+            return [by_number, *(name for (name,) in cursor.fetchall())]
 
 
 @pytest.mark.parametrize(
