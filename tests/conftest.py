@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: the run's server, raw connections, servers of a test's own.
+"""Fixtures that every test may use: the worker's server, raw connections, servers of a test's own.
 
 A test that needs commits says `@pytest.mark.django_db(transaction=True)`, and names further databases
 with `databases=["default", "other"]`; its rows and its history are gone when the next test begins.

@@ -103,9 +103,14 @@ class Run:
             raise ServerError("No test run has begun: start the tests with pytest.") from None
 
     def shared_server(self, wanted: str) -> Server:
-        """Return the server that all processes of the run share, started by whoever asks first."""
-        with self.locked("shared"):
-            server = Server(self._reachable(find_binaries(wanted)), self.directory / "shared")
+        """Return the server that the tests of a worker share with their own processes, started by whoever asks first.
+
+        Each worker of pytest-xdist has one of its own: a snapshot does not tell which database of its server the running
+        transactions belong to, so that tests on the same server hold up each other's closing and reading.
+        """
+        name = f"shared_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+        with self.locked(name):
+            server = Server(self._reachable(find_binaries(wanted)), self.directory / name)
             if server.pid is None:
                 self._copy_cluster(server)
                 server.start()

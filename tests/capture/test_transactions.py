@@ -136,7 +136,7 @@ def test_transactions_of_higher_isolation(witness: Witness, level: str) -> None:
 
 
 def tried_until_quiet(attempt: Callable[[], str]) -> str:
-    """Try again, as an application does, what is refused while other tests write to the same server."""
+    """Try again, as an application does, what is refused while others write to the same server, autovacuum among them."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:

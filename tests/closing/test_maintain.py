@@ -115,7 +115,7 @@ def test_a_process_learns_after_a_while_how_far_a_table_is_closed(monkeypatch) -
 
 
 def test_an_old_snapshot_is_not_believed_to_be_closed_as_far_as_others_see_it() -> None:
-    # Tests beside this one may commit in another database of the server, and a snapshot from before that is refused.
+    # Others on the server, autovacuum among them, may commit in another database, and a snapshot from before that is refused.
     deadline = time.monotonic() + 120
     while True:
         try:
@@ -219,7 +219,7 @@ def test_who_ends_meanwhile_holds_nothing_back(
             "SELECT count(*) FROM audittrail.tracked_table"
             " WHERE table_name IN ('auth_group', 'auth_user') AND tail_from > closed_through"
         )
-        # Tests beside this one may write to another database of the server all the while, and hold everybody back.
+        # Others on the server, autovacuum among them, may write all the while, and hold everybody back.
         if watch.now < closing.LAST_WAIT and taken_in == [(2,)]:
             break
         assert time.monotonic() < deadline

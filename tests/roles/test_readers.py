@@ -11,6 +11,7 @@ from django.db import OperationalError, connection, transaction
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
+from audittrail.revisions.models import BaseRevision
 from tests.capture.ways import sql
 from tests.testapp.models import Customer
 
@@ -57,7 +58,7 @@ def test_a_snapshot_is_asked_what_it_lacks_with_no_rights_but_the_readers(role: 
         try:
             names = names_in_one_snapshot(then)
         except (UnsettledError, OperationalError) as error:
-            # Tests beside this one write to other databases of the server, and a snapshot does not tell whose they are.
+            # Autovacuum, or others on a server that is given, may write, and a snapshot does not tell where.
             if "napshot of this" not in str(error) or time.monotonic() > deadline:
                 raise
         else:
@@ -65,7 +66,7 @@ def test_a_snapshot_is_asked_what_it_lacks_with_no_rights_but_the_readers(role: 
     assert names == ["Ada", "Ada"]
 
 
-def names_in_one_snapshot(then: Revision) -> list[str]:
+def names_in_one_snapshot(then: BaseRevision) -> list[str]:
     """Return the customer's name as of `then`, by its number and by its time, in one REPEATABLE READ transaction."""
     with transaction.atomic():
         sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
