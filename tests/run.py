@@ -96,9 +96,7 @@ def prepared_interpreter() -> str:
 def lowest_versions() -> list[str]:
     """Return, for pip, what users may have of the packages that the product itself imports: the lower bounds in setup.py."""
     text = (ROOT / "setup.py").read_text()
-    bounds = {
-        name: version for name, version in re.findall(r'"([\w-]+)(?:\[\w+\])?>=([\d.]+)"', text)
-    }
+    bounds = dict(re.findall(r'"([\w-]+)(?:\[\w+\])?>=([\d.]+)"', text))
     return [f"{name}=={bounds[name]}" for name in IMPORTED]
 
 
