@@ -44,6 +44,20 @@ class Erasure:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    """A label of an enum that is called otherwise than in what was entered of a column."""
+
+    table: str
+    column: str
+    former: str
+    present: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        return f"{self.table}: what was entered as {self.former!r} in column {self.column} is called {self.present!r} by now"
+
+
+@dataclass(frozen=True)
 class Compared:
     """A digest that history was compared with, and whether it agrees."""
 
@@ -62,6 +76,7 @@ class Report:
     through_at: datetime | None = None
     findings: list[Finding] = field(default_factory=list)
     erasures: list[Erasure] = field(default_factory=list)
+    renamed: list[Renamed] = field(default_factory=list)
     digests: list[Compared] = field(default_factory=list)
     #: Revisions that are entered and in none of the digests, and those that are not entered yet.
     beyond: int = 0
@@ -80,6 +95,7 @@ class Report:
             "through_at": None if self.through_at is None else self.through_at.isoformat(),
             "findings": [vars(finding) for finding in self.findings],
             "erasures": [vars(erasure) for erasure in self.erasures],
+            "renamed": [vars(renamed) for renamed in self.renamed],
             "digests": [vars(digest) for digest in self.digests],
             "beyond": self.beyond,
         }

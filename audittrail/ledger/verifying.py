@@ -13,7 +13,7 @@ from audittrail.capture import servercode
 from audittrail.ledger import contents, erasures
 from audittrail.ledger.digests import Digest
 from audittrail.ledger.entering import head
-from audittrail.ledger.findings import Compared, Finding, Report
+from audittrail.ledger.findings import Compared, Finding, Renamed, Report
 from audittrail.ledger.recomputing import Recomputed, recompute
 from audittrail.revisions.wording import spelled
 
@@ -70,6 +70,8 @@ def verify(
         found, told = erasures.explained(cursor, tables)
         result.findings += found
         result.erasures += told
+        cursor.execute("SELECT * FROM audittrail.ledger_renamed_labels() ORDER BY 1, 2, 3, 4")
+        result.renamed += [Renamed(*row) for row in cursor.fetchall()]
         recomputed = recompute(
             cursor, reached.size, against, lambda share: report("the tree", share)
         )

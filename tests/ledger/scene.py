@@ -23,12 +23,18 @@ CREATE TYPE region AS ENUM ('north', 'south');
 CREATE TYPE place AS (street text, number int);
 CREATE TABLE shop (id int PRIMARY KEY, name text, city varchar(40), total numeric(10, 2), opened timestamptz, tags text[], details jsonb, money money, share float8, region region, regions region[], place place);
 CREATE TABLE note (id int PRIMARY KEY, shop int REFERENCES shop ON DELETE CASCADE, body varchar(20));
+CREATE TABLE visit (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE visit_2026 PARTITION OF visit FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE buyer (code text PRIMARY KEY, name text);
+CREATE TABLE seller (code text PRIMARY KEY, name text);
+INSERT INTO buyer VALUES ('b', 'Before it was tracked');
 """
 
 #: Each is a transaction: the reason, and what it does.
 TRANSACTIONS = (
     ("Opened", "INSERT INTO shop VALUES (1, 'Bakery', 'Bern', 10, '2026-01-31 12:00+01', '{a,b}', '{\"a\": 1}', '12.50', 0.1, 'north', '{north,NULL,south}', '(\"Main, East\",7)'), (2, 'Press', 'Graz', 20, NULL, NULL, NULL, NULL, 1e300, NULL, NULL, NULL)"),
     ("Notes", "INSERT INTO note SELECT n, 1 + n % 2, 'note ' || n FROM generate_series(1, 40) n"),
+    ("Partners", "INSERT INTO visit VALUES (1, '2026-05-01'); INSERT INTO seller VALUES ('s', 'Mill'); UPDATE buyer SET name = 'Café'"),
     ("Prices", "UPDATE shop SET total = total * 2"),
     ("Renamed", "UPDATE shop SET name = 'Corner Bakery' WHERE id = 1"),
     ("Moved", "UPDATE shop SET city = 'Basel' WHERE id = 1"),
@@ -72,7 +78,10 @@ class Scene:
 
     def begin(self) -> None:
         """Make the tables, track them, and write their history."""
-        self.run(TABLES, "SELECT audittrail.track('shop'), audittrail.track('note')")
+        self.run(
+            TABLES,
+            "SELECT audittrail.track(name::regclass) FROM unnest('{shop,note,visit,buyer,seller}'::text[]) name",
+        )
         for number, (reason, statement) in enumerate(TRANSACTIONS):
             context = {"reason": reason, "user": 7, "ticket": number}
             self.run(statement, context=context)

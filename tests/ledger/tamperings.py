@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Tampering:
     """Something done by the owner in SQL: `{...}` stand for numbers of `Victim`. Each of `told` has to be in what is found.
 
-    `rebuilt` is what a digest tells when the ledger has been made anew to fit: regular expressions too; None if it has nothing to do with
+    `entered` is done when something was entered after that. `rebuilt` is what a digest tells when the ledger has been made anew to fit: regular expressions too; None if it has nothing to do with
     what is entered.
     """
 
@@ -17,10 +17,12 @@ class Tampering:
     statements: tuple[str, ...]
     told: tuple[str, ...]
     rebuilt: tuple[str, ...] | None = None
+    entered: tuple[str, ...] = ()
 
 
 OFF = (
     "ALTER TABLE audittrail.shop_history DISABLE TRIGGER USER",
+    "ALTER TABLE audittrail.buyer_history DISABLE TRIGGER USER",
     "ALTER TABLE audittrail.note_history DISABLE TRIGGER USER",
     "ALTER TABLE audittrail.revision DISABLE TRIGGER USER",
 )
@@ -54,7 +56,7 @@ CROSSWISE = (
 )
 FUNCTIONS_MADE_ANEW = (
     "UPDATE audittrail.tracked_table t SET fingerprint = audittrail.fingerprint(t.relation, t.history_name);"
-    " SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t WHERE t.table_name = 'shop'"
+    " SELECT audittrail.create_functions(t) FROM audittrail.tracked_table t"
 )
 
 TAMPERINGS = (
@@ -929,6 +931,140 @@ TAMPERINGS = (
         ("ALTER SEQUENCE audittrail.clock CACHE 1000",),
         (r"^Table audittrail.clock is not as it was installed: counting",),
     ),
+    Tampering(
+        "a trigger off on a partition",
+        ("ALTER TABLE visit_2026 DISABLE TRIGGER audittrail_update",),
+        (r"^Trigger audittrail_update on public.visit_2026 is disabled",),
+    ),
+    Tampering(
+        "a trigger gone from a partition",
+        ("DROP TRIGGER audittrail_delete ON visit_2026",),
+        (r"^Trigger audittrail_delete on public.visit_2026 is missing",),
+    ),
+    Tampering(
+        "a trigger of a partition that fires never",
+        (
+            "DROP TRIGGER audittrail_insert ON visit_2026",
+            (
+                "CREATE TRIGGER audittrail_insert AFTER INSERT ON visit_2026 REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT"
+                " WHEN (current_setting('x.y', true) = 'z') EXECUTE FUNCTION audittrail.visit_history_insert()"
+            ),
+        ),
+        (r"^Trigger audittrail_insert on public.visit_2026 is not as it was installed",),
+    ),
+    Tampering(
+        "a trigger for each row off, on a partitioned table",
+        ("ALTER TABLE ONLY visit DISABLE TRIGGER audittrail_update_row",),
+        (r"^Trigger audittrail_update_row on public.visit is disabled",),
+    ),
+    Tampering(
+        "a trigger for each row off, on a partition alone",
+        ("ALTER TABLE visit_2026 DISABLE TRIGGER audittrail_update_row",),
+        (r"^Trigger audittrail_update_row on public.visit_2026 is disabled",),
+    ),
+    Tampering(
+        "a second trigger that records everything twice",
+        (
+            "CREATE TRIGGER more AFTER INSERT ON shop REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.shop_history_insert()",
+        ),
+        (r"^Trigger more on public.shop does not belong there",),
+    ),
+    Tampering(
+        "guards off for a whole database, in capitals",
+        (
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET \"AuditTrail.Unguarded\" = ''on''', current_database()); END $$",
+        ),
+        (r"^The setting AuditTrail.Unguarded=on is set for every session",),
+    ),
+    Tampering(
+        "the right to write one column of history for others",
+        ("GRANT UPDATE (reason) ON audittrail.revision TO PUBLIC",),
+        (r"^Table audittrail.revision is not as it was installed: who may write",),
+    ),
+    Tampering(
+        "the right to write history for others, as if it were the default",
+        (
+            "ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO PUBLIC",
+            "GRANT INSERT ON audittrail.revision TO PUBLIC",
+        ),
+        (r"^Table audittrail.revision is not as it was installed: who may write",),
+    ),
+    Tampering(
+        "the right to put functions beside ours for others",
+        ("GRANT CREATE ON SCHEMA audittrail TO PUBLIC",),
+        (r"^Schema audittrail lets PUBLIC create things in it",),
+    ),
+    Tampering(
+        "an index that lets nothing in",
+        ("CREATE UNIQUE INDEX one ON audittrail.shop_history ((true)) WHERE id > 100",),
+        (r"^Index audittrail.one was added, and lets nothing in twice",),
+    ),
+    Tampering(
+        "an index that runs a function of somebody's with each version",
+        (
+            "CREATE FUNCTION mine(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'",
+            "CREATE INDEX mine ON audittrail.shop_history (public.mine(name))",
+        ),
+        (r"^Index audittrail.mine was added, and runs public.mine\(text\)",),
+    ),
+    Tampering(
+        "statistics that run a function of somebody's",
+        (
+            "CREATE FUNCTION mine(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'",
+            "CREATE STATISTICS mine ON (public.mine(name)) FROM audittrail.shop_history",
+        ),
+        (r"^Statistics public.mine was added, and runs public.mine\(text\)",),
+    ),
+    Tampering(
+        "a collation by which two rows are one",
+        (
+            "CREATE COLLATION loose (LOCALE = 'C')",
+            "ALTER TABLE audittrail.buyer_history ALTER COLUMN code TYPE text COLLATE loose",
+            "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose'",
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (r"^buyer: column code of history is of type text COLLATE public.loose, not text",),
+    ),
+    Tampering(
+        "a collation of what revisions say",
+        ('ALTER TABLE audittrail.revision ALTER COLUMN reason TYPE text COLLATE "C"',),
+        (r"^Table audittrail.revision is not as it was installed: columns",),
+    ),
+    Tampering(
+        "an enum in the place of a text, of which a label is renamed",
+        (
+            "CREATE TYPE names AS ENUM ('Bakery', 'Press', 'Corner Bakery', 'Printing press')",
+            "ALTER TABLE audittrail.shop_history ALTER COLUMN name TYPE names USING name::names",
+            "ALTER TYPE names RENAME VALUE 'Bakery' TO 'Bribery'",
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (r"^shop: column name of history is of type public.names, not text",),
+    ),
+    Tampering(
+        "a domain in the place of a type, of a table that is out of step",
+        (
+            "CREATE DOMAIN name_of_shop AS text",
+            "ALTER TABLE audittrail.shop_history ALTER COLUMN name TYPE name_of_shop",
+        ),
+        (r"^shop: column name of history is of type public.name_of_shop, not text",),
+    ),
+    Tampering(
+        "a version of before, of a revision that is still to be entered",
+        (
+            "INSERT INTO note VALUES (1000, 1, 'honest')",
+            *quietly(
+                "INSERT INTO audittrail.shop_history (version, revision_id, operation, id, name) SELECT {version}, max(id), 'I', 55, 'Bribe' FROM audittrail.revision"
+            ),
+        ),
+        (r"^shop: version {version} of row \(55\) of revision \d+ was inserted",),
+    ),
+    Tampering(
+        "a registry of which nothing can be made",
+        (
+            "UPDATE audittrail.tracked_table SET baseline_complete = false WHERE table_name = 'shop'",
+        ),
+        (r"^The server code can't be compared: audittrail: there is no part since_revision",),
+    ),
 )
 
 #: The same, with a digest and more revisions afterwards: what is entered then must not cover up what was done before.
@@ -1016,5 +1152,65 @@ TAMPERINGS_BEFORE_ENTERING = (
             "UPDATE shop SET total = total + 1",
         ),
         (r"^shop: version {version} of row \(1\) of revision {revision} is not what it was",),
+    ),
+    Tampering(
+        "a later beginning in the registry, with capture functions made anew",
+        (
+            "UPDATE audittrail.tracked_table SET since_version = {version} WHERE table_name = 'shop'",
+            FUNCTIONS_MADE_ANEW,
+            "UPDATE shop SET total = total + 1",
+        ),
+        (
+            r"^shop: the registry says that it is tracked since tick {version}, and later versions were entered before it said so",
+        ),
+    ),
+    Tampering(
+        "an earlier time of the beginning in the registry",
+        (
+            "UPDATE audittrail.tracked_table SET since_at = since_at - interval '1 year' WHERE table_name = 'shop'",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (r"^shop: the registry says since_at .*, and said .*; it is not tracked anew",),
+    ),
+    Tampering(
+        "rows of a baseline that was complete",
+        (
+            "UPDATE audittrail.tracked_table SET baseline_complete = false WHERE table_name = 'buyer'",
+            FUNCTIONS_MADE_ANEW,
+            "UPDATE shop SET total = total + 1",
+        ),
+        (
+            r"^buyer: the registry says that rows of its baseline are still to come, which was complete",
+        ),
+        entered=(
+            (
+                "INSERT INTO audittrail.buyer_history (version, revision_id, operation, code, name)"
+                " SELECT since_version, since_revision, 'B', 'x', 'Bribe' FROM audittrail.tracked_table WHERE table_name = 'buyer'"
+            ),
+            "UPDATE audittrail.tracked_table SET baseline_complete = true WHERE table_name = 'buyer'",
+            FUNCTIONS_MADE_ANEW,
+            "UPDATE shop SET total = total + 1",
+        ),
+    ),
+    Tampering(
+        "two tables that have exchanged their history",
+        (
+            *(
+                f"DROP TRIGGER audittrail_{event} ON {table}"
+                for table in ("buyer", "seller")
+                for event in ("insert", "update", "delete", "truncate")
+            ),
+            (
+                "UPDATE audittrail.tracked_table a SET relation = b.relation, table_name = b.table_name FROM audittrail.tracked_table b"
+                " WHERE (a.table_name, b.table_name) IN (('buyer', 'seller'), ('seller', 'buyer'))"
+            ),
+            FUNCTIONS_MADE_ANEW,
+            "SELECT audittrail.create_triggers(t) FROM audittrail.tracked_table t",
+            "UPDATE shop SET total = total + 1",
+        ),
+        (
+            r"^buyer: history of seller is said to be that of buyer by now",
+            r"^seller: history of buyer is said to be that of seller by now",
+        ),
     ),
 )

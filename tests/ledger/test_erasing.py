@@ -167,6 +167,7 @@ OTHER = {"opened": "2020-01-01", "since": "2020-01-01"}
         "ALTER TABLE shop ALTER COLUMN regions TYPE text",
         "ALTER TYPE place ADD ATTRIBUTE floor int; ALTER TYPE place DROP ATTRIBUTE number",
         "ALTER TYPE place RENAME ATTRIBUTE number TO house",
+        'ALTER TABLE shop ALTER COLUMN city TYPE varchar(40) COLLATE "C"',
         "ALTER TABLE note DROP CONSTRAINT note_pkey, ADD PRIMARY KEY (id, shop)",
         "DROP TABLE note",
     ],
@@ -191,3 +192,22 @@ def test_a_change_of_the_schema_leaves_what_was_entered_as_it_is(
         "ALTER TABLE audittrail.shop_history ENABLE TRIGGER USER",
     )
     assert any("row (1)" in text for text in told(scene.verify(digest))), column
+
+
+def test_a_renamed_label_is_told(scene: Scene, digest: Digest) -> None:
+    assert scene.verify(digest).renamed == []
+    scene.run(
+        "ALTER TYPE region RENAME VALUE 'north' TO 'x'",
+        "ALTER TYPE region RENAME VALUE 'south' TO 'north'",
+        "ALTER TYPE region RENAME VALUE 'x' TO 'south'",
+    )
+    for _ in range(2):
+        report = scene.verify(digest)
+        assert report.is_clean
+        assert [str(renamed) for renamed in report.renamed] == [
+            f"shop: what was entered as {former!r} in column {column} is called {present!r} by now"
+            for column in ("region", "regions")
+            for former, present in (("north", "south"), ("south", "north"))
+        ]
+        scene.run("UPDATE shop SET total = 3")
+        scene.enter()

@@ -121,6 +121,9 @@ def test_what_is_entered_later_does_not_cover_it_up(
     with victim.copied() as scene:
         scene.run(FORGE)
         scene.run(*filled(tampering.statements, victim))
+        if tampering.entered:
+            scene.enter()
+            scene.run(*filled(tampering.entered, victim))
         scene.run("DROP FUNCTION audittrail.forge, audittrail.forge_entry")
         later = scene.digest(tmp_path / "later.json")
         for digest in (victim.digest, later):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
@@ -34,26 +34,42 @@ def deviations(connection: BaseDatabaseWrapper) -> list[Deviation]:
             )
         ]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        # Of what is made for comparison, too: nothing of it may be found where somebody has put others.
+        cursor.execute(PINNED)
         cursor.execute(
             "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
             " OR NOT has_database_privilege(current_database(), 'CREATE'), current_setting('server_version_num')::int"
         )
         blind, version = cursor.fetchone()
-        key = (version, install.source_stamp())
-        if key not in _expected:
-            if blind:
-                return [
-                    Deviation(
-                        "The server code",
-                        "can't be compared here: that needs the right to create a schema for a moment",
-                    )
-                ]
-            _expected[key] = _make(connection)
-        cursor.execute(PINNED)
-        found = list(compared(cursor, _expected[key]))
-        transaction.set_rollback(
-            True, using=connection.alias
-        )  # of these settings, in a transaction of the caller
+        found = _looked(connection, (version, install.source_stamp()), blind=blind)
+        # These settings too are to be gone, in a transaction of the caller.
+        transaction.set_rollback(True, using=connection.alias)
+    return found
+
+
+def _looked(
+    connection: BaseDatabaseWrapper, key: tuple[int, str], *, blind: bool
+) -> list[Deviation]:
+    if key not in _expected:
+        if blind:
+            problem = "can't be compared here: that needs the right to create a schema for a moment"
+            return [Deviation("The server code", problem)]
+        made = _make(connection)
+        if unlike := _unlike_released(made):
+            return unlike
+        _expected[key] = made
+    return _compared(connection, _expected[key])
+
+
+def _compared(connection: BaseDatabaseWrapper, expected: Code) -> list[Deviation]:
+    """Return what differs; a registry or functions by which it can't even be worked out are told of as well."""
+    found: list[Deviation] = []
+    try:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            found.extend(compared(cursor, expected))
+    except DatabaseError as error:
+        problem = str(error).partition("\n")[0]
+        found.append(Deviation("The server code", f"can't be compared: {problem}"))
     return found
 
 
@@ -71,7 +87,19 @@ def _make(connection: BaseDatabaseWrapper) -> Code:
             "SELECT {schema}.create_ledger_triggers(({live} || '_history')::regclass)",
         ):
             cursor.execute(sql.SQL(statement).format(**named).as_string(cursor.cursor))
-        cursor.execute(PINNED)
         code = read(cursor, name)
         transaction.set_rollback(True, using=connection.alias)
     return code
+
+
+def _unlike_released(code: Code) -> list[Deviation]:
+    """Return the functions whose bodies did not come out as they stand in the files: an event trigger may have seen to that."""
+    released = "".join(file.read_text() for file in install.function_files())
+    return [
+        Deviation(
+            f"Function {SCHEMA}.{name}",
+            "comes out otherwise than released when it is installed here",
+        )
+        for name, entry in code.functions.items()
+        if not name.startswith(f"{SAMPLE}_") and entry["body"] not in released
+    ]

@@ -15,6 +15,12 @@ PINNED: Final = (
     " SET LOCAL quote_all_identifiers = off"
 )
 
+#: What is about rights, and of whom some are to be there.
+RIGHTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "who may call it": ("owner", "PUBLIC"),
+    "who may write": (),
+}
+
 #: The table that is tracked under the other name, to see what tracking makes.
 SAMPLE: Final = "sample"
 
@@ -43,7 +49,7 @@ def read(cursor: Any, schema: str) -> Code:
         entry = {name: _spelled(value, schema) for name, value in zip(columns, row, strict=True)}
         tables[entry.pop("name")] = entry
     triggers: dict[str, dict[str, Any]] = {}
-    cursor.execute(_TRIGGERS, [schema, schema])
+    cursor.execute(_TRIGGERS, [schema])
     for table, name, *definition in cursor.fetchall():
         spelled = [_spelled(value, schema) for value in definition]
         triggers.setdefault(_spelled(table, schema), {})[_spelled(name, schema)] = spelled
@@ -60,11 +66,12 @@ def _spelled(value: Any, schema: str) -> Any:
 
 _OWNERS: Final = "CASE WHEN a.grantee = {owner} THEN 'owner' WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"
 
-_FUNCTIONS: Final = f"""
+_FUNCTIONS: Final = rf"""
 SELECT quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS name, p.prosrc AS body, l.lanname::text AS language,
        pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result, p.prokind::text AS kind,
        p.prosecdef AS "rights of its owner", p.provolatile::text AS volatility, p.proparallel::text AS parallel, p.proisstrict AS strict,
-       p.proconfig::text[] AS settings, p.proowner = n.nspowner AS owner,
+       -- With quote_all_identifiers names are kept in quotes.
+       ARRAY(SELECT regexp_replace(c, '"([a-z_]+)"', '\1', 'g') FROM unnest(p.proconfig) c) AS settings, p.proowner = n.nspowner AS owner,
        ARRAY(SELECT {_OWNERS.format(owner="p.proowner")} || ' ' || a.privilege_type
                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a ORDER BY 1) AS "who may call it"
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
@@ -80,9 +87,10 @@ SELECT c.relname::text AS name, c.relkind::text AS kind, c.relpersistence::text 
        EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inheritance,
        (SELECT concat_ws(' ', s.seqtypid::regtype, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle) FROM pg_sequence s WHERE s.seqrelid = c.oid) AS counting,
        ARRAY(SELECT {_OWNERS.format(owner="c.relowner")} || ' ' || a.privilege_type
-               FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+               FROM (SELECT c.relacl UNION ALL SELECT a.attacl FROM pg_attribute a WHERE a.attrelid = c.oid) l (acl) CROSS JOIN aclexplode(l.acl) a
               WHERE a.grantee <> c.relowner AND a.privilege_type <> 'SELECT' ORDER BY 1) AS "who may write",
        ARRAY(SELECT a.attname || ' ' || CASE WHEN a.attname = 'committed_by' THEN '' ELSE format_type(a.atttypid, a.atttypmod) END
+                    || CASE WHEN a.attcollation <> (SELECT t.typcollation FROM pg_type t WHERE t.oid = a.atttypid) THEN ' collate ' || a.attcollation::regcollation ELSE '' END
                     || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '') || a.attidentity::text || a.attgenerated::text
                FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
@@ -99,5 +107,5 @@ SELECT n.nspname || '.' || c.relname, t.tgname::text,
        t.tgoldtable::text, t.tgnewtable::text, t.tgattr::text, encode(t.tgargs, 'hex'),
        substring(pg_get_triggerdef(t.oid) FROM ' WHEN \\((.*)\\) EXECUTE FUNCTION')
   FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND (n.nspname = %s OR p.pronamespace = to_regnamespace(%s))
+ WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname = %s
 """

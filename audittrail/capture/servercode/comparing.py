@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from audittrail.capture.servercode.catalogs import SAMPLE, SCHEMA, Code, read
+from audittrail.capture.servercode import surroundings
+from audittrail.capture.servercode.catalogs import RIGHTS, SAMPLE, SCHEMA, Code, read
 
 
 @dataclass(frozen=True)
@@ -32,23 +33,17 @@ def compared(cursor: Any, expected: Code) -> Iterator[Deviation]:
     """Yield what differs from what is expected; `search_path` must be pg_catalog."""
     found = read(cursor, SCHEMA)
     cursor.execute(
-        "SELECT t.history_name, c.relnamespace::regnamespace || '.' || c.relname, t.until_version IS NULL AND c.oid IS NOT NULL,"
-        " EXISTS (SELECT FROM audittrail.ledger_layout l WHERE l.table_id = t.id), c.relkind = 'p'"
-        " FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = audittrail.tied_relation(t)"
+        "SELECT t.history_name, EXISTS (SELECT FROM audittrail.ledger_layout l WHERE l.table_id = t.id) FROM audittrail.tracked_table t"
     )
-    tracked = {history: tuple(rest) for history, *rest in cursor.fetchall()}
+    tracked = dict(cursor.fetchall())
     cursor.execute("SELECT EXISTS (SELECT FROM audittrail.ledger)")
     begun = bool(cursor.fetchone()[0])
     yield from _functions(cursor, found, expected, tracked)
     yield from _tables(found, expected, tracked)
     yield from _triggers(found, expected, tracked, begun=begun)
+    yield from _tracking_triggers(cursor)
     yield from _indexes(cursor)
-    cursor.execute(_SETTINGS)
-    for (setting,) in cursor.fetchall():
-        yield Deviation(
-            f"The setting {setting}",
-            "is set for every session, and switches off what audittrail does there",
-        )
+    yield from (Deviation(what, problem) for what, problem in surroundings.read(cursor))
 
 
 def _functions(
@@ -81,11 +76,24 @@ def _functions(
             is_tracking = name not in expected.functions
             yield Deviation(f"Function {SCHEMA}.{name}", "is missing", (), is_tracking)
             continue
-        different = tuple(part for part in entry if entry[part] != present[part])
+        different = _different(present, entry)
         if different:
             yield Deviation(f"Function {SCHEMA}.{name}", "is not as it was installed", different)
     for name in sorted(found.functions.keys() - wanted.keys()):
         yield Deviation(f"Function {SCHEMA}.{name}", "was added")
+
+
+def _different(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the parts that differ. Rights are what nobody else may have; the default privileges of the database are no excuse."""
+    return tuple(
+        part
+        for part, value in wanted.items()
+        if (
+            not {*present[part]} <= {right for right in value if right.split()[0] in RIGHTS[part]}
+            if part in RIGHTS
+            else present[part] != value
+        )
+    )
 
 
 def _begin_alike(*bodies: str) -> bool:
@@ -102,8 +110,9 @@ def _tables(found: Code, expected: Code, tracked: Mapping[str, Any]) -> Iterator
         if not history and name not in expected.tables:
             continue
         wanted = expected.tables[f"{SAMPLE}_history" if history else name]
-        parts = [part for part in wanted if not (history and part == "columns")]
-        different = tuple(part for part in parts if entry[part] != wanted[part])
+        different = tuple(
+            part for part in _different(entry, wanted) if not (history and part == "columns")
+        )
         if different:
             yield Deviation(f"Table {SCHEMA}.{name}", "is not as it was installed", different)
     for name in [*expected.tables, *tracked]:
@@ -127,42 +136,45 @@ def _triggers(
         for table, triggers in expected.triggers.items()
         if table not in (sample, sample_history)
     }
-    for history, (live, exists, entered, is_partitioned) in tracked.items():
+    for history, entered in tracked.items():
         wanted[f"{SCHEMA}.{history}"] = _begun(expected.triggers[sample_history], entered)
-        if exists:
-            wanted[live] = {
-                name: [_named(part, f"{SAMPLE}_history", history) for part in definition]
-                for name, definition in expected.triggers[sample].items()
-                # TRUNCATE fires on each partition by itself.
-                if not (is_partitioned and name == "audittrail_truncate")
-            }
     for table, triggers in wanted.items():
         there = found.triggers.get(table, {})
         for name, definition in triggers.items():
-            is_tracking = not table.startswith(f"{SCHEMA}.")
             if name not in there:
-                yield Deviation(f"Trigger {name} on {table}", "is missing", (), is_tracking)
+                yield Deviation(f"Trigger {name} on {table}", "is missing")
             elif there[name][0] != definition[0]:
                 problem = f"is {there[name][0]}, not {definition[0]}"
-                yield Deviation(f"Trigger {name} on {table}", problem, (), is_tracking)
+                yield Deviation(f"Trigger {name} on {table}", problem)
             elif there[name] != definition:
                 yield Deviation(f"Trigger {name} on {table}", "is not as it was installed")
-        if table.startswith(f"{SCHEMA}."):
-            for name in sorted(there.keys() - triggers.keys()):
-                yield Deviation(f"Trigger {name} on {table}", "was added")
+        for name in sorted(there.keys() - triggers.keys()):
+            yield Deviation(f"Trigger {name} on {table}", "was added")
     for table in sorted(found.triggers.keys() - wanted.keys()):
-        if table.startswith(f"{SCHEMA}."):
-            for name in found.triggers[table]:
-                yield Deviation(f"Trigger {name} on {table}", "was added")
+        for name in found.triggers[table]:
+            yield Deviation(f"Trigger {name} on {table}", "was added")
+
+
+def _tracking_triggers(cursor: Any) -> Iterator[Deviation]:
+    """Yield what is wrong with the triggers of tracked tables, of their partitions, and of tables that inherit from them."""
+    cursor.execute(
+        "SELECT f.name, f.target::regclass::text, f.fault FROM audittrail.tracked_table r CROSS JOIN LATERAL audittrail.tied(r) t"
+        " CROSS JOIN LATERAL audittrail.faulty_triggers(t) f WHERE t.until_version IS NULL ORDER BY 2, 1"
+    )
+    for name, table, fault in cursor.fetchall():
+        yield Deviation(f"Trigger {name} on {table}", _FAULTS[fault], (), is_tracking=True)
 
 
 def _begun(triggers: Mapping[str, Any], begun: bool) -> dict[str, Any]:
     return {name: t for name, t in triggers.items() if begun or not name.startswith("ledger_")}
 
 
-def _named(part: Any, sample: str, history: str) -> Any:
-    return part.replace(sample, history) if isinstance(part, str) else part
-
+_FAULTS: Final = {
+    "missing": "is missing",
+    "disabled": "is disabled",
+    "altered": "is not as it was installed",
+    "orphaned": "does not belong there",
+}
 
 #: Whether the trigger is on the table that the function was made for.
 _ON_TABLE: Final = re.compile(
@@ -196,10 +208,4 @@ SELECT quote_ident(i.name), c.oid IS NOT NULL
             ELSE t.key <> '{}' AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
                  AND (NOT audittrail.has_key_index(h.oid, t.key) OR NOT x.indisvalid OR x.indpred IS NOT NULL) END
  ORDER BY 1
-"""
-
-_SETTINGS: Final = """
-SELECT setting FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) setting
- WHERE (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
-   AND (setting LIKE 'audittrail.%' OR setting LIKE 'session_replication_role=%' AND setting NOT IN ('session_replication_role=origin', 'session_replication_role=local'))
 """

@@ -12,7 +12,7 @@ $$;
 -- 25_composites.sql. A column of the primary key, by which rows are compared, has its own type in history too.
 CREATE OR REPLACE FUNCTION audittrail.live_columns(live oid)
 RETURNS TABLE (attnum int, name text, type text, collation_name text, missing_value text, computed boolean, composite jsonb)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
     WITH RECURSIVE base AS (
         SELECT a.attnum, a.atttypid AS typid, a.atttypmod AS typmod
           FROM pg_attribute a
@@ -36,6 +36,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
          WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = live AND i.indisprimary AND a.attnum = ANY (i.indkey::int2[]))) l ON true
      WHERE a.attrelid = live
      ORDER BY a.attnum
+$$;
+
+-- The collation of a column, if it is not that of its type; spelled as live_columns() does.
+CREATE OR REPLACE FUNCTION audittrail.collation_of(table_oid oid, column_name text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%I.%I', n.nspname, c.collname)
+      FROM pg_attribute a
+      JOIN pg_type t ON t.oid = a.atttypid AND t.typcollation <> a.attcollation
+      JOIN pg_collation c ON c.oid = a.attcollation
+      JOIN pg_namespace n ON n.oid = c.collnamespace
+     WHERE a.attrelid = table_oid AND a.attname = column_name
 $$;
 
 -- Names of the primary key's columns, in key order; an empty array if there is none.
@@ -65,7 +76,7 @@ $$;
 -- name, which the functions have in them, whether referential actions change it, and whether others inherit from it, for which the functions
 -- run as well. A new session asks for it at its first write to the table, so it is one query of the bare catalogs.
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
     SELECT md5(concat_ws(' / ',
                string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
                                     -- The functions name types that are not PostgreSQL's own, which may be renamed.

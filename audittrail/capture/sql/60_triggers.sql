@@ -84,7 +84,7 @@ $$;
 
 -- The triggers that a tracked table has to have: on itself, its partitions, and tables that inherit from it, to which a statement may
 -- be aimed directly. TRUNCATE fires on each partition by itself, so a partitioned table is left out there. Those for each row
--- are on the partitioned table alone: PostgreSQL puts them on its partitions.
+-- are on the partitioned table alone: PostgreSQL puts them on its partitions. Each definition is spelled as pg_get_triggerdef() does.
 CREATE OR REPLACE FUNCTION audittrail.wanted_triggers(live oid)
 RETURNS TABLE (event text, name text, target oid, definition text)
 LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
@@ -99,23 +99,30 @@ LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
         ('', e.event = 'TRUNCATE' AND NOT c.is_partitioned, format('BEFORE TRUNCATE ON %s FOR EACH STATEMENT', t.target::regclass)),
         ('_begin', e.event <> 'TRUNCATE' AND l.by_row, format('BEFORE %s ON %s FOR EACH STATEMENT', e.event, t.target::regclass)),
         ('_row', e.event <> 'TRUNCATE' AND l.by_row AND t.target = live,
-         format('AFTER %s ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''audittrail.by_row'', true) OPERATOR(pg_catalog.<>) '''')',
+         format('AFTER %s ON %s FOR EACH ROW WHEN ((current_setting(''audittrail.by_row''::text, true) <> ''''::text))',
                 e.event, t.target::regclass))) k (suffix, applies, definition)
      WHERE k.applies
 $$;
 
--- Triggers that a tracked table lacks, that are not enabled, or that are left on a former partition or on a table that does not
--- inherit from it any more: one row each.
+-- Triggers that a tracked table or a partition of it lacks, that are not enabled, that are defined otherwise, or that are left on a
+-- former partition or on a table that does not inherit from it any more: one row each.
 CREATE OR REPLACE FUNCTION audittrail.faulty_triggers(tracked audittrail.tracked_table)
 RETURNS TABLE (event text, name text, target oid, fault text, definition text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 BEGIN
     RETURN QUERY
-    SELECT w.event, w.name, w.target, CASE WHEN t.oid IS NULL THEN 'missing' ELSE 'disabled' END, w.definition
+    SELECT w.event, w.name, w.target, CASE WHEN t.oid IS NULL THEN 'missing' WHEN t.tgenabled NOT IN ('O', 'A') THEN 'disabled' ELSE 'altered' END, w.definition
       FROM audittrail.wanted_triggers(tracked.relation) w
-      LEFT JOIN pg_trigger t ON t.tgrelid = w.target AND t.tgname = w.name
-           AND t.tgfoid = to_regproc(format('audittrail.%I', tracked.history_name || '_' || lower(w.event)))
+     CROSS JOIN LATERAL (SELECT tracked.history_name || '_' || lower(w.event)) f (name)
+      LEFT JOIN pg_trigger t ON t.tgrelid = w.target AND t.tgname = w.name AND t.tgfoid = to_regproc(format('audittrail.%I', f.name))
      WHERE t.oid IS NULL OR t.tgenabled NOT IN ('O', 'A')
+        OR pg_get_triggerdef(t.oid) <> format('CREATE TRIGGER %I %s EXECUTE FUNCTION audittrail.%I()', w.name, w.definition, f.name)
+    UNION ALL
+    -- What PostgreSQL has put on partitions is there as long as the trigger of the partitioned table.
+    SELECT w.event, w.name, t.tgrelid, 'disabled', w.definition
+      FROM audittrail.wanted_triggers(tracked.relation) w
+      JOIN pg_trigger t ON t.tgparentid <> 0 AND t.tgname = w.name AND t.tgrelid IN (SELECT audittrail.descendants(tracked.relation))
+     WHERE w.target = tracked.relation AND t.tgenabled NOT IN ('O', 'A')
     UNION ALL
     SELECT e.event, t.tgname::text, t.tgrelid, 'orphaned', NULL
       FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) e (event)

@@ -4,7 +4,7 @@
 -- options (NULL: as they are). Columns are known by their number, so that a renamed one is not taken for another; after a
 -- restore into a new database, where numbers differ, by name. Returns whether anything was out of step.
 CREATE OR REPLACE FUNCTION audittrail.reconcile(tracked_id int, wanted_excluded text[] DEFAULT NULL, wanted_ignored text[] DEFAULT NULL, wanted_history text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
 DECLARE
     tracked    audittrail.tracked_table;
     history    regclass;
@@ -92,9 +92,9 @@ BEGIN
                 END LOOP;
             END IF;
             held := (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = history AND a.attname = name);
-            IF live.composite IS NULL AND held <> live.type THEN
+            IF live.composite IS NULL AND (held <> live.type OR audittrail.collation_of(history, name) IS DISTINCT FROM live.collation_name) THEN
                 PERFORM audittrail.change_type(history, name, live.type, live.collation_name);
-                reworked := true;
+                reworked := reworked OR held <> live.type;
             ELSIF held = 'text' AND (CASE WHEN by_name THEN known #> '{composite,type}' = live.composite -> 'type'
                                           ELSE known #> '{composite,oid}' = live.composite -> 'oid' END) THEN
                 conversion := audittrail.conversion(known #> '{composite,layout}', live.composite -> 'layout', by_name);

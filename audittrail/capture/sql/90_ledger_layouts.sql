@@ -16,7 +16,7 @@ $$;
 
 -- The columns of a table of ours, by which its versions are entered, and the key that tells the rows of one statement apart, if one does.
 CREATE OR REPLACE FUNCTION audittrail.ledger_form(history oid, key text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
     SELECT jsonb_build_object(
         'columns', coalesce((SELECT jsonb_agg(jsonb_build_array(a.attnum, a.attname, format_type(a.atttypid, a.atttypmod))
                                                         || coalesce('[]'::jsonb || audittrail.ledger_labels(t.oid), '[]') ORDER BY a.attnum)
@@ -154,7 +154,7 @@ $$;
 -- earlier release stored such columns in their own type (see 25_composites.sql).
 CREATE OR REPLACE FUNCTION audittrail.ledger_columns(history oid, form text, alias text)
 RETURNS TABLE (number int, name text, type text, expression text, return_trip text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
     SELECT f.number, a.attname::text, f.type,
            CASE WHEN a.attname IS NULL THEN 'NULL'
                 WHEN r.labels IS NOT NULL THEN format('audittrail.%1$I(CASE WHEN num_nulls(%2$s.%3$I) = 0 THEN format(''%%s'', %2$s.%3$I) END, %4$L)',

@@ -76,7 +76,8 @@ SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.po
     SELECT DISTINCT ON (j.audittrail_row) 'inserted', j.*
       FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id
      WHERE NOT j.entered AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)
-       AND (r.id IS NULL OR r.committed <= {committed}){but_baseline}) d
+       -- Nothing is written before its revision begins, nor after that is committed, though that is still to be entered.
+       AND (r.id IS NULL OR r.committed <= {committed} OR j.version < r.id OR j.version > r.committed){but_baseline}) d
 $template$, jsonb_build_object(
             'rows', audittrail.ledger_rows(of_table), 'named', named, 'forms', forms, 'table', of_table, 'digests', digests, 'agrees', agrees,
             'committed', head.committed, 'but_baseline', CASE WHEN facts ->> 'baseline_complete' = 'false'
@@ -155,6 +156,58 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            SELECT FROM origin o WHERE o.key = f.key)
 $$;
 
+-- Columns of history of another type than that of the live column, so that values are shown as others, or of a collation by which rows
+-- are taken for one. Of a table that has changed since history followed it, the type counts that the registry says, if it is there still.
+CREATE OR REPLACE FUNCTION audittrail.ledger_mistyped() RETURNS TABLE (about text, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
+    SELECT t.table_name, format('column %s of history is of type %s, not %s', a.attname, concat_ws(' COLLATE ', h.type, h.collation_name), concat_ws(' COLLATE ', w.type, w.collation_name))
+      FROM audittrail.tracked_table t
+     CROSS JOIN LATERAL (SELECT audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint) f (in_step)
+     CROSS JOIN LATERAL jsonb_to_recordset(t.columns) c (name text, history text, type text, composite jsonb)
+      JOIN pg_attribute a ON a.attrelid = audittrail.ledger_source(t.id) AND a.attname = c.history AND NOT a.attisdropped
+      LEFT JOIN pg_collation o ON o.oid = a.attcollation
+     CROSS JOIN LATERAL (SELECT format_type(a.atttypid, a.atttypmod), audittrail.collation_of(a.attrelid, a.attname)) h (type, collation_name)
+     CROSS JOIN LATERAL (
+        SELECT l.type, l.composite, l.collation_name FROM audittrail.live_columns(t.relation) l WHERE f.in_step AND l.name = c.name
+        UNION ALL
+        SELECT c.type, c.composite, h.collation_name WHERE NOT f.in_step AND to_regtype(c.type) IS NOT NULL) w (type, composite, collation_name)
+     WHERE t.until_version IS NULL
+       AND (h.type <> ALL (array_remove(ARRAY[w.type, w.composite ->> 'type'], NULL)) OR h.collation_name IS DISTINCT FROM w.collation_name AND NOT o.collisdeterministic)
+$$;
+
+-- What the registry says of a table that does not go with what it said before, as layouts have it: tables that have exchanged their history,
+-- and a beginning that was moved. Nobody writes to a table while its tracking begins anew; and a baseline that is complete stays so.
+CREATE OR REPLACE FUNCTION audittrail.ledger_inconsistencies() RETURNS TABLE (about text, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH states AS (
+        SELECT l.table_id, l.number, l.position, l.facts::jsonb AS facts FROM audittrail.ledger_layout l WHERE l.table_id > 0
+        UNION ALL
+        SELECT t.id, 2147483647, h.size, audittrail.ledger_facts(t)::jsonb FROM audittrail.ledger h, audittrail.tracked_table t
+    ), steps AS (
+        SELECT s.table_id, s.position, lag(s.facts) OVER w AS former, s.facts
+          FROM states s WINDOW w AS (PARTITION BY s.table_id ORDER BY s.number)
+    )
+    SELECT s.facts ->> 'table', format('history of %s is said to be that of %s by now', s.former ->> 'table', s.facts ->> 'table')
+      FROM steps s
+     WHERE s.former -> 'relation' <> s.facts -> 'relation'
+       AND (s.former ->> 'schema', s.former ->> 'table') IS DISTINCT FROM (s.facts ->> 'schema', s.facts ->> 'table')
+       AND EXISTS (SELECT FROM steps o WHERE o.table_id <> s.table_id AND o.former ->> 'schema' = s.facts ->> 'schema' AND o.former ->> 'table' = s.facts ->> 'table')
+    UNION ALL
+    SELECT s.facts ->> 'table', format('the registry says that it is tracked since tick %s, and later versions were entered before it said so', s.facts ->> 'since_version')
+      FROM steps s
+     WHERE s.former -> 'since_version' <> s.facts -> 'since_version'
+       AND EXISTS (SELECT FROM audittrail.ledger_entry e
+                    WHERE e.table_id = s.table_id AND e.kind = 'V' AND e.version >= (s.facts ->> 'since_version')::bigint AND e.position < s.position)
+    UNION ALL
+    SELECT s.facts ->> 'table', format('the registry says %s %s, and said %s; it is not tracked anew', n.name, s.facts ->> n.name, s.former ->> n.name)
+      FROM steps s CROSS JOIN unnest('{since_revision,since_at}'::text[]) n (name)
+     WHERE s.former ? n.name AND s.former -> 'since_version' = s.facts -> 'since_version' AND s.former -> n.name <> s.facts -> n.name
+    UNION ALL
+    SELECT s.facts ->> 'table', 'the registry says that rows of its baseline are still to come, which was complete'
+      FROM steps s
+     WHERE s.former -> 'since_version' = s.facts -> 'since_version' AND s.former -> 'baseline_complete' = 'true' AND s.facts -> 'baseline_complete' = 'false'
+$$;
+
 -- What the registry says of tables, and long_revision of revisions, that can't be so; each with the table that it is about.
 CREATE OR REPLACE FUNCTION audittrail.ledger_contradictions() RETURNS TABLE (about text, problem text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -171,7 +224,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      WHERE t.until_version IS NULL AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint
        AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attnum = (c ->> 'attnum')::int AND a.attname = c ->> 'name')
     UNION ALL
+    SELECT * FROM audittrail.ledger_mistyped()
+    UNION ALL
     SELECT * FROM audittrail.ledger_misbound()
+    UNION ALL
+    SELECT * FROM audittrail.ledger_inconsistencies()
     UNION ALL
     SELECT t.table_name, format('the registry says that it is kept from tick %s on, since %s, and no revision has pruned it so', t.kept_from, t.kept_since)
       FROM audittrail.tracked_table t
@@ -198,6 +255,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT r.id, r.committed FROM audittrail.revision r WHERE r.committed - r.id > audittrail.short_revision()) r
       FULL JOIN (SELECT * FROM audittrail.long_revision l WHERE l.id > 0) l ON l.id = r.id AND l.committed = r.committed
      WHERE l.id IS NULL OR r.id IS NULL
+$$;
+
+-- Labels of enums that are called otherwise than versions were entered with. That is compared as it was, and shown as it is.
+CREATE OR REPLACE FUNCTION audittrail.ledger_renamed_labels() RETURNS TABLE (about text, "column" text, former text, present text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT t.table_name, a.attname::text, r.value, r.key
+      FROM audittrail.tracked_table t
+      JOIN audittrail.ledger_layout l ON l.table_id = t.id
+     CROSS JOIN LATERAL jsonb_array_elements(l.form::jsonb -> 'columns') c (entry)
+      JOIN pg_attribute a ON a.attrelid = audittrail.ledger_source(t.id) AND a.attnum = (c.entry ->> 0)::int AND NOT a.attisdropped
+     CROSS JOIN LATERAL jsonb_each_text(audittrail.ledger_former_labels(a.attrelid, c.entry)) r
+     WHERE c.entry -> 3 IS NOT NULL
 $$;
 
 -- What stands in the ledger as nothing enters it. No digest shows that: leaves are of what has its place in the tree, and marks have none

@@ -113,8 +113,8 @@ def _verify(call: Call) -> None:
 def _tell(call: Call, report: Report, against: list[Digest]) -> None:
     for finding in report.findings:
         call.write(str(finding), error=True)
-    for erasure in report.erasures:
-        call.write(str(erasure))
+    for told in (*report.erasures, *report.renamed):
+        call.write(str(told))
     for digest in report.digests:
         verb = "agrees" if digest.agrees else "does NOT agree"
         call.write(
