@@ -21,9 +21,10 @@ from audittrail.revisions.redacting import redact
 from audittrail.revisions.versions import VersionQuerySet, versions_of, versions_of_object
 from audittrail.timetravel import changes, moment, present
 from audittrail.timetravel.machine import in_the_present, travelling
+from audittrail.timetravel.managers import past_manager_method
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.present import at_rev
-from audittrail.timetravel.queryset import past_manager_method, past_queryset
+from audittrail.timetravel.queryset import past_queryset
 
 __all__ = [
     "History", "at_rev", "context", "editing", "in_the_present", "of", "prune", "redact", "register", "travelling",

@@ -8,12 +8,12 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from django.db import models
-from django.db.models.query import QuerySet
+from django.db.models.query import QuerySet, RawQuerySet
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.timetravel import machine
+from audittrail.timetravel import along, machine
 from audittrail.timetravel.compiler import without_excluded
-from audittrail.timetravel.moment import Moment, from_alias
+from audittrail.timetravel.moment import Moment, from_alias, live_alias
 from audittrail.timetravel.past_class import live_class, past_class
 from audittrail.timetravel.query import adopt, mixed, past_query
 from audittrail.timetravel.scope import Scope
@@ -180,7 +180,7 @@ def past_queryset_class(live: Any) -> Any:
 
 
 def adopting(method: Any, moment: Moment | None = None) -> Any:
-    """Return a model's own queryset or manager method for the past: the queries that it uses itself go with its result.
+    """Return a model's own queryset or manager method for the past: what it asks itself is of the same moment, and so is its result.
 
     Takes the moment, by default that of the queryset whose method it is.
     """
@@ -188,46 +188,25 @@ def adopting(method: Any, moment: Moment | None = None) -> Any:
     @wraps(method)
     def adopted(*args: Any, **kwargs: Any) -> Any:
         point = moment or moment_read(args[0])
+        assert point is not None
         for argument in (*args, *kwargs.values()):
             if isinstance(argument, QuerySet) and moment_read(argument) != point:
                 raise MixedMomentsError(mixed(point))
-        result = method(*args, **kwargs)
+        with along.reading_along(point):
+            result = method(*args, **kwargs)
         if isinstance(result, PastQuerySetMixin):
             adopt(result.query)
+        elif isinstance(result, QuerySet | RawQuerySet) and _goes_with(result, point):
+            # It asks a manager of a class, by values alone: evaluated later, it would read the present.
+            return result.using(point.alias)
         return result
 
     return adopted
 
 
-def past_manager_method(model: type[models.Model], moment: Moment, name: str) -> Any:
-    """Return a method, or another attribute, of a model's default manager whose querysets read as of a moment."""
-    found = getattr(model._default_manager.db_manager(moment.alias), name)
-    return adopting(found, moment) if callable(found) else found
-
-
-def past_manager(manager: Any) -> Any:
-    """Return a manager that nobody else has, and that names the alias of a moment, with querysets that read as of it."""
-    manager.__class__ = _past_manager_class(manager.__class__)
-    return manager
-
-
-class _PastManagerMixin:
-    """A manager whose querysets read as of the moment that it names."""
-
-    _db: str | None
-
-    def get_queryset(self) -> Any:
-        """Return the queryset of the manager as of its moment."""
-        queryset = super().get_queryset()  # type: ignore[misc]
-        moment = from_alias(self._db)
-        return queryset if moment is None else turned(queryset, moment)
-
-
-@cache
-def _past_manager_class(live: Any) -> Any:
-    if issubclass(live, _PastManagerMixin):
-        return live
-    return past_class(_PastManagerMixin, live)
+def _goes_with(queryset: Any, moment: Moment) -> bool:
+    is_there = queryset._db is None or live_alias(queryset._db) == moment.using
+    return is_there and machine.travels(queryset.model)
 
 
 def _unpickle_queryset(live: Any) -> Any:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import wraps
-from typing import Any, NoReturn
+from inspect import iscoroutinefunction
+from types import FunctionType
+from typing import Any, Final, NoReturn
 
+from django.apps import apps
 from django.db import models
 from django.db.models.deletion import Collector
 from django.db.models.fields.files import FieldFile
 from django.db.models.query import QuerySet
+from django.db.models.signals import class_prepared
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
 from audittrail.revisions.wording import named
 from audittrail.timetravel.moment import Moment, moment_of
+
+#: Methods that models override to do more than write.
+_WRITING: Final = ("save", "delete", "asave", "adelete")
+
+_MARK: Final = "audittrail_of_present_objects"
 
 
 def refuse_write(instance: models.Model, moment: Moment) -> NoReturn:
@@ -47,6 +56,9 @@ def install() -> None:
         "validate_constraints",
     ):
         setattr(model, name, _of_present_objects(getattr(model, name)))
+    for found in apps.get_models(include_auto_created=True):
+        _own_methods_refuse(found)
+    class_prepared.connect(_prepared, dispatch_uid="audittrail.read_only")
     model.prepare_database_save = _as_a_value(model.prepare_database_save)
     collector: Any = Collector
     collector.add = _with_present_objects(collector.add)
@@ -59,7 +71,34 @@ def install() -> None:
         setattr(file, name, _of_a_present_object(getattr(file, name)))
 
 
+def _prepared(sender: Any, **kwargs: Any) -> None:
+    _own_methods_refuse(sender)
+
+
+def _own_methods_refuse(model: Any) -> None:
+    """Let the methods with which a model saves and deletes in its own way refuse before they do anything.
+
+    They may write something else first, send messages, or say themselves that the object is of the database that they are given.
+    """
+    for owner in model.__mro__:
+        for name in _WRITING if owner is not models.Model else ():
+            method = vars(owner).get(name)
+            if isinstance(method, FunctionType) and not hasattr(method, _MARK):
+                refusing = _of_present_objects(method)
+                setattr(refusing, _MARK, True)
+                setattr(owner, name, refusing)
+
+
 def _of_present_objects(live: Any) -> Any:
+    if iscoroutinefunction(live):
+
+        @wraps(live)
+        async def coroutine(self: Any, *args: Any, **kwargs: Any) -> Any:
+            require_present((self,))
+            return await live(self, *args, **kwargs)
+
+        return coroutine
+
     @wraps(live)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         require_present((self,))

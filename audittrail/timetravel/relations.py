@@ -16,9 +16,10 @@ from django.db.models.query import QuerySet
 
 from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel import machine
+from audittrail.timetravel.managers import past_manager
 from audittrail.timetravel.moment import from_alias, moment_of
 from audittrail.timetravel.query import mixed
-from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, past_manager, turn
+from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, turn
 
 
 def install() -> None:

@@ -14,6 +14,9 @@ CHECKS = [
     "users_are_known",
     "a_user_that_is_none_fails_no_write",
     "pages_answer",
+    "relatives_are_of_the_moment",
+    "relatives_by_a_child_model_are_of_the_moment",
+    "a_tree_of_the_past_is_not_written",
     "what_was_comes_back",
 ]
 

@@ -19,6 +19,7 @@ from django.core.files.base import ContentFile
 from django.db import models, transaction
 from django.db.models.deletion import Collector
 from django.forms import inlineformset_factory, modelform_factory
+from django.test.utils import isolate_apps
 
 from audittrail import history
 from audittrail.exceptions import EditingError, MixedMomentsError, PastIsReadOnlyError
@@ -119,7 +120,117 @@ def test_a_manager_that_objects_have_reads_as_of_their_moment(shop: Workshop) ->
         past._tree.all().update(name="x")
 
 
+@stored
+@isolate_apps("tests.testapp")
+def test_managers_that_a_manager_asks_follow_it(created: Revision) -> None:
+    class Asking(models.Manager[Any]):
+        #: What a package of trees does for models that inherit the tree: another manager, and here one that leads back.
+        other: Any = None
+
+        def names(self) -> set[str]:
+            return {found.name for found in (self.other or self).all()}
+
+    class Asked(Customer):
+        class Meta:
+            proxy = True
+            app_label = "testapp"
+
+    manager, other = Asking(), Asking()
+    manager.other, other.other = other, manager
+    manager.model = other.model = Asked
+    manager.name = other.name = "nodes"
+    setattr(Asked, "nodes", manager)  # noqa: B010 (a plain attribute, which the class does not declare)
+    following._attributes_follow(Asked)
+    world.change()
+    past: Any = history.of(Asked)(revision=created)[0]
+    assert past.nodes.names() == past.nodes.other.names() == {"Wim", "Xia", "Yan", "Zoe"}
+    now: Any = Asked.objects.all()[0]
+    assert now.nodes.names() == {found.name for found in Customer.objects.all()}
+
+
+# What a queryset's own methods ask
+
+
+@stored
+@isolate_apps("tests.testapp")
+def test_what_a_querysets_own_method_asks_a_class_is_of_the_same_moment(created: Revision) -> None:
+    class Circle(models.QuerySet[Any]):
+        def neighbours(self) -> Any:
+            # As a package of trees does: values of this queryset in one of the class.
+            return self.model.objects.filter(vip__in=[found.vip for found in self])
+
+        def raw_neighbours(self) -> Any:
+            return self.model.objects.raw("SELECT * FROM testapp_customer")
+
+        def named_like(self) -> list[str]:
+            return [
+                found.name for found in self.model.objects.filter(name__in=[it.name for it in self])
+            ]
+
+        def types(self) -> Any:
+            return ContentType.objects.filter(app_label="testapp")
+
+    class Member(Customer):
+        objects = Circle.as_manager()
+
+        class Meta:
+            proxy = True
+            app_label = "testapp"
+
+    world.change()
+    members = history.of(Member)
+    zoe = members(revision=created).filter(name="Zoe")
+    for found in (zoe.neighbours(), zoe.raw_neighbours(), zoe.neighbours().neighbours()):
+        names = {member.name for member in found}
+        assert {"Zoe", "Xia"} <= names
+        assert all(member._state.db == zoe.db for member in found)
+    assert zoe.named_like() == ["Zoe"]
+    assert zoe.types().exists()
+    with history.at_rev(created):
+        assert {member.name for member in members.neighbours()} == {"Wim", "Xia", "Yan", "Zoe"}
+    assert "Zoe" not in {member.name for member in Member.objects.neighbours()}
+
+
 # Writes
+
+
+@stored
+@isolate_apps("tests.testapp")
+def test_what_a_model_does_itself_to_save_or_delete_is_not_done_for_the_past(
+    created: Revision,
+) -> None:
+    done = []
+
+    class Own(Customer):
+        class Meta:
+            proxy = True
+            app_label = "testapp"
+
+        def save(self, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+            done.append("save")
+            # As a package of trees does.
+            self._state.db = using
+            super().save(*args, using=using, **kwargs)
+
+        def delete(self, *args: Any, **kwargs: Any) -> Any:
+            done.append("delete")
+            return super().delete(*args, **kwargs)
+
+        async def asave(self, *args: Any, **kwargs: Any) -> None:
+            done.append("asave")
+
+    past: Any = history.of(Own)(revision=created).get(name="Zoe")
+    for write in (past.save, past.delete):
+        with pytest.raises(PastIsReadOnlyError):
+            write(using="default")
+    with pytest.raises(PastIsReadOnlyError):
+        awaited(past.asave)
+    assert done == []
+    now = Own.objects.get(name="Zoe")
+    now.save(using="default")
+    awaited(now.asave)
+    now.delete()
+    assert done == ["save", "asave", "delete"]
 
 
 WRITES: dict[str, Callable[[Any], Any]] = {

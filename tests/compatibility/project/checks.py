@@ -17,10 +17,22 @@ from django.urls import reverse  # noqa: E402
 
 from audittrail import history  # noqa: E402
 from audittrail.models import Revision  # noqa: E402
+from tests.compatibility.project import trees  # noqa: E402
 from tests.compatibility.project.shelf import models as shelf  # noqa: E402
 from tests.compatibility.project.till import models as till  # noqa: E402
+from tests.compatibility.project.trees import (  # noqa: E402
+    a_tree_of_the_past_is_not_written,
+    relatives_are_of_the_moment,
+    relatives_by_a_child_model_are_of_the_moment,
+)
 
 User = get_user_model()
+
+__all__ = [
+    "a_tree_of_the_past_is_not_written",
+    "relatives_are_of_the_moment",
+    "relatives_by_a_child_model_are_of_the_moment",
+]
 
 MODELS = (shelf.Book, shelf.Line, shelf.Loan, shelf.Note, shelf.Counter, till.Line, User)
 
@@ -48,6 +60,7 @@ def begin() -> None:
         User.objects.update(first_name="Second")
     for model in (shelf.Line, shelf.Loan, shelf.Note, shelf.Counter, till.Line):
         model._base_manager.get().delete()
+    trees.begin()
 
 
 def moments() -> list[Revision]:

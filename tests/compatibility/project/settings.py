@@ -24,6 +24,7 @@ INSTALLED_APPS = [
         for name in ("admin", "auth", "contenttypes", "messages", "sessions")
     ),
     "django.contrib.postgres",
+    "mptt",
     "psqlextra",
     "safedelete",
     "taggit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from model_utils.models import SoftDeletableModel
+from mptt.models import MPTTModel, TreeForeignKey
 from psqlextra.models import PostgresModel
 from safedelete.models import SOFT_DELETE_CASCADE, SafeDeleteModel
 from taggit.managers import TaggableManager
@@ -50,3 +51,16 @@ class Counter(PostgresModel):  # type: ignore[misc]
 
     name = models.CharField(max_length=50, unique=True)
     value = models.IntegerField(default=0)
+
+
+class Section(MPTTModel):  # type: ignore[misc]
+    """A section of the shelf, in a tree of them (django-mptt)."""
+
+    name = models.CharField(max_length=50)
+    parent = TreeForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
+
+
+class Corner(Section):
+    """A section with more of its own, in the same tree."""
+
+    seats = models.IntegerField(default=1)
