@@ -127,7 +127,7 @@ class Deletions:
         deleted = changes.deleted_objects(self.model_admin.model, self.newest, follows=True)
         request = self.reader.request
         with beginning_with(deleted):
-            allowed = self.model_admin.get_queryset(request)
+            allowed = self.model_admin.get_queryset(request).all()
         if allowed.db != deleted.db:
             # A get_queryset that does not call its parent's starts from the live table, so it can't tell which deleted rows to show.
             return deleted.none()

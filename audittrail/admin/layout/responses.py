@@ -73,7 +73,8 @@ def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> 
     """Return the context of a page with what every page of its site has."""
     return {
         **site.each_context(request),
-        "subtitle": None,
+        # Django logs each variable that a template looks for in vain.
+        **dict.fromkeys(("subtitle", "breadcrumb", "opts", "error", "further")),
         "tools": (),
         **context,
         "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),

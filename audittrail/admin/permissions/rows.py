@@ -130,7 +130,8 @@ def _is_guarded(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
 
 def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
     """Return whether a queryset of a ModelAdmin or an inline has fewer rows than the table; for a superuser, than the model's manager."""
-    query = asked.get_queryset(request).query
+    # Some give a manager, which Django's pages take as well.
+    query = asked.get_queryset(request).all().query
     if query.is_sliced or query.combinator or query.distinct_fields:
         return True
     if is_superuser(request):
@@ -218,7 +219,7 @@ def _as_last(
     """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has; the first of them."""
     try:
         with beginning_with(deleted):
-            queryset: Any = asked.get_queryset(request)
+            queryset: Any = asked.get_queryset(request).all()
         # One that does not call its parent's starts from the live table, and one that asks for something else that is live can't be
         # asked of the past: neither can tell which deleted rows to show.
         return [*queryset[:most]] if queryset.db == deleted.db else []

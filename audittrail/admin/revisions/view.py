@@ -32,6 +32,8 @@ PAGE_SIZE = 50
 class RevisionTable(RevisionCells):
     """Revisions: when, who, why, from where, and what they changed."""
 
+    caption = gettext_lazy("Revisions")
+
     when = django_tables2.Column(gettext_lazy("When"), accessor="revision__committed_at")
     who = django_tables2.Column(gettext_lazy("Who"), empty_values=())
     why = django_tables2.Column(gettext_lazy("Why"), accessor="revision__reason", empty_values=())

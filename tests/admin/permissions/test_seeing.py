@@ -148,6 +148,19 @@ def test_a_relation_that_no_page_shows(staff, log_in, monkeypatch) -> None:
     assert clerk.get(REVISION.format(number)).status_code == 404
 
 
+def test_a_model_admin_that_gives_a_manager(staff, log_in, as_superuser, monkeypatch) -> None:
+    """Django's pages take it in place of a queryset."""
+    manager = Document._default_manager
+    monkeypatch.setattr(DocumentAdmin, "get_queryset", lambda *_: manager, raising=False)
+    document = Document.objects.create(title="Draft")
+    number = newest().pk
+    for client in (as_superuser, log_in(staff("clerk", *every("document")))):
+        assert client.get("/admin/").status_code == 200
+        assert client.get("/admin/testapp/document/audittrail/deleted/").status_code == 200
+        assert "Draft" in all_text(client, pages(document, number))
+        assert number in listed(client.get(REVISIONS))
+
+
 # Revisions
 
 
