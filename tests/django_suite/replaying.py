@@ -185,7 +185,7 @@ def _follow(db: Any, revision: Revision, given: models.Model) -> None:
         if present is None or past is None:
             note(None if present is past else f"{present!r} {past!r}")
             return
-        for relation in answers.relations_of(model):
+        for relation in answers.relations_of(model, db):
             expected, found = (answers.led_to(it, relation) for it in (present, past))
             note(answers.compare_related(relation, expected, found))
 
