@@ -101,6 +101,9 @@ def _managing_past(live: Any) -> Any:
     @wraps(live)
     def db_manager(self: Any, using: Any = None, hints: Any = None) -> Any:
         manager = live(self, using, hints)
+        if manager._db is None and (moment := moment_of((hints or {}).get("instance"))) is not None:
+            # To prefetch, Django 6.1 asks for the manager of an object, and gives its queryset no hints any more.
+            manager._db = moment.alias
         return manager if from_alias(manager._db) is None else past_manager(manager)
 
     return db_manager

@@ -236,6 +236,8 @@ RELATIONS: list[Query] = [
     lambda q: related(q(Customer).prefetch_related(Prefetch("orders", q(Order).filter(details__gift=True), to_attr="gifts")), "name"),
     lambda q: [[str(o) for o in c.gifts] for c in q(Customer).prefetch_related(Prefetch("orders", q(Order).order_by("pk"), to_attr="gifts")).order_by("pk")],
     lambda q: [[str(o) for o in c.two] for c in q(Customer).prefetch_related(Prefetch("orders", q(Order).order_by("-pk")[:2], to_attr="two")).order_by("pk")],
+    lambda q: related(q(Customer).prefetch_related("profile"), "profile.bio", "profile.customer.name"),
+    lambda q: related(q(Place).prefetch_related("restaurant__pizzeria"), "restaurant.pizzeria.oven_degrees"),
     lambda q: related(q(Product).prefetch_related("tags", "admirers", "lines__order"), "tags", "admirers", "lines"),
     lambda q: related(q(Person).prefetch_related("organizations", "friends", "membership_set"), "organizations", "friends", "membership_set"),
     lambda q: related(q(Person), "organizations", "friends", "employee.salary"),
