@@ -12,10 +12,10 @@ from django.db import connections, router
 from audittrail.capture import install
 
 _TABLES = """
-    SELECT t.table_name, row_security_active(t.relation), current_user::text, n.nspowner::regrole::text,
-           (SELECT string_agg(quote_ident(p.polname), ', ' ORDER BY p.polname) FROM pg_policy p WHERE p.polrelid = t.relation)
+    SELECT t.table_name, row_security_active(c.oid), current_user::text, n.nspowner::regrole::text,
+           (SELECT string_agg(quote_ident(p.polname), ', ' ORDER BY p.polname) FROM pg_policy p WHERE p.polrelid = c.oid)
       FROM audittrail.tracked_table t
-      JOIN pg_class c ON c.oid = t.relation AND c.relrowsecurity
+      JOIN pg_class c ON c.oid = audittrail.tied_relation(t) AND c.relrowsecurity
       JOIN pg_namespace n ON n.nspname = 'audittrail'
      WHERE t.until_version IS NULL
      ORDER BY t.schema_name, t.table_name

@@ -35,8 +35,7 @@ DECLARE
     number  bigint;
     stamped boolean;
     is_long boolean;
-    before  text := coalesce(current_setting('audittrail.unguarded', true), '');
-    ignored text;
+    former  text[];
 BEGIN
     IF claimed ~ '^[0-9]{1,18}$' THEN
         SELECT id, committed IS NOT NULL, committed - id > audittrail.short_revision() INTO number, stamped, is_long
@@ -46,9 +45,9 @@ BEGIN
             -- again, and queued for another stamp.
             UPDATE audittrail.revision SET committed = NULL, committed_at = NULL, xid = xid WHERE id = number;
             IF is_long THEN
-                ignored := set_config('audittrail.unguarded', 'on', true);
+                former := audittrail.unguard();
                 DELETE FROM audittrail.long_revision WHERE id = number;
-                ignored := set_config('audittrail.unguarded', before, true);
+                PERFORM audittrail.guard_as(former);
             END IF;
         END IF;
     END IF;
@@ -136,12 +135,8 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.join_revisions(kept bigint, other bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tracked   audittrail.tracked_table;
-    unguarded text := coalesce(current_setting('audittrail.unguarded', true), '');
-    closing   text := coalesce(current_setting('audittrail.closing', true), '');
-    erasing   text := coalesce(current_setting('audittrail.erasing', true), '');
-    ignored   text := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true)
-                      || set_config('audittrail.erasing', kept::text, true);
+    tracked audittrail.tracked_table;
+    former  text[] := audittrail.unguard(closing => 'on', erasing => kept::text);
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
         EXECUTE format('UPDATE audittrail.%I SET revision_id = $1 WHERE version >= $2 AND revision_id = $2', tracked.history_name) USING kept, other;
@@ -155,8 +150,7 @@ BEGIN
            reason = concat_ws('; ', nullif(r.reason, ''), nullif(nullif(o.reason, ''), r.reason))
       FROM audittrail.revision o WHERE r.id = kept AND o.id = other;
     DELETE FROM audittrail.revision WHERE id = other;
-    ignored := set_config('audittrail.unguarded', unguarded, true) || set_config('audittrail.closing', closing, true)
-               || set_config('audittrail.erasing', erasing, true);
+    PERFORM audittrail.guard_as(former);
 END
 $$;
 

@@ -14,16 +14,28 @@ END
 $$;
 
 -- True, but for a role that the policies of a table bind: which rows of the past it might see nobody can tell. The owner of history
--- sees all of it. Policies went with a table that was dropped, which then only the owner reads.
+-- sees all of it. The table is the one that the triggers are on, or that has both the oid and the name of the registry: after a restore
+-- from a dump another may have that oid. If another has taken its name, as tools do that rebuild a table, the policies of both count.
+-- Policies went with a table that was dropped, and those of one that is not tracked any more can't be told after a restore: their
+-- history only the owner reads.
 CREATE OR REPLACE FUNCTION audittrail.may_read(tracked_id int) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    live oid := (SELECT audittrail.tied_relation(t) FROM audittrail.tracked_table t WHERE t.id = tracked_id);
+    tracked audittrail.tracked_table;
+    named   oid;
+    live    oid;
+    bound   boolean;
 BEGIN
-    IF NOT pg_has_role((SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'audittrail'), 'USAGE')
-       AND (row_security_active(live) OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = live)) THEN
-        RAISE EXCEPTION 'audittrail: the policies of % bind role %, and its history is read without them or not at all',
-                        (SELECT t.table_name FROM audittrail.tracked_table t WHERE t.id = tracked_id), current_user
+    IF pg_has_role((SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'audittrail'), 'USAGE') THEN
+        RETURN true;
+    END IF;
+    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = tracked_id;
+    named := audittrail.named_relation(tracked);
+    live := coalesce(audittrail.triggered_relation(tracked), CASE WHEN named = tracked.relation THEN named END);
+    bound := row_security_active(live) OR row_security_active(named);
+    IF bound OR live IS NULL THEN
+        RAISE EXCEPTION 'audittrail: the policies of % %, and its history is read without them or not at all',
+                        tracked.table_name, CASE WHEN bound THEN format('bind role %I', current_user) ELSE 'are not known any more' END
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'Read it as a role that they do not bind: the owner of the table or of history, or one with BYPASSRLS.';
     END IF;

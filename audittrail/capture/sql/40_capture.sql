@@ -206,12 +206,12 @@ IF tangle = 2 THEN
     continues := audittrail.continues_statement();  -- for what is captured next
     number := audittrail.enter_revision(
         number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-    ignored := set_config('audittrail.unguarded', 'on', true);
+    former := audittrail.unguard();
     EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows({relation}), ' WHERE $2)', {weave}('{event}', {by_row}))
       USING number, NOT row_security_active({relation}::oid)$template$, CASE WHEN by_row THEN concat(',
             ', CASE WHEN event = 'INSERT' THEN 'NULL' ELSE 'ROW({old_image})' END, '::{history},
             ', CASE WHEN event = 'DELETE' THEN 'NULL' ELSE 'ROW({new_image})' END, '::{history}') END, $template$;
-    ignored := set_config('audittrail.unguarded', '', true);
+    PERFORM audittrail.guard_as(former);
     RETURN NULL;
 END IF;
 $template$), parts || jsonb_build_object(
@@ -326,6 +326,7 @@ DECLARE
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
     {stack}
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN

@@ -2,6 +2,35 @@
 -- it means it. It says so with the setting audittrail.editing, which history.editing() sets for its block.
 -- A role without privileges on our tables can't do it either way.
 
+-- What our own functions tell the triggers of history that they do: the settings audittrail.unguarded (they change history on purpose),
+-- audittrail.closing (they write nothing but "superseded") and audittrail.erasing (the revision that records it).
+CREATE OR REPLACE FUNCTION audittrail.guard_settings() RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY[coalesce(current_setting('audittrail.unguarded', true), ''), coalesce(current_setting('audittrail.closing', true), ''),
+                 coalesce(current_setting('audittrail.erasing', true), '')]
+$$;
+
+-- Make them so. After an error PostgreSQL itself gives back what there was before.
+CREATE OR REPLACE FUNCTION audittrail.guard_as(settings text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('audittrail.unguarded', settings[1], true), set_config('audittrail.closing', settings[2], true),
+            set_config('audittrail.erasing', settings[3], true);
+END
+$$;
+
+-- Let one of our functions change history. Returns what held before, which is given to guard_as() when it is done: it may have been
+-- called by another one that is not.
+CREATE OR REPLACE FUNCTION audittrail.unguard(closing text DEFAULT NULL, erasing text DEFAULT NULL) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    former text[] := audittrail.guard_settings();
+BEGIN
+    PERFORM audittrail.guard_as(ARRAY['on', coalesce(closing, former[2]), coalesce(erasing, former[3])]);
+    RETURN former;
+END
+$$;
+
 -- Note in this transaction's revision that it corrected history, and where.
 CREATE OR REPLACE FUNCTION audittrail.record_correction(corrected text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -65,11 +94,10 @@ SELECT audittrail.create_guard('audittrail.revision'), audittrail.create_guard('
 CREATE OR REPLACE FUNCTION audittrail.forget_long() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    before   text := coalesce(current_setting('audittrail.unguarded', true), '');
-    ignored  text := set_config('audittrail.unguarded', 'on', true);
+    former text[] := audittrail.unguard();
 BEGIN
     DELETE FROM audittrail.long_revision l USING old_rows o WHERE l.id = o.id;
-    ignored := set_config('audittrail.unguarded', before, true);
+    PERFORM audittrail.guard_as(former);
     RETURN NULL;
 END
 $$;

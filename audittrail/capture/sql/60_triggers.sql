@@ -29,21 +29,25 @@ END
 $$;
 
 -- The table that a tracked table's triggers are on, whatever the registry says: after a restore from a dump the table has
--- another oid, and its old one may be another table's. Tables that inherit from it have the same triggers.
+-- another oid, and its old one may be another table's. Tables that inherit from it have the same triggers. NULL if there are none.
+-- Looked up in pg_depend, which has an index by which the triggers of a function are found; pg_trigger has none.
+CREATE OR REPLACE FUNCTION audittrail.triggered_relation(tracked audittrail.tracked_table) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT g.tgrelid
+      FROM pg_depend d
+      JOIN pg_trigger g ON g.oid = d.objid AND g.tgname = 'audittrail_insert'
+      JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
+     WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
+       AND d.classid = 'pg_trigger'::regclass
+       AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
+     ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
+     LIMIT 1
+$$;
+
+-- That table; without triggers, the one that the registry names by its oid.
 CREATE OR REPLACE FUNCTION audittrail.tied_relation(tracked audittrail.tracked_table) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(
-        -- Looked up in pg_depend, which has an index by which the triggers of a function are found; pg_trigger has none.
-        (SELECT g.tgrelid
-           FROM pg_depend d
-           JOIN pg_trigger g ON g.oid = d.objid AND g.tgname = 'audittrail_insert'
-           JOIN pg_class c ON c.oid = g.tgrelid AND NOT c.relispartition
-          WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = to_regproc(format('audittrail.%I', tracked.history_name || '_insert'))
-            AND d.classid = 'pg_trigger'::regclass
-            AND g.tgrelid NOT IN (SELECT audittrail.descendants(tracked.relation))
-          ORDER BY g.tgrelid <> tracked.relation, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = g.tgrelid)
-          LIMIT 1),
-        tracked.relation)
+    SELECT coalesce(audittrail.triggered_relation(tracked), tracked.relation)
 $$;
 
 -- A tracked table with the oid that its table has now.

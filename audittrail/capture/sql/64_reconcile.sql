@@ -191,12 +191,12 @@ SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 
   FULL JOIN old_rows o ON {o.key = n.key}
  WHERE ROW({n.compared})::record
    *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
-SELECT set_config('audittrail.unguarded', 'on', true);
+SELECT audittrail.unguard();
 WITH live AS NOT MATERIALIZED (SELECT {live_rows} WHERE {is_told})
 $template$, audittrail.weaving_template(tracked.baseline_complete), $template$
-SELECT set_config('audittrail.unguarded', '', true);
+SELECT audittrail.guard_as({former});
 $template$), parts || jsonb_build_object(
-        'is_told', NOT row_security_active(tracked.relation), 'live_rows', audittrail.live_rows(tracked.relation),
+        'former', quote_literal(audittrail.guard_settings()), 'is_told', NOT row_security_active(tracked.relation), 'live_rows', audittrail.live_rows(tracked.relation),
         'revision', 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
         'changes', audittrail.changes_at_hand(tracked, parts, event)) || audittrail.weaving_parts(tracked)), E'\n');
 END

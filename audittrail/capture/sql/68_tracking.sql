@@ -40,13 +40,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      ORDER BY t.id LIMIT 1
 $$;
 
--- Write the baseline of a table of at most baseline_limit bytes at once; a larger one is left to backfill_batch().
+-- Write the baseline of a table of at most baseline_limit bytes (NULL: of any size) at once; a larger one is left to backfill_batch().
 CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT 33554432) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
-       AND pg_table_size(tracked.relation)
-           + (SELECT coalesce(sum(pg_table_size(d)), 0) FROM audittrail.descendants(tracked.relation) d) <= baseline_limit THEN
+       AND (pg_table_size(tracked.relation)
+            + (SELECT coalesce(sum(pg_table_size(d)), 0) FROM audittrail.descendants(tracked.relation) d) > baseline_limit) IS NOT TRUE THEN
         PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
         PERFORM audittrail.complete_baseline(tracked.id);
     END IF;
@@ -225,7 +225,8 @@ BEGIN
 END
 $$;
 
--- End the tracking of a table: its triggers and capture functions go, its history stays.
+-- End the tracking of a table: its triggers and capture functions go, its history stays. If it has rows without a version they get one
+-- first, however many there are: nobody would know later what they held.
 CREATE OR REPLACE FUNCTION audittrail.untrack(tracked_id int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -233,6 +234,13 @@ DECLARE
     name    text;
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id AND until_version IS NULL FOR UPDATE;
+    tracked := audittrail.tie(tracked_id);
+    IF NOT tracked.baseline_complete AND EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
+        PERFORM audittrail.reconcile(tracked_id);
+        SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
+        PERFORM audittrail.copy_baseline(tracked, NULL);
+    END IF;
     FOREACH name IN ARRAY audittrail.capture_functions() LOOP
         -- CASCADE takes the triggers along, on the partitions too.
         EXECUTE format('DROP FUNCTION IF EXISTS audittrail.%I CASCADE', tracked.history_name || '_' || name);

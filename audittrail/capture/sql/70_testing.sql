@@ -8,6 +8,7 @@ DECLARE
     tracked audittrail.tracked_table;
     query   text;
     written_ids int[];
+    former  text[];
     ignored text;
     filled  boolean;
     begun   boolean := EXISTS (SELECT FROM audittrail.ledger);
@@ -15,7 +16,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM audittrail.revision) THEN
         RETURN;
     END IF;
-    ignored := set_config('audittrail.unguarded', 'on', true);
+    former := audittrail.unguard();
     ignored := set_config('audittrail.revision', '', true);
     DELETE FROM audittrail.ledger;
     DELETE FROM audittrail.ledger_entry;
@@ -37,6 +38,7 @@ BEGIN
     EXECUTE format('SELECT ARRAY(%s)', coalesce(query, 'SELECT 0')) INTO written_ids;
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE t.id = ANY (written_ids) LOOP
         EXECUTE format('DELETE FROM audittrail.%I', tracked.history_name);
+        tracked := audittrail.tie(tracked.id);
         CONTINUE WHEN tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation);
         PERFORM audittrail.require_all_rows(tracked.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
@@ -49,6 +51,6 @@ BEGIN
             PERFORM audittrail.complete_baseline(tracked.id);  -- the capture functions say since when the table is tracked
         END IF;
     END LOOP;
-    ignored := set_config('audittrail.unguarded', '', true);
+    PERFORM audittrail.guard_as(former);
 END
 $$;

@@ -59,7 +59,8 @@ BEGIN
     END IF;
     -- Policies may have come since sync has looked; and rows without a version are read as they are now.
     PERFORM audittrail.may_read(t.id), CASE WHEN NOT t.baseline_complete THEN audittrail.require_all_rows(audittrail.tied_relation(t)) END
-       FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id AND pg_catalog.row_security_active(audittrail.tied_relation(t));
+       FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id
+        AND (pg_catalog.row_security_active(audittrail.tied_relation(t)) OR pg_catalog.row_security_active(audittrail.named_relation(t)));
     RETURN true;
 END
 $$;

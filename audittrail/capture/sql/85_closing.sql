@@ -89,7 +89,7 @@ DECLARE
     now_tick bigint;
     tracked  audittrail.tracked_table;
     lowest   bigint;
-    ignored  text;
+    former   text[];
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'audittrail: close_versions() does not run at isolation level %', current_setting('transaction_isolation')
@@ -111,7 +111,7 @@ BEGIN
     looked := 0;
     lowest := least(audittrail.first_open(tracked.closed_through), tracked.closed_through + 1);
     IF through > tracked.closed_through THEN
-        ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true);
+        former := audittrail.unguard(closing => 'on');
         EXECUTE audittrail.compose(concat($template$
 WITH closers AS MATERIALIZED (
     SELECT {v.stored_key}, min(v.version) AS audittrail_first, count(*) AS audittrail_versions
@@ -128,7 +128,7 @@ WITH closers AS MATERIALIZED (
 )
 SELECT coalesce(sum(audittrail_versions), 0) FROM closers
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('lowest', lowest, 'closed_through', tracked.closed_through, 'through', through)) INTO looked;
-        ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true);
+        PERFORM audittrail.guard_as(former);
     END IF;
     -- The tail begins with the first revision that was open at "through": its versions are not taken into account yet. While
     -- transactions from before the mark may be running, which may have versions as old, the tail stays where it was.
@@ -146,13 +146,13 @@ CREATE OR REPLACE FUNCTION audittrail.reclose() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    ignored text;
+    former  text[];
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = TG_TABLE_NAME;
     IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 THEN
         RETURN NULL;
     END IF;
-    ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.closing', 'on', true);
+    former := audittrail.unguard(closing => 'on');
     EXECUTE audittrail.compose(concat($template$
 UPDATE {history} h SET superseded = chain.closing
   FROM ($template$, audittrail.chain_template(concat(
@@ -160,7 +160,7 @@ UPDATE {history} h SET superseded = chain.closing
         CASE TG_OP WHEN 'UPDATE' THEN ' UNION ALL SELECT {stored_key} FROM new_rows' END, ') touched')), $template$) chain
  WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));
-    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.closing', '', true);
+    PERFORM audittrail.guard_as(former);
     RETURN NULL;
 END
 $$;

@@ -33,15 +33,16 @@ DECLARE
     own     bigint := current_setting('audittrail.revision')::bigint;
     later   boolean;
     filled  boolean;
-    ignored text := set_config('audittrail.unguarded', 'on', true);
+    former  text[] := audittrail.unguard();
+    erasing text[];
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL FOR UPDATE LOOP
-        tracked := audittrail.tied(tracked);
+        tracked := audittrail.tie(tracked.id);
         later := greatest(tracked.kept_from, coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = tracked.since_revision), tracked.since_version)) > tick;
         EXECUTE format('DELETE FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick));
-        ignored := set_config('audittrail.closing', 'on', true);
+        erasing := audittrail.unguard(closing => 'on');
         EXECUTE format('UPDATE audittrail.%I h SET superseded = NULL WHERE h.superseded > %s', tracked.history_name, tick);
-        ignored := set_config('audittrail.closing', '', true);
+        PERFORM audittrail.guard_as(erasing);
         CONTINUE WHEN NOT later OR tracked.until_version IS NOT NULL OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation);
         PERFORM audittrail.require_all_rows(tracked.relation);
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', tracked.relation::regclass) INTO filled;
@@ -57,6 +58,6 @@ BEGIN
         END IF;
     END LOOP;
     DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;
-    ignored := set_config('audittrail.unguarded', '', true);
+    PERFORM audittrail.guard_as(former);
 END
 $$;

@@ -104,13 +104,13 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.record_pruning(recorded bigint, about jsonb, pruned_table text, counted_as text, added bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-    ignored text;
+    former  text[];
 BEGIN
     IF recorded IS NULL THEN
         PERFORM audittrail.next_version();
         recorded := current_setting('audittrail.revision')::bigint;
     END IF;
-    ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.erasing', coalesce(recorded::text, ''), true);
+    former := audittrail.unguard(erasing => coalesce(recorded::text, ''));
     UPDATE audittrail.revision r
        SET context = r.context || jsonb_build_object(
            'corrected', (SELECT jsonb_agg(DISTINCT c) FROM jsonb_array_elements(coalesce(r.context -> 'corrected', '[]') || to_jsonb(pruned_table)) c),
@@ -119,7 +119,7 @@ BEGIN
                ELSE jsonb_build_object('versions', coalesce(r.context #> '{pruned,versions}', '{}')
                     || jsonb_build_object(counted_as, coalesce((r.context #>> ARRAY['pruned', 'versions', counted_as])::bigint, 0) + added)) END)
      WHERE r.id = recorded;
-    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.erasing', '', true);
+    PERFORM audittrail.guard_as(former);
     RETURN recorded;
 END
 $$;
@@ -158,7 +158,7 @@ CREATE OR REPLACE FUNCTION audittrail.prune_batch(tracked_id int, cutoff bigint,
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    ignored text;
+    former  text[];
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id FOR UPDATE;
     IF tracked.kept_from < cutoff OR tracked.closed_through < cutoff OR audittrail.unprunable(tracked) IS NOT NULL THEN
@@ -166,7 +166,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call close_versions() and begin_pruning() first.';
     END IF;
     record := recorded;
-    ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.erasing', coalesce(recorded::text, ''), true);
+    former := audittrail.unguard(erasing => coalesce(recorded::text, ''));
     EXECUTE audittrail.compose(concat(
         'WITH audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({cutoff}) o)'
         ' DELETE FROM {history} h WHERE h.ctid >= ''({first_page},0)'' AND h.ctid < ''({end_page},0)'' AND ',
@@ -177,7 +177,7 @@ BEGIN
         audittrail.pruning_parts(tracked, cutoff, cutoff_revision, keep_last)
             || jsonb_build_object('first_page', first_page, 'end_page', first_page + pages));
     GET DIAGNOSTICS pruned = ROW_COUNT;
-    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.erasing', '', true);
+    PERFORM audittrail.guard_as(former);
     IF pruned > 0 THEN
         record := audittrail.record_pruning(recorded, about, tracked.history_name, tracked.table_name, pruned);
     END IF;
@@ -193,7 +193,7 @@ DECLARE
     empty   bigint[];
     last    bigint;
     history text;
-    ignored text;
+    former  text[];
 BEGIN
     record := recorded;
     EXECUTE format('SELECT coalesce(array_agg(r.id) FILTER (WHERE %s), ''{}''), max(r.id), max(r.committed)'
@@ -205,10 +205,10 @@ BEGIN
         EXECUTE format('SELECT ARRAY(SELECT e FROM unnest($1) e EXCEPT SELECT h.revision_id FROM audittrail.%I h WHERE h.version > $2 AND h.version <= $3)', history)
            INTO empty USING empty, after, last;
     END LOOP;
-    ignored := set_config('audittrail.unguarded', 'on', true) || set_config('audittrail.erasing', coalesce(recorded::text, ''), true);
+    former := audittrail.unguard(erasing => coalesce(recorded::text, ''));
     DELETE FROM audittrail.revision r WHERE r.id = ANY (empty);
     GET DIAGNOSTICS pruned = ROW_COUNT;
-    ignored := set_config('audittrail.unguarded', '', true) || set_config('audittrail.erasing', '', true);
+    PERFORM audittrail.guard_as(former);
     IF pruned > 0 THEN
         record := audittrail.record_pruning(recorded, about, 'revision', NULL, pruned);
     END IF;

@@ -235,12 +235,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
     changed jsonb;
-    ignored text;
+    former  text[];
 BEGIN
     -- One after the other: a correction, and the closing of versions.
     PERFORM FROM audittrail.tracked_table t WHERE t.id = tracked_id FOR UPDATE;
     tracked := audittrail.redactable(tracked_id, columns, keys);
-    ignored := set_config('audittrail.unguarded', 'on', true);
+    former := audittrail.unguard();
     EXECUTE audittrail.compose(concat(
         'WITH done AS (UPDATE {history} h SET {assigned} WHERE ', audittrail.is_to_be_redacted(keys),
         ' RETURNING ARRAY[', CASE WHEN tracked.key = '{}' THEN 'h.version::text' ELSE '{key_texts}' END, '] AS key),'
@@ -249,7 +249,7 @@ BEGIN
         audittrail.redaction_parts(tracked, columns, replacements)
             || jsonb_build_object('key_texts', ARRAY(SELECT format('format(''%%s'', h.%I)', audittrail.stored_name(name)) FROM unnest(tracked.key) name)))
        INTO versions, rows, changed USING keys;
-    ignored := set_config('audittrail.unguarded', '', true);
+    PERFORM audittrail.guard_as(former);
     IF versions > 0 THEN
         PERFORM audittrail.record_redaction(tracked.history_name, jsonb_strip_nulls(jsonb_build_object(
             'table', tracked.table_name, 'columns', to_jsonb(columns), 'rows', rows, 'versions', versions,

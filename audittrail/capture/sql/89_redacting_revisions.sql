@@ -22,7 +22,7 @@ DECLARE
     news    text;
     source  text;
     found   bigint;
-    ignored text;
+    former  text[];
 BEGIN
     SELECT string_agg(format('%I', n.name), ', ' ORDER BY n.name), string_agg(n.new, ', ' ORDER BY n.name) INTO names, news
       FROM (SELECT split_part(w.name, '.', 1) AS name, CASE
@@ -39,10 +39,10 @@ BEGIN
         EXECUTE format('SELECT count(*) FROM audittrail.revision WHERE %s', source) INTO found USING numbers;
         RETURN found;
     END IF;
-    ignored := set_config('audittrail.unguarded', 'on', true);
+    former := audittrail.unguard();
     EXECUTE format('UPDATE audittrail.revision SET (%s) = ROW(%s) WHERE %s', names, news, source) USING numbers;
     GET DIAGNOSTICS found = ROW_COUNT;
-    ignored := set_config('audittrail.unguarded', '', true);
+    PERFORM audittrail.guard_as(former);
     IF found > 0 THEN
         PERFORM audittrail.record_redaction('revision', jsonb_build_object('table', 'revision', 'columns', to_jsonb(columns), 'rows', found));
     END IF;

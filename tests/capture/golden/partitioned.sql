@@ -16,6 +16,7 @@ DECLARE
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
     stack     text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -45,12 +46,12 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', true))
               USING number, NOT row_security_active(table_oid::oid),
                     NULL::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -103,10 +104,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;
@@ -169,6 +170,7 @@ DECLARE
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
     stack     text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -230,12 +232,12 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', true))
               USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     ROW(NULL, NULL, NULL, NULL, NEW.id, NEW.region, NEW.name)::audittrail.kind_history;
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -327,10 +329,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;
@@ -398,6 +400,7 @@ DECLARE
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
     stack     text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -441,12 +444,12 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', true))
               USING number, NOT row_security_active(table_oid::oid),
                     ROW(NULL, NULL, NULL, NULL, OLD.id, OLD.region, OLD.name)::audittrail.kind_history,
                     NULL::audittrail.kind_history;
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
         INSERT INTO audittrail.kind_history (version, revision_id, superseded, operation, id, region, name)
@@ -513,10 +516,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;

@@ -15,6 +15,7 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -53,10 +54,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('INSERT', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;
@@ -102,6 +103,7 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -182,10 +184,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('UPDATE', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;
@@ -253,6 +255,7 @@ DECLARE
     several   boolean;  -- whether an UPDATE concerned several rows, or changed the key of one
     tangle    int;      -- 2 if rows have changed again in what was captured before, 1 if changes before are not captured yet
     seqscan   text;
+    former    text[];
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
@@ -306,10 +309,10 @@ BEGIN
             continues := audittrail.continues_statement();  -- for what is captured next
             number := audittrail.enter_revision(
                 number, CASE WHEN number IS NULL THEN nextval('audittrail.clock') END, false);
-            ignored := set_config('audittrail.unguarded', 'on', true);
+            former := audittrail.unguard();
             EXECUTE concat('WITH live AS NOT MATERIALIZED (SELECT ', audittrail.live_rows(table_oid), ' WHERE $2)', audittrail.kind_history_weave('DELETE', false))
               USING number, NOT row_security_active(table_oid::oid);
-            ignored := set_config('audittrail.unguarded', '', true);
+            PERFORM audittrail.guard_as(former);
             RETURN NULL;
         END IF;
     END IF;
