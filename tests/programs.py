@@ -40,7 +40,7 @@ class ServerError(RuntimeError):
 class Binaries:
     """Name a directory of a server's programs, their major version, and a directory of client programs.
 
-    The client programs are the server's own, or newer ones where it comes without.
+    The client programs are the server's own, or those of the next version that has some where it comes without.
     """
 
     major: int
@@ -92,7 +92,9 @@ def find_binaries(wanted: str) -> Binaries:
             "or give a directory as in '15:/usr/lib/postgresql/15/bin'."
         )
     own = available[int(version)]
-    having = [own, *(available[major] for major in sorted(available, reverse=True))]
+    # Those of the next version, where it comes without: what later ones dump sets parameters that an older server does not know.
+    newer = sorted(major for major in available if major > int(version))
+    having = [own, *(available[major] for major in [*newer, *sorted(available, reverse=True)])]
     clients = next((each for each in having if (each / "psql").exists()), own)
     return Binaries(int(version), own, clients)
 
