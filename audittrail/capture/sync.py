@@ -105,11 +105,10 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
             yield TrackingChange(
                 table.table, state, detail, arguments=_arguments(connection, table)
             )
-    # Not earlier: tables that were restored from a dump have new oids, and seem to have been dropped until the caller has carried out
-    # the changes above.
+    # Tables that were restored from a dump have other oids than the registry says.
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT t.id FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation"
+            "SELECT t.id FROM audittrail.tracked_table r CROSS JOIN LATERAL audittrail.tied(r) t LEFT JOIN pg_class c ON c.oid = t.relation"
             " WHERE t.until_version IS NULL AND (c.oid IS NULL OR"
             " t.relation IN (SELECT to_regclass(name)::oid FROM unnest(%s::text[]) u (name)))",
             [[schemas.named(connection, name) for name in sorted(unwanted)]],

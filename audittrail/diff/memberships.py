@@ -191,11 +191,12 @@ class MembershipChanges:
         if table.baseline_complete:
             return sql.SQL("")
         return sql.SQL(
-            " UNION ALL SELECT 0, 'B'::\"char\", {columns} FROM {live} WHERE {chosen} AND NOT EXISTS ("
+            " UNION ALL SELECT 0, 'B'::\"char\", {columns} FROM {live} WHERE audittrail.shows_untold({number}) AND {chosen} AND NOT EXISTS ("
             "SELECT FROM {history} h WHERE {same_row} AND h.version >= {since})"
         ).format(
             columns=self._columns("b"),
             live=live_rows(model, "b", table.since_version),
+            number=sql.Literal(table.id),
             chosen=chosen,
             history=history_table(model),
             same_row=same_key(model, "h", "b"),

@@ -180,12 +180,13 @@ def _live(model: Any, images: Images, table: TrackingPeriod, dropped: bool) -> F
     if table.baseline_complete:
         return sql.SQL("")
     return sql.SQL(
-        "UNION ALL SELECT {columns} {dropped} FROM {live} WHERE {same_row} AND NOT EXISTS ("
+        "UNION ALL SELECT {columns} {dropped} FROM {live} WHERE audittrail.shows_untold({number}) AND {same_row} AND NOT EXISTS ("
         "SELECT FROM {history} h WHERE {versions} AND h.version >= {since})"
     ).format(
         columns=images.stored("b"),
         dropped=sql.SQL(", NULL::jsonb" if dropped else ""),
         live=live_rows(model, "b", table.since_version),
+        number=sql.Literal(table.id),
         same_row=same_key(model, "b", "w"),
         history=history_table(model),
         versions=same_key(model, "h", "w"),

@@ -86,11 +86,11 @@ def tracking_periods(
             "SELECT t.history_name, t.id, t.table_name,"
             " coalesce((SELECT r.committed FROM audittrail.revision r WHERE r.id = t.since_revision), t.since_version),"
             " t.since_version, t.since_at, t.until_version, t.until_at, t.baseline_complete,"
-            " t.kept_from, t.kept_since, t.pruned_at"
+            " t.kept_from, t.kept_since, t.pruned_at, audittrail.require_file(to_regclass(format('audittrail.%%I', t.history_name)))::text"
             " FROM audittrail.tracked_table t WHERE t.history_name = ANY (%s)",
             [list(names)],
         )
-        return {names[history]: TrackingPeriod(*row) for history, *row in cursor.fetchall()}
+        return {names[history]: TrackingPeriod(*row) for history, *row, _ in cursor.fetchall()}
 
 
 def require_tracked(

@@ -175,3 +175,16 @@ def test_undo_names_a_table_that_is_not_tracked_any_more(ledger: Workshop) -> No
         "The revision changed rows of table 'workshop_ledger', which is not tracked any more; they stay as they are."
     )
     ledger.sql("DROP TABLE workshop_ledger")
+
+
+@pytest.mark.parametrize("oid", ["1", "'audittrail.revision'::regclass"])
+def test_sync_does_not_end_the_tracking_of_a_table_that_was_restored(
+    ledger: Workshop, oid: str
+) -> None:
+    """Since a restore from a dump the registry has the oid of no table, or of another."""
+    ledger.sql(
+        f"UPDATE audittrail.tracked_table SET relation = {oid} WHERE table_name = 'workshop_ledger'"
+    )
+    ledger.sync()
+    ledger.sql("UPDATE workshop_ledger SET amount = 30")
+    assert ledger.history("ledger", "amount") == [("I", 10), ("U", 30)]

@@ -1,7 +1,19 @@
 -- Row-level security: whoever writes history or judges it must see all rows of a table, and whom the policies of a table bind reads
 -- nothing of its history, since none of them is judged for the past.
 
--- Refuse what needs all rows of a table to a role from which policies may hide some.
+-- Refuse to read a table in a transaction that keeps a snapshot from before another one has truncated or rewritten it, as ALTER TABLE does
+-- with the history of a column that gets another type: the table would seem to be empty (PostgreSQL's manual, 13.6 Caveats).
+CREATE OR REPLACE FUNCTION audittrail.require_file(relation oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF audittrail.keeps_snapshot() AND audittrail.has_another_file(relation) THEN
+        RAISE EXCEPTION 'audittrail: % has been truncated or rewritten after this transaction took its snapshot, which does not show its rows', relation::regclass
+            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again, as after any other serialization failure.';
+    END IF;
+END
+$$;
+
+-- Refuse what needs all rows of a table to a role from which policies may hide some, and to a transaction whose snapshot does not show them.
 CREATE OR REPLACE FUNCTION audittrail.require_all_rows(live oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -10,6 +22,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('ALTER ROLE %I BYPASSRLS; or, where it owns the table, ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', current_user, live::regclass);
     END IF;
+    PERFORM audittrail.require_file(live);
 END
 $$;
 

@@ -410,6 +410,26 @@ BEGIN
 END
 $$;
 
+-- Whether this transaction sees all that others have committed to the tables that it has locked.
+CREATE OR REPLACE FUNCTION audittrail.sees_all() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN NOT audittrail.keeps_snapshot() OR audittrail.snapshot_is_complete();
+END
+$$;
+
+-- Refuse what records a table as it is to a transaction that may not see all of it.
+CREATE OR REPLACE FUNCTION audittrail.require_present(live oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT audittrail.sees_all() THEN
+        RAISE EXCEPTION 'audittrail: at isolation level % this transaction may not see rows of % that others have committed since it began',
+                        current_setting('transaction_isolation'), live::regclass
+            USING ERRCODE = 'serialization_failure', HINT = 'Use READ COMMITTED, or try again while no other transaction is running.';
+    END IF;
+END
+$$;
+
 -- Capture a TRUNCATE: every row's last image. A snapshot that is older than the lock may miss rows that others have
 -- committed since and that are truncated all the same; rather than lose them, the statement is refused.
 CREATE OR REPLACE FUNCTION audittrail.capture_truncate(tracked_id int, truncated oid) RETURNS void
@@ -421,7 +441,7 @@ BEGIN
     IF pg_relation_size(truncated) = 0 THEN
         RETURN;  -- not a page, so not a row: a test suite truncates all of its tables after each test
     END IF;
-    IF audittrail.keeps_snapshot() AND NOT audittrail.snapshot_is_complete() THEN
+    IF NOT audittrail.sees_all() THEN
         RAISE EXCEPTION 'audittrail: TRUNCATE of % at isolation level % could remove rows that this transaction cannot see and record',
                         relation, current_setting('transaction_isolation')
             USING ERRCODE = 'serialization_failure',

@@ -13,6 +13,7 @@ DECLARE
     columns    jsonb := '[]';
     by_name    boolean;
     reworked   boolean := false;
+    retyped    boolean := false;
     filled     boolean;
     changed    boolean := false;
     stored     boolean;
@@ -95,6 +96,7 @@ BEGIN
             IF live.composite IS NULL AND (held <> live.type OR audittrail.collation_of(history, name) IS DISTINCT FROM live.collation_name) THEN
                 PERFORM audittrail.change_type(history, name, live.type, live.collation_name);
                 reworked := reworked OR held <> live.type;
+                retyped := retyped OR held <> live.type;
             ELSIF held = 'text' AND (CASE WHEN by_name THEN known #> '{composite,type}' = live.composite -> 'type'
                                           ELSE known #> '{composite,oid}' = live.composite -> 'oid' END) THEN
                 conversion := audittrail.conversion(known #> '{composite,layout}', live.composite -> 'layout', by_name);
@@ -106,6 +108,7 @@ BEGIN
                 IF held <> live.composite ->> 'type' THEN
                     PERFORM audittrail.change_type(history, name, live.composite ->> 'type', NULL);
                     reworked := true;
+                    retyped := true;
                 END IF;
                 PERFORM audittrail.release_column(history, name);
             END IF;
@@ -123,6 +126,9 @@ BEGIN
         -- The rows' identity has changed, and which row a version belonged to can't be told by the new key.
         PERFORM audittrail.create_key_index(history, tracked.key);
         tracked.since_version := NULL;
+    ELSIF retyped AND NOT tracked.baseline_complete AND tracked.key <> '{}' AND audittrail.is_rewritten(tracked) THEN
+        -- What rows without a version held before can't be told any more: the new type may have come with other values.
+        tracked.since_version := NULL;
     END IF;
     IF tracked.since_version IS NULL THEN
         tracked.since_version := audittrail.next_version();
@@ -130,6 +136,7 @@ BEGIN
         tracked.since_at := clock_timestamp();
         tracked.baseline_complete := false;
         tracked.baseline_position := NULL;
+        reworked := false;
     END IF;
 
     changed := changed OR columns IS DISTINCT FROM tracked.columns
@@ -157,6 +164,22 @@ BEGIN
         END IF;
     END IF;
     RETURN changed;
+END
+$$;
+
+-- Whether the rows of a table that have no version have been rewritten since its tracking began: each has been written since then, though
+-- nobody has changed it.
+CREATE OR REPLACE FUNCTION audittrail.is_rewritten(tracked audittrail.tracked_table) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    began     xid := (SELECT r.xid::xid FROM audittrail.revision r WHERE r.id = tracked.since_revision);
+    rewritten boolean;
+BEGIN
+    PERFORM audittrail.require_all_rows(tracked.relation);
+    EXECUTE audittrail.compose('SELECT bool_and(age(b.xmin) < age($1)) IS NOT FALSE FROM {live} b WHERE NOT EXISTS ('
+                               'SELECT FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version})', audittrail.parts_of(tracked))
+       INTO rewritten USING began;
+    RETURN rewritten;
 END
 $$;
 

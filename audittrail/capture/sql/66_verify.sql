@@ -33,15 +33,24 @@ END
 $$;
 
 -- Write a new version of each row that is not what its last version says, as after a column has been added or has
--- changed its type. Returns how many.
+-- changed its type. Returns how many. A transaction that has rewritten the table sees all of its rows, and may keep a snapshot that does
+-- not show what others have recorded of them before: then each row gets a version.
 CREATE OR REPLACE FUNCTION audittrail.record_differences(tracked audittrail.tracked_table) RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT audittrail.write_versions(tracked, 'B', $template${b.stored_values}
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT audittrail.sees_all() THEN
+        IF NOT tracked.baseline_complete THEN
+            PERFORM audittrail.require_present(tracked.relation);  -- which rows have versions can't be told
+        END IF;
+        RETURN audittrail.write_versions(tracked, 'B', '{b.stored_values} FROM {live} b');
+    END IF;
+    RETURN audittrail.write_versions(tracked, 'B', $template${b.stored_values}
   FROM {live} b
  CROSS JOIN LATERAL (
     SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version} ORDER BY h.version DESC LIMIT 1) l
  WHERE ROW({b.compared})::record *<> ROW({l.stored_compared})::record AND l.operation NOT IN ('D', 'T')
-$template$)
+$template$);
+END
 $$;
 
 -- Record what happened to a table unrecorded, so that the last versions agree with it again. Returns how many rows it
@@ -53,6 +62,7 @@ DECLARE
 BEGIN
     tracked := audittrail.tie(tracked_id);
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
+    PERFORM audittrail.require_present(tracked.relation);
     IF tracked.key = '{}' THEN
         RETURN 0;
     END IF;

@@ -40,13 +40,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
      ORDER BY t.id LIMIT 1
 $$;
 
--- Write the baseline of a table of at most baseline_limit bytes (NULL: of any size) at once; a larger one is left to backfill_batch().
+-- Write the baseline of a table of at most baseline_limit bytes (NULL: of any size) at once; a larger one is left to backfill_batch(), and
+-- one that this transaction may not see all of.
 CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT 33554432) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
        AND (pg_table_size(tracked.relation)
-            + (SELECT coalesce(sum(pg_table_size(d)), 0) FROM audittrail.descendants(tracked.relation) d) > baseline_limit) IS NOT TRUE THEN
+            + (SELECT coalesce(sum(pg_table_size(d)), 0) FROM audittrail.descendants(tracked.relation) d) > baseline_limit) IS NOT TRUE
+       AND audittrail.sees_all() THEN
         PERFORM audittrail.write_baseline(tracked, tracked.relation::regclass::text);
         PERFORM audittrail.complete_baseline(tracked.id);
     END IF;
@@ -114,6 +116,7 @@ BEGIN
 
     -- No statement on its way may meet a history table that its capture function knows otherwise.
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', live);
+    PERFORM audittrail.require_present(live);
     IF history <> wanted_history THEN
         PERFORM audittrail.tell_apart(live, wanted_history);
     END IF;
@@ -237,6 +240,7 @@ BEGIN
     tracked := audittrail.tie(tracked_id);
     IF NOT tracked.baseline_complete AND EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
         EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
+        PERFORM audittrail.require_present(tracked.relation);
         PERFORM audittrail.reconcile(tracked_id);
         SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
         PERFORM audittrail.copy_baseline(tracked, NULL);

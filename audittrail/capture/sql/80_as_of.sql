@@ -37,6 +37,28 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)
 $$;
 
+-- True, if the rows of a tracked table that have no version are what they were when its tracking began; asked once by a query that reads
+-- them. Fails for an old snapshot, which does not show them if others have stored the table anew since, and if a column has got another
+-- type that history has not followed yet: other values may have come with it.
+CREATE OR REPLACE FUNCTION audittrail.shows_untold(tracked_id int) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table;
+    live    oid;
+BEGIN
+    SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = tracked_id;
+    live := audittrail.tied_relation(tracked);
+    PERFORM audittrail.require_all_rows(live);
+    IF EXISTS (SELECT FROM audittrail.live_columns(live) l JOIN jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
+                        ON CASE WHEN live = tracked.relation THEN c.attnum = l.attnum ELSE c.name = l.name END
+                WHERE c.history IS NOT NULL AND c.type <> l.type) THEN
+        RAISE EXCEPTION 'audittrail: a column of % has got another type, and rows without a version may have got other values with it', live::regclass
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run manage.py audittrail sync.';
+    END IF;
+    RETURN true;
+END
+$$;
+
 -- The templates of the queries for the rows of a tracked table, under their present names. They name audittrail_open, a query for
 -- open_at({tick}).
 --   as_of     as of {tick}; {later} is the condition "later", where that is needed: the table is not closed through that tick
@@ -57,7 +79,7 @@ DECLARE
     later    CONSTANT text := ' AND NOT EXISTS (SELECT FROM {history} l WHERE {l.stored_key = h.stored_key} AND l.version > h.version'
                               ' AND l.version >= {tail} AND l.version <= {tick} AND ' || audittrail.was_committed('l');
     untold   CONSTANT text := CASE WHEN baseline_complete THEN '' ELSE
-                              ' UNION ALL SELECT {present} FROM {live} b WHERE NOT EXISTS (SELECT FROM {history} h'
+                              ' UNION ALL SELECT {present} FROM {live} b WHERE audittrail.shows_untold({id}) AND NOT EXISTS (SELECT FROM {history} h'
                               ' WHERE {h.stored_key = b.key} AND h.version >= {since_version})' END;
 BEGIN
     RETURN CASE kind
@@ -172,6 +194,7 @@ BEGIN
                 USING ERRCODE = 'object_in_use', HINT = 'Ask in a new transaction, or at READ COMMITTED.';
         END IF;
     END IF;
+    PERFORM audittrail.require_file(to_regclass(format('audittrail.%I', tracked.history_name)));
     tick := audittrail.newest_tick();
     -- Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.
     IF NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.committed = tick AND r.committed_at <= at

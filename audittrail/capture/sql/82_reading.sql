@@ -57,6 +57,8 @@ BEGIN
         RAISE EXCEPTION 'audittrail: a tracked table has changed since this statement was prepared'
             USING ERRCODE = 'AT001', HINT = 'Try the transaction again.';
     END IF;
+    PERFORM audittrail.require_file(pg_catalog.to_regclass(pg_catalog.format('audittrail.%I', t.history_name)))
+       FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id AND audittrail.keeps_snapshot();
     -- Policies may have come since sync has looked; and rows without a version are read as they are now.
     PERFORM audittrail.may_read(t.id), CASE WHEN NOT t.baseline_complete THEN audittrail.require_all_rows(audittrail.tied_relation(t)) END
        FROM audittrail.tracked_table t WHERE t.id OPERATOR(pg_catalog.=) tracked_id
