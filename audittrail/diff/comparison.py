@@ -22,6 +22,7 @@ from audittrail.diff.states import (
     columns_of_parts,
     key_of,
     operation_of,
+    pk_of,
     states_at,
 )
 from audittrail.diff.tracked import TrackingPeriod
@@ -139,7 +140,7 @@ class ModelComparison:
         return [
             ObjectComparison(
                 self.model,
-                key if len(key) > 1 else key[0],
+                pk_of(key),
                 None if old is None else old.instance(self.model, self.ends[0]),
                 None if new is None else new.instance(self.model, self.ends[1]),
                 tuple(c for c in told if self._names is None or c.attribute in self._names),

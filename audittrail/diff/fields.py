@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -25,10 +25,11 @@ from audittrail.diff.statements import (
     same_key,
     stream,
 )
+from audittrail.diff.states import pk_of
 from audittrail.diff.steps import CHUNK, ObjectHistory
 from audittrail.diff.tracked import TrackingPeriod
 from audittrail.exceptions import UnknownFieldError
-from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.revisions.models import revision_model
 from audittrail.revisions.versions import Operation
 
 
@@ -116,7 +117,8 @@ class FieldHistory:
             keys=keys_of(model, "v"),
         )
         for chunk in stream(self.span.using, statement, CHUNK):
-            revisions = _revisions(self.span.using, {row[0] for row in chunk})
+            numbers = {number for number, *_values in chunk}
+            revisions = revision_model().objects.using(self.span.using).in_bulk(numbers)
             for number, *values in chunk:
                 image: RowImage | None = after.image(values[: after.width])
                 previous = before.image(values[after.width :])
@@ -129,7 +131,7 @@ class FieldHistory:
                 found = changes_between((self._column,), old, now, revisions.get(number))
                 key = [getattr(version, name) for name in model.key_names]
                 for change in found:
-                    yield ObjectChange(self.model, key[0] if len(key) == 1 else tuple(key), change)
+                    yield ObjectChange(self.model, pk_of(key), change)
 
     def _wanted(self, side: str, value: Any) -> Fragment:
         if value is ANYTHING:
@@ -174,8 +176,3 @@ def column_named(model: type[models.Model], name: str) -> RowColumn:
         f"{model._meta.label} has no column of a field {name!r} in its history, which knows {known}. The changes of a many-to-many "
         "field are those of the rows of its through model."
     )
-
-
-def _revisions(using: str, numbers: Iterable[int]) -> dict[int, BaseRevision]:
-    found: Any = revision_model().objects.using(using)
-    return {revision.pk: revision for revision in found.filter(pk__in=numbers)}

@@ -214,6 +214,11 @@ def key_of(model: type[models.Model], pk: Any) -> Key:
     )
 
 
+def pk_of(key: Sequence[Any]) -> Any:
+    """Return a key as objects have it, in `pk`: a tuple only if it has several columns."""
+    return key[0] if len(key) == 1 else tuple(key)
+
+
 def operation_of(old: object, new: object, changes: Sequence[FieldChange]) -> str:
     """Return what became of an object between two states, None for none: "I", "U" or "D", or "" if it stayed as it was."""
     if old is None or new is None:

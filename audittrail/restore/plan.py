@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 from django.db import models
 
+from audittrail.diff.states import pk_of
+
 #: What to do about conflicts: refuse everything, leave out the rows and fields concerned, or (undo alone) win over later changes.
 OnConflict = Literal["refuse", "skip", "override"]
 
@@ -34,6 +36,11 @@ class RowPlan:
     action: str
     key: tuple[Any, ...]
     changes: tuple[ColumnChange, ...]
+
+    @property
+    def pk(self) -> Any:
+        """The key as an object has it."""
+        return pk_of(self.key)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ LONGER = {
     "audittrail/ledger/check_proof.py": "runs elsewhere by itself, without this package, so that it can't be cut in two"
 }
 
+#: A module of the admin that is shorter belongs into another one of its room.
+SHORTEST_IN_ADMIN = 60
+
 #: Classes that Django finds by these names in each module, or each class.
 NAMED_BY_DJANGO = {"Command", "Meta", "Migration"}
 
@@ -58,3 +61,9 @@ def test_a_class_name_means_one_thing() -> None:
 def test_modules_are_short_enough_to_be_read_at_once() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in python_files(PACKAGE)}
     assert {str(path.relative_to(ROOT)) for path, n in lengths.items() if n > LONGEST} == {*LONGER}
+
+
+def test_modules_of_the_admin_are_worth_opening() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in python_files(PACKAGE / "admin")}
+    short = {path for path, n in lengths.items() if n < SHORTEST_IN_ADMIN}
+    assert {str(path) for path in short if path.name != "__init__.py"} == set()

@@ -77,8 +77,8 @@ def note_text(note: Note, shown: ShownFields) -> str:
         case "changed since":
             return (
                 ngettext(
-                    "%(table)s: %(number)s row was changed since, by revision",
-                    "%(table)s: %(number)s rows were changed since, by revision",
+                    "%(table)s: %(number)s row was changed since:",
+                    "%(table)s: %(number)s rows were changed since:",
                     note.rows,
                 )
                 % values

@@ -15,12 +15,11 @@ from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.layout.links import history_url
-from audittrail.admin.permissions import plan_rows
 from audittrail.admin.permissions.columns import ShownFields, shown_of_rows
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.admin.permissions.readers import Reader
-from audittrail.admin.permissions.rows import attributes
 from audittrail.restore.plan import ColumnChange, RowPlan, TablePlan
 
 #: Rows of a table that a page shows; of the others it says how many there are.
@@ -67,21 +66,6 @@ def badges(counts: Mapping[str, int]) -> tuple[Badge, ...]:
     return tuple(Badge(action, number) for action, number in counts.items() if number)
 
 
-def visible_rows(
-    reader: Reader, table: TablePlan
-) -> tuple[VisibleModel, TablePlan, Sequence[RowPlan]] | None:
-    """Return how the reader sees a table of a plan, and those of its rows that appear; None if none of them does."""
-    visible = None if table.model is None else reader.visible.get(table.model)
-    if visible is None:
-        return None
-    if not reader.is_guarded(visible):
-        return visible, table, table.rows
-    values = plan_rows.values(reader, table, table.rows, attributes(visible))
-    known = zip(table.rows, values, strict=True)
-    rows = [row for row, _ in reader.seen(visible, known, lambda pair, name: pair[1].get(name))]
-    return (visible, table, rows) if rows else None
-
-
 def want(names: Names, table: TablePlan, rows: Sequence[RowPlan]) -> None:
     """Ask for the names that the rows which are shown have."""
     assert table.model is not None
@@ -90,7 +74,7 @@ def want(names: Names, table: TablePlan, rows: Sequence[RowPlan]) -> None:
 
 
 def _want_row(names: Names, model: type[models.Model], row: RowPlan) -> None:
-    names.want_object(model, plan_rows.key_of(row), _named_as_of(names, row))
+    names.want_object(model, row.pk, _named_as_of(names, row))
     for change in row.changes:
         names.want_change(change, None, names.then)
 
@@ -104,11 +88,11 @@ def shown_table(
     reader: Reader, names: Names, visible: VisibleModel, table: TablePlan, rows: Sequence[RowPlan]
 ) -> ShownTable:
     """Return what is shown of a table."""
-    counts = plan_rows.counts_of(table)
+    counts = counts_of(table)
     if reader.is_guarded(visible):
         counts = {action: sum(row.action == action for row in rows) for action in counts}
     first = _first(rows)
-    fields = shown_of_rows(reader, visible, map(plan_rows.key_of, first))
+    fields = shown_of_rows(reader, visible, [row.pk for row in first])
     shown = tuple(_shown_row(names, visible, row, fields) for row in first)
     return ShownTable(label_of(visible), badges(counts), shown, sum(counts.values()) - len(shown))
 
@@ -124,12 +108,13 @@ def _shown_row(
     names: Names, visible: VisibleModel, row: RowPlan, fields: Mapping[Any, ShownFields]
 ) -> ShownRow:
     hidden = hidden_fields(visible.model_admin)
-    key = plan_rows.key_of(row)
-    url = history_url(visible.model_admin, key)
+    url = history_url(visible.model_admin, row.pk)
     told = [
         change for change in row.changes if change.field is None or change.field.name not in hidden
     ]
-    changes = [one for one in told if (one.field.name if one.field else one.column) in fields[key]]
+    changes = [
+        one for one in told if (one.field.name if one.field else one.column) in fields[row.pk]
+    ]
     if visible.model._meta.auto_created:
         ends = [
             change for change in changes if change.field is not None and change.field.remote_field
@@ -147,7 +132,7 @@ def _shown_row(
             ),
         )
         return ShownRow(Badge(row.action), both, None, ())
-    name = names.name(visible.model, key, _named_as_of(names, row))
+    name = names.name(visible.model, row.pk, _named_as_of(names, row))
     shown = tuple(_shown_change(names, row, change) for change in changes)
     if len(changes) < len(told):
         shown = (*shown, ShownChange(str(capfirst(_("other fields"))), None, None, masked=True))

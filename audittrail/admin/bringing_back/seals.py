@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from audittrail.admin.bringing_back.preview_rows import visible_rows
-from audittrail.admin.permissions import plan_rows
 from audittrail.admin.permissions.columns import shown_of_model, shown_of_rows
 from audittrail.admin.permissions.fields import hidden_fields, is_masked
+from audittrail.admin.permissions.plan_rows import visible_rows
 from audittrail.admin.permissions.readers import Reader
 from audittrail.restore.plan import ColumnChange, Plan, TablePlan
 
@@ -69,11 +68,11 @@ def _told(reader: Reader, plan: Plan) -> Iterator[Any]:
             continue
         visible, _table, rows = found
         hidden = hidden_fields(visible.model_admin)
-        by_key = shown_of_rows(reader, visible, map(plan_rows.key_of, rows))
+        by_key = shown_of_rows(reader, visible, [row.pk for row in rows])
         if not reader.is_guarded(visible):
             yield [table.table, table.inserted, table.updated, table.deleted]
         for row in rows:
-            shown = by_key[plan_rows.key_of(row)]
+            shown = by_key[row.pk]
             yield [
                 table.table,
                 row.action,

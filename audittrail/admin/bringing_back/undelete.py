@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib.admin import ModelAdmin
-from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audittrail.admin.bringing_back.flow import Proposal
 from audittrail.admin.bringing_back.previews import Preview
 from audittrail.admin.display.names import Names
-from audittrail.admin.display.object_text import key_text, name_in_sentence, name_of
-from audittrail.admin.layout.keys import read_key
+from audittrail.admin.display.object_text import name_in_sentence, name_of
+from audittrail.admin.layout.keys import key_text, read_keys
 from audittrail.admin.layout.links import Link, model_url, object_url
 from audittrail.admin.layout.responses import model_breadcrumbs
 from audittrail.admin.permissions.models import VisibleModel
@@ -44,7 +43,7 @@ class UndeleteProposal(Proposal):
         self.with_related = bool(self.given.get(RELATED))
         if self.given.get(SKIP):
             self.on_conflict = "skip"
-        self.chosen = self._chosen_keys()
+        self.chosen = read_keys(model_admin.model, self.given.getlist(KEYS)[:MOST])
         deleted = deleted_objects(model_admin.model, reader.database)
         found = [*deleted.filter(pk__in=self.chosen)] if self.chosen else []
         self.objects = reader.seen(VisibleModel(model_admin.model, model_admin), found)
@@ -97,8 +96,9 @@ class UndeleteProposal(Proposal):
         """Say what was undeleted."""
         if len(self.objects) == 1:
             return _("“%(name)s” was undeleted.") % {"name": name_in_sentence(self.objects[0])}
-        number = next((table.inserted for table in plan.tables if table.model is self._concrete), 0)
         opts = self.model_admin.opts
+        inserted = {table.model: table.inserted for table in plan.tables}
+        number = inserted.get(opts.concrete_model, 0)
         return ngettext(
             "%(number)d %(objects)s was undeleted.",
             "%(number)d %(objects)s were undeleted.",
@@ -118,13 +118,3 @@ class UndeleteProposal(Proposal):
         if len(keys) == 1:
             return str(object_url(self.model_admin, "history", keys[0]))
         return str(model_url(self.model_admin, "audittrail_deleted"))
-
-    @property
-    def _concrete(self) -> type[models.Model] | None:
-        return self.model_admin.opts.concrete_model
-
-    def _chosen_keys(self) -> list[Any]:
-        texts = self.given.getlist(KEYS)[:MOST]
-        keys = dict.fromkeys(read_key(self.model_admin.model, [text]) for text in texts)
-        # Texts that can't be keys of the model name no objects, and are left out.
-        return [key for key in keys if key is not None]

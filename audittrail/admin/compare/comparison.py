@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from audittrail.admin.compare.moments import ComparedMoment
 from audittrail.admin.compare.results import (
+    ComparedKeys,
     Comparison,
     RelatedComparison,
     RowComparison,
@@ -40,16 +40,6 @@ from audittrail.timetravel.queryset import past_queryset
 #: Rows of a table that are compared, and objects of a many-to-many field.
 ROWS: Final = 100
 OBJECTS: Final = 500
-
-
-@dataclass(frozen=True)
-class ComparedKeys:
-    """The keys of the objects of a many-to-many field at the two moments; `is_more` if there are more than were read."""
-
-    source: Source
-    before: Sequence[Any]
-    after: Sequence[Any]
-    is_more: bool
 
 
 class ObjectComparer:

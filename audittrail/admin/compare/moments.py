@@ -12,8 +12,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import RevisionTime, is_within_calendar
+from audittrail.admin.layout.keys import read_number
 from audittrail.admin.lists.model_changes import appearing
-from audittrail.admin.objects.revisions import DIGITS, before, seen_revision
+from audittrail.admin.objects.revisions import before, seen_revision
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision, revision_model
 
@@ -96,7 +97,7 @@ def _compared_moment(reader: Reader, text: str) -> ComparedMoment:
     revisions = revision_model().objects.using(reader.database)
     if text in ("", NOW):
         return ComparedMoment(revisions.newest(), is_now=True, is_implied=True)
-    if text.isdecimal() and len(text) <= DIGITS:
+    if read_number(text) is not None:
         found = seen_revision(reader, text)
         if found is None:
             raise NoMomentError(_("There is no revision %(number)s.") % {"number": text})

@@ -1,13 +1,25 @@
-"""What a comparison of an object shows, side by side: its fields, and rows that belong to it."""
+"""What a comparison of an object finds and shows, side by side: its fields, and rows that belong to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue
+from audittrail.admin.objects.sources import Source
+
+
+@dataclass(frozen=True)
+class ComparedKeys:
+    """The keys of the objects of a many-to-many field at the two moments; `is_more` if there are more than were read."""
+
+    source: Source
+    before: Sequence[Any]
+    after: Sequence[Any]
+    is_more: bool
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import django_filters
 from django import forms
@@ -11,11 +11,14 @@ from django.contrib.admin import ModelAdmin
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.admin.deleted.queries import UNTIL_TICK, Deletions
+from audittrail.admin.deleted.queries import Deletions
 from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter, few_words
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision
+
+#: The parameter that says up to which tick to search, where a search has to be continued.
+UNTIL_TICK: Final = "tick"
 
 
 class DeletedFilters(ListFilters):

@@ -17,11 +17,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.expressions import RawSQL
-from django.http import QueryDict
 
-from audittrail.admin.lists import paging
 from audittrail.admin.lists.model_changes import IsAny
-from audittrail.admin.lists.paging import Keyset, ListPage, Position
+from audittrail.admin.lists.paging import Keyset, Position
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import beginning_with
@@ -34,10 +32,6 @@ GROWTH: Final = 8
 #: After so many seconds no further window is begun, and after so many rounds of rows that the user may not see.
 PATIENCE: Final = 0.5
 ROUNDS: Final = 24
-
-
-#: The parameter that says up to which tick to search, where a search has to be continued.
-UNTIL_TICK: Final = "tick"
 
 
 @dataclass(frozen=True)
@@ -67,21 +61,6 @@ class Deletions:
         """The order of the list."""
         key: Any = self.model_admin.opts.pk
         return Keyset((("history_version", models.BigIntegerField()), ("pk", key)))
-
-    def page(self, size: int, parameters: QueryDict) -> tuple[ListPage[Any], str | None]:
-        """Return the page that a request asks for, and the query string to search further back, None if all was searched."""
-        before, after = self.order.positions(parameters)
-        tick = _tick(parameters.get(UNTIL_TICK)) if before is None and after is None else None
-        found = self.find(size + 1, before or after, is_newer=after is not None, tick=tick)
-        kept = parameters.copy()
-        kept.pop(UNTIL_TICK, None)
-        begins_later = before if tick is None else (tick,)
-        page = self.order.cut(found.objects, size, kept, begins_later, after)
-        if found.further is None or after is not None:
-            return page, None
-        kept.pop(paging.BEFORE, None)
-        kept[UNTIL_TICK] = str(found.further)
-        return page, f"?{kept.urlencode()}"
 
     def find(
         self,
@@ -166,7 +145,3 @@ class Deletions:
     def _seen(self, rows: list[Any]) -> list[Any]:
         visible = VisibleModel(self.model_admin.model, self.model_admin)
         return self.reader.seen(visible, rows)
-
-
-def _tick(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) <= 18 else None

@@ -1,4 +1,4 @@
-"""The table of deleted objects, with django-tables2: which, some of their fields, when, by whom, and why."""
+"""The table of deleted objects, with django-tables2: which, when, by whom, why, and some of their fields."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.display.names import Names
-from audittrail.admin.display.object_text import key_text, name_of
+from audittrail.admin.display.object_text import name_of
 from audittrail.admin.display.revision_cells import RevisionCells
 from audittrail.admin.display.values import ShownValue
+from audittrail.admin.layout.keys import key_text
 from audittrail.admin.layout.links import object_url
 from audittrail.admin.permissions.fields import hidden_fields, is_masked
 from audittrail.admin.permissions.readers import Reader
@@ -28,7 +29,7 @@ COLUMNS = 4
 
 
 class DeletedTable(RevisionCells):
-    """Deleted objects: which, some of their fields, when, by whom, and why."""
+    """Deleted objects: which, when, by whom, why, and some of their fields."""
 
     def __init__(
         self,
@@ -59,12 +60,13 @@ class DeletedTable(RevisionCells):
                 django_tables2.Column(capfirst(model_admin.opts.verbose_name), empty_values=()),
             )
         )
-        columns += [(f"field_{field.name}", _FieldColumn(self, field)) for field in shown[:COLUMNS]]
         columns += [
             ("when", django_tables2.Column(_("Deleted"), empty_values=())),
             ("who", django_tables2.Column(_("Who"), empty_values=())),
             ("why", django_tables2.Column(_("Why"), empty_values=())),
         ]
+        # Where there is no room for all columns, it is these that are scrolled to.
+        columns += [(f"field_{field.name}", _FieldColumn(self, field)) for field in shown[:COLUMNS]]
         super().__init__(objects, reader, self.revisions.values(), extra_columns=columns)
         self.caption = gettext("Deleted %(models)s") % {
             "models": model_admin.opts.verbose_name_plural

@@ -10,8 +10,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from audittrail.admin.display.excerpts import Room
-from audittrail.admin.display.object_text import at_most, key_text, name_of, unnamed
+from audittrail.admin.display.object_text import at_most, name_of, unnamed
 from audittrail.admin.display.values import ObjectLabel, ShownValue, shown
+from audittrail.admin.layout.keys import key_text
 from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions.models import may_view, model_admin_of
 from audittrail.admin.permissions.readers import Reader

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import connections, models
 from django.utils.text import Truncator, capfirst
 
+from audittrail.admin.layout.keys import key_text
 from audittrail.admin.permissions.fields import is_masked
 from audittrail.exceptions import AuditTrailError
 from audittrail.timetravel.moment import live_alias
@@ -78,8 +79,3 @@ def name_in_sentence(obj: models.Model) -> str:
 def unnamed(model: type[models.Model], key: Any) -> str:
     """Return how an object is called of which only the key is known or may be shown."""
     return f"{capfirst(str(model._meta.verbose_name))} {key_text(key)}"
-
-
-def key_text(key: Any) -> str:
-    """Return a primary key as text."""
-    return ", ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -20,6 +20,14 @@ _LOOKS: dict[str, tuple[str, str, Any]] = {
     Operation.TRUNCATE: ("−", "deleted", _("truncated")),  # noqa: RUF001
     Operation.BASELINE: ("·", "baseline", _("existed before")),
 }
+
+
+#: The kinds of changes that filters offer; what was truncated was deleted.
+CHOICES: Final = (
+    (Operation.INSERT.value, _("Insert")),
+    (Operation.UPDATE.value, _("Update")),
+    (Operation.DELETE.value, _("Delete")),
+)
 
 
 @dataclass(frozen=True)

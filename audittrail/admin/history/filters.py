@@ -12,6 +12,7 @@ from django.db.models.functions import Cast
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from audittrail.admin.display import operations
 from audittrail.admin.display.values import field_label
 from audittrail.admin.history.timeline import END
 from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter
@@ -41,11 +42,7 @@ class TimelineFilters(ListFilters):
         label=_("Operation"),
         method="filter_operation",
         empty_label=_("All"),
-        choices=[
-            (Operation.INSERT.value, _("Insert")),
-            (Operation.UPDATE.value, _("Update")),
-            (Operation.DELETE.value, _("Delete")),
-        ],
+        choices=operations.CHOICES,
     )
 
     def __init__(self, data: QueryDict, sources: Sequence[Source]) -> None:

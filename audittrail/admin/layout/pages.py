@@ -20,11 +20,11 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from audittrail.admin.layout.refusals import granted
+from audittrail.admin.layout.refusals import View, refusing
 from audittrail.capture import tracking
+from audittrail.exceptions import NotGrantedError
 from audittrail.revisions import beyond_python
 
-View = Callable[..., HttpResponseBase]
 V = TypeVar("V", bound=View)
 
 SAFE = ("GET", "HEAD")
@@ -103,7 +103,7 @@ def site_page(route: str, name: str, *, writes: bool = False, menu: Any = None) 
 
 def history_page(view: V) -> V:
     """Make `view(model_admin, request, object_id, extra_context)` what the History button of tracked models leads to."""
-    _history_views.append(granted(view))
+    _history_views.append(refusing(view, (NotGrantedError,)))
     return view
 
 
@@ -149,7 +149,7 @@ def _adding_to(
     methods = (*SAFE, "POST") if writes else SAFE
 
     def add(view: V) -> V:
-        pages.append(PageRoute(route, name, granted(view), methods, menu))
+        pages.append(PageRoute(route, name, refusing(view, (NotGrantedError,)), methods, menu))
         return view
 
     return add

@@ -27,6 +27,8 @@ from audittrail.exceptions import (
 )
 from audittrail.timetravel import machine
 
+View = Callable[..., HttpResponseBase]
+
 #: SQLSTATEs of read_only_sql_transaction, insufficient_privilege, query_canceled, lock_not_available.
 READ_ONLY: Final = "25006"
 NOT_ALLOWED: Final = "42501"
@@ -43,33 +45,20 @@ class Refusal:
     detail: str = ""
 
 
-def refusing(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Return a view of a page that says clearly why something is not done, where it would end in an error."""
+def refusing(
+    view: View, errors: tuple[type[Exception], ...] = (AuditTrailError, DatabaseError)
+) -> View:
+    """Return a view of a page that says clearly why something is not done, where it would end in one of some errors."""
 
     @wraps(view)
-    def wrapped(owner: Any, request: HttpRequest, **captured: Any) -> HttpResponseBase:
+    def wrapped(owner: Any, request: HttpRequest, *args: Any, **captured: Any) -> HttpResponseBase:
         try:
-            return view(owner, request, **captured)
-        except (AuditTrailError, DatabaseError) as error:
+            return view(owner, request, *args, **captured)
+        except errors as error:
             found = refusal_of(error)
             if found is None:
                 raise
             return refused(owner, request, found)
-
-    return wrapped
-
-
-def granted(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Return a view of a page that says so where the project's role may not read history."""
-
-    @wraps(view)
-    def wrapped(owner: Any, *args: Any, **captured: Any) -> HttpResponseBase:
-        try:
-            return view(owner, *args, **captured)
-        except NotGrantedError as error:
-            found = refusal_of(error)
-            assert found is not None
-            return refused(owner, args[0], found)
 
     return wrapped
 

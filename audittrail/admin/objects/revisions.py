@@ -1,18 +1,17 @@
-"""The revisions that addresses name: by their number, by that of a version, and the one before another."""
+"""The revisions that addresses name, by their number or by that of a version, and those before and after another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from audittrail.admin.layout.keys import read_number
 from audittrail.admin.lists.model_changes import appearing
+from audittrail.admin.lists.searching import Search
 from audittrail.admin.objects.belongings import own_sources
 from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.permissions.readers import Reader
 from audittrail.revisions.models import BaseRevision, revision_model
-
-#: Digits of a number of a revision or a version, at most. PostgreSQL's bigint has 19, but does not hold every number of 19 digits.
-DIGITS: Final = 18
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class NumberedVersion:
 
 def revision_of(database: str, number: Any) -> BaseRevision | None:
     """Return the committed revision of a number, given as such or as text; None if there is none."""
-    text = str(number)
-    if not text.isdecimal() or len(text) > DIGITS:
+    found = read_number(number)
+    if found is None:
         return None
-    return revision_model().objects.using(database).committed().filter(pk=int(text)).first()
+    return revision_model().objects.using(database).committed().filter(pk=found).first()
 
 
 def seen_revision(reader: Reader, number: Any) -> BaseRevision | None:
@@ -42,7 +41,7 @@ def version_of(subject: Subject, number: int) -> NumberedVersion | None:
 
     A version may be one of the rows that the object inherits from.
     """
-    if len(str(number)) > DIGITS:
+    if read_number(number) is None:
         return None
     for source in own_sources(subject):
         found: Any = source.versions.filter(version=number).select_related("revision").first()
@@ -58,3 +57,12 @@ def before(revision: BaseRevision) -> BaseRevision | None:
     revisions = revision_model().objects.using(revision._state.db)
     # A revision has its number before its tick: so the index on numbers finds it.
     return revisions.filter(pk__lt=revision.committed, committed__lt=revision.committed).newest()
+
+
+def beside(
+    reader: Reader, revision: BaseRevision
+) -> tuple[BaseRevision | None, BaseRevision | None]:
+    """Return the revisions right before and right after another one that appear to the reader, None where there is none."""
+    search = Search(reader, reader.revisions, reader.revisions)
+    position = revision.committed_at, revision.committed
+    return search.next(position), search.next(position, is_newer=True)

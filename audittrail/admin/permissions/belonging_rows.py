@@ -110,16 +110,14 @@ def _lack_of_inline(
     ):
         return Lack(table)
     queryset = inline.get_queryset(request).using(writing.reader.database)
-    live = [plan_rows.key_of(row) for row in rows if row.action != "I"]
+    live = [row.pk for row in rows if row.action != "I"]
     found = {one.pk: one for one in queryset.filter(pk__in=live)} if live else {}
     if len(found) < len(live) or (actions["D"] and not inline.can_delete):
         return Lack(table)
     if actions["I"] and not _has_room(writing, owner, inline, page, actions):
         return Lack(table)
     lacks = [
-        lack_of_updated(
-            table, inline_fields(request, inline, page.obj, found[plan_rows.key_of(row)]), [row]
-        )
+        lack_of_updated(table, inline_fields(request, inline, page.obj, found[row.pk]), [row])
         for row in rows
         if row.action == "U"
     ]

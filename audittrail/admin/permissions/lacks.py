@@ -16,8 +16,8 @@ from audittrail.admin.permissions.forms import (
     takes,
 )
 from audittrail.admin.permissions.models import UNDELETE_COMPLETELY, has_permission, is_superuser
-from audittrail.admin.permissions.plan_rows import key_of
 from audittrail.admin.permissions.readers import Reader
+from audittrail.diff.parts import concrete
 from audittrail.restore.plan import Plan, RowPlan, TablePlan
 
 #: The permission that each action on a row needs.
@@ -47,13 +47,12 @@ class Writing:
         """Whether the user may do everything, so that only hooks are asked."""
         return is_superuser(self.reader.request)
 
-    def actions(self, model: type[models.Model] | None) -> Mapping[Any, str]:
+    def actions(self, model: type[models.Model]) -> Mapping[Any, str]:
         """Return what the plan does to the rows of a model, by their keys: those that it tells one by one."""
-        concrete = model and (model._meta.concrete_model or model)
         return {
-            key_of(row): row.action
+            row.pk: row.action
             for table in self.plan.tables
-            if table.model is not None and table.model is concrete
+            if table.model is concrete(model)
             for row in table.rows
         }
 

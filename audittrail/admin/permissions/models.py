@@ -20,7 +20,7 @@ from django.forms.models import BaseModelForm
 from django.http import HttpRequest
 
 from audittrail.capture import tracking
-from audittrail.diff.parts import many_to_many_of
+from audittrail.diff.parts import concrete, many_to_many_of
 from audittrail.timetravel import machine
 
 UNDO = "audittrail.undo_revision"
@@ -175,14 +175,10 @@ def _visible_models(
     found: dict[type[models.Model], VisibleModel] = {}
     # Proxies last: the ModelAdmin of the model itself counts before those of its proxies.
     for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.proxy):
-        concrete = model._meta.concrete_model or model
-        registered.add(concrete)
-        if (
-            concrete not in found
-            and tracking.is_tracked(concrete)
-            and may_view(request, model_admin)
-        ):
-            found[concrete] = VisibleModel(concrete, model_admin)
+        own = concrete(model)
+        registered.add(own)
+        if own not in found and tracking.is_tracked(own) and may_view(request, model_admin):
+            found[own] = VisibleModel(own, model_admin)
     owners: dict[type[models.Model], list[Owner]] = {}
     for visible in [*found.values()]:
         assert visible.model_admin is not None
@@ -196,6 +192,12 @@ def _visible_models(
             if model not in registered:
                 found[model] = VisibleModel(model)
     return found
+
+
+def owner_by_field(model_admin: ModelAdmin[Any], field: Any) -> Owner:
+    """Return how a ModelAdmin shows the rows of a many-to-many field: as that of its form."""
+    source = field.remote_field.through._meta.get_field(field.m2m_field_name())
+    return Owner(model_admin, source.attname, field=field)
 
 
 def _shown_relations(request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[Any]:
@@ -214,17 +216,16 @@ def _shown_with(
     for field in _shown_relations(request, model_admin):
         through: Any = field.remote_field.through
         if through._meta.auto_created:
-            attribute = through._meta.get_field(field.m2m_field_name()).attname
-            yield through, Owner(model_admin, attribute, field=field)
+            yield through, owner_by_field(model_admin, field)
     for inline in model_admin.get_inline_instances(request):
-        concrete = inline.model._meta.concrete_model or inline.model
+        rows = concrete(inline.model)
         if not inline.has_view_permission(request):
             continue
         named = getattr(inline, "fk_name", None)
-        for field in concrete._meta.local_concrete_fields:
+        for field in rows._meta.local_concrete_fields:
             target = getattr(field.remote_field, "model", None)
             # Another foreign key of the rows to the same model leads to an object whose page does not show them.
             if named not in (None, field.name):
                 continue
             if isinstance(target, type) and issubclass(model_admin.model, target):
-                yield concrete, Owner(model_admin, field.attname, inline)
+                yield rows, Owner(model_admin, field.attname, inline)

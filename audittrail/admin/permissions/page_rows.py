@@ -19,7 +19,7 @@ from audittrail.admin.permissions.models import (
     has_own_hook,
     may_add,
 )
-from audittrail.admin.permissions.plan_rows import counts_of, key_of
+from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.restore.plan import RowPlan, TablePlan
 
 
@@ -61,7 +61,7 @@ def _lack_of_hooks(
         name = f"has_{NEEDED[action]}_permission"
         if action == "I" or not has_own_hook(model_admin, name):
             continue
-        keys = [key_of(row) for row in table.rows if row.action == action]
+        keys = [row.pk for row in table.rows if row.action == action]
         found = model_admin.model._base_manager.using(database).filter(pk__in=keys)
         if not table.complete or not all(
             getattr(model_admin, name)(writing.reader.request, obj) for obj in found
@@ -96,7 +96,7 @@ def _lack_of_action(
     rows: Sequence[RowPlan],
 ) -> Lack | None:
     request = writing.reader.request
-    keys = [key_of(row) for row in rows]
+    keys = [row.pk for row in rows]
     if action == "I":
         visible = VisibleModel(model_admin.model, model_admin)
         if table.complete and len(writing.reader.seen_keys(visible, keys)) < len(keys):

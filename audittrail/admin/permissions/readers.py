@@ -169,16 +169,12 @@ def reader(site: AdminSite, request: HttpRequest) -> Reader | None:
     return readers[0] if readers and readers[0].is_installed else None
 
 
-def _ungranted(site: AdminSite, request: HttpRequest) -> None:
-    for database in databases()[:1]:
-        Reader(site, request, database).require_grant()
-
-
 def require_reader(site: AdminSite, request: HttpRequest) -> Reader:
     """Return the same; raise `Http404` where there is no history, and `NotGrantedError` where it may not be read."""
     found = reader(site, request)
     if found is None:
-        _ungranted(site, request)
+        for database in databases()[:1]:
+            Reader(site, request, database).require_grant()
         raise Http404(_("No database of this project holds history; run manage.py migrate."))
     return found
 

@@ -24,6 +24,7 @@ from audittrail.admin.permissions.models import (
     is_superuser,
     may_view,
 )
+from audittrail.diff.states import pk_of
 from audittrail.exceptions import TimeTravelError, TooManyObjectsError
 from audittrail.timetravel import changes, machine, moment
 
@@ -167,8 +168,7 @@ def _of_manager(queryset: Any) -> Any:
 
 
 def _key(row: Sequence[Any], model: type[models.Model]) -> Any:
-    values = row[-len(model._meta.pk_fields) :]
-    return values[0] if len(values) == 1 else tuple(values)
+    return pk_of(row[-len(model._meta.pk_fields) :])
 
 
 def _shown_by(

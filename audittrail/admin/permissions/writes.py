@@ -17,9 +17,8 @@ from django.utils.translation import gettext as _
 from audittrail.admin.permissions.belonging_rows import lack_of_owners
 from audittrail.admin.permissions.columns import shown_of_rows
 from audittrail.admin.permissions.lacks import Lack, Writing
-from audittrail.admin.permissions.models import Owner, VisibleModel
+from audittrail.admin.permissions.models import Owner, VisibleModel, owner_by_field
 from audittrail.admin.permissions.page_rows import lack_of_page
-from audittrail.admin.permissions.plan_rows import key_of
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.parts import many_to_many_of
 from audittrail.restore.fields import tables_of
@@ -82,7 +81,7 @@ def _told(reader: Reader, lacks: Sequence[Lack]) -> list[str]:
 
 def _named(reader: Reader, lack: Lack) -> str:
     model: Any = lack.table.model
-    keys = [key_of(row) for row in lack.table.rows]
+    keys = [row.pk for row in lack.table.rows]
     shown = shown_of_rows(reader, reader.visible[model], keys).values()
     fields = [
         one for one in lack.fields if all(getattr(one, "name", one) in names for names in shown)
@@ -99,6 +98,5 @@ def _as_field(page: ModelAdmin[Any], model: type[models.Model]) -> Owner | None:
     for field in many_to_many_of(page.model):
         through: Any = field.remote_field.through
         if through is model and through._meta.auto_created:
-            source: Any = through._meta.get_field(field.m2m_field_name())
-            return Owner(page, source.attname, field=field)
+            return owner_by_field(page, field)
     return None

@@ -18,7 +18,7 @@ from audittrail.admin.lists.paging import Keyset, ListPage
 from audittrail.admin.permissions.columns import shown_of_rows
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.readers import Reader
-from audittrail.diff.states import past_object
+from audittrail.diff.states import past_object, pk_of
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation, version_model
@@ -93,8 +93,7 @@ def _differences(
 
 def _key(version: Any) -> Any:
     """Return the primary key of a version's row as its object has it."""
-    values = tuple(getattr(version, name) for name in version.key_names)
-    return values[0] if len(values) == 1 else values
+    return pk_of([getattr(version, name) for name in version.key_names])
 
 
 def _row(
@@ -105,24 +104,23 @@ def _row(
 ) -> RevisionRow:
     version: Any = found.version
     model_admin = touch.visible.model_admin
-    key = [getattr(version, name) for name in version.key_names]
-    pk = key[0] if len(key) == 1 else tuple(key)
+    pk = _key(version)
     version_url = None
     if model_admin is not None:
         version_url = object_url(model_admin, "audittrail_version", pk, version.version)
     return RevisionRow(
         Badge(version.operation),
-        _text(touch, version, key, revision),
+        _text(touch, version, revision),
         history_url(model_admin, pk),
         version_url,
         changes,
     )
 
 
-def _text(touch: ModelChanges, version: Any, key: Sequence[Any], revision: BaseRevision) -> str:
+def _text(touch: ModelChanges, version: Any, revision: BaseRevision) -> str:
     """Return what the object of a version is called, unless what is not to be shown may be part of it."""
     model = touch.model
     if hidden_fields(touch.visible.model_admin) or model._meta.auto_created:
-        return unnamed(model, key)
+        return unnamed(model, _key(version))
     moment = Moment(version._state.db or "default", revision.committed or 0)
     return name_of(past_object(model, {model: version}, moment))

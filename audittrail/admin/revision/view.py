@@ -16,10 +16,9 @@ from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, revision_url, site_url
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.model_changes import ModelChanges, model_changes
-from audittrail.admin.lists.searching import Search
-from audittrail.admin.objects.revisions import revision_of
+from audittrail.admin.objects.revisions import beside, revision_of
 from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, has_permission
-from audittrail.admin.permissions.readers import Reader, reader_of_site
+from audittrail.admin.permissions.readers import reader_of_site
 from audittrail.admin.revision.rows import section
 from audittrail.revisions.models import BaseRevision
 
@@ -44,6 +43,7 @@ def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase
         sections = [section(reading, found, alone, ROWS_ALONE, request.GET)]
     else:
         sections = [section(reading, found, touch, ROWS, QueryDict()) for touch in seen[:SECTIONS]]
+    older, newer = beside(reading, found)
     title = _("Revision %(number)s") % {"number": pk}
     context: dict[str, Any] = {
         "title": title,
@@ -56,7 +56,8 @@ def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase
         "alone": alone,
         "all_url": revision_url(site, found),
         "tools": [*_tools(site, request, found)],
-        **_neighbours(reading, found),
+        "older": older and revision_url(site, older),
+        "newer": newer and revision_url(site, newer),
         "breadcrumbs": [Link(_("Revisions"), site_url(site, "audittrail_revisions"))],
     }
     return page_response(site, request, "revision", context)
@@ -81,15 +82,3 @@ def _tools(site: AdminSite, request: HttpRequest, found: BaseRevision) -> Iterat
         url = revision_url(site, found, name)
         if url is not None and has_permission(request, permission):
             yield Link(text, url)
-
-
-def _neighbours(reading: Reader, found: BaseRevision) -> dict[str, str | None]:
-    """Return the addresses of the revisions before and after, of those that appear to the reader."""
-    everything = reading.revisions
-    search = Search(reading, everything, everything)
-    position = (found.committed_at, found.committed)
-    addresses = {}
-    for name, is_newer in (("older", False), ("newer", True)):
-        beside = search.next(position, is_newer=is_newer)
-        addresses[name] = None if beside is None else revision_url(reading.site, beside)
-    return addresses

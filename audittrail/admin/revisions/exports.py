@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audittrail.admin.display.authors import Author, authors
 from audittrail.admin.display.origins import origin
+from audittrail.admin.display.times import as_local
 from audittrail.admin.lists.model_changes import ListedRevision
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import Reader
@@ -35,7 +36,7 @@ def export(search: Search, reader: Reader, kind: str) -> StreamingHttpResponse:
     lines, content_type = KINDS[kind]
     records = (record for chunk in search.everything(CHUNK) for record in _records(reader, chunk))
     response = StreamingHttpResponse(lines(records), content_type=content_type)
-    day = timezone.localdate() if timezone.is_aware(timezone.now()) else timezone.now().date()
+    day = as_local(timezone.now())
     response["Content-Disposition"] = f'attachment; filename="revisions-{day:%Y-%m-%d}.{kind}"'
     return response
 

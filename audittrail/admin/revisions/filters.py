@@ -8,8 +8,6 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.core.exceptions import ValidationError
-from django.db import models
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.http import QueryDict
@@ -17,14 +15,18 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audittrail.admin.display import origins
+from audittrail.admin.display import operations, origins
 from audittrail.admin.display.authors import authors_by_key
-from audittrail.admin.layout.keys import read_values
-from audittrail.admin.lists.filters import LETTERS, FilterForm, ListFilters, MomentFilter
+from audittrail.admin.layout.keys import read_number, read_row_key
+from audittrail.admin.lists.filters import (
+    LETTERS,
+    FilterForm,
+    ListFilters,
+    MomentFilter,
+)
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.readers import DATABASE, Reader, databases
 from audittrail.revisions.models import authors_here
-from audittrail.revisions.versions import Operation, version_model
 
 
 class RevisionForm(FilterForm):
@@ -36,10 +38,10 @@ class RevisionForm(FilterForm):
         if cleaned.get("object") and not cleaned.get("model") and "model" not in self.errors:
             self.add_error("object", gettext("Choose the model of the object as well."))
         elif cleaned.get("object") and cleaned.get("model"):
-            try:
-                key_of(cleaned["model"], cleaned["object"])
-            except ValidationError as error:
-                self.add_error("object", error)
+            model = cleaned["model"]
+            if read_row_key(model, cleaned["object"]) is None:
+                text = gettext("That is no primary key of %(model)s.")
+                self.add_error("object", text % {"model": model._meta.verbose_name})
         return cleaned
 
 
@@ -66,7 +68,7 @@ class RevisionFilters(ListFilters):
         label=_("Object"), method="keep", help_text=_("Its primary key")
     )
     operation = django_filters.ChoiceFilter(
-        label=_("Operation"), method="keep", empty_label=_("All")
+        label=_("Operation"), method="keep", empty_label=_("All"), choices=operations.CHOICES
     )
     reason = django_filters.CharFilter(
         label=_("Reason"), method="filter_reason", max_length=LETTERS
@@ -89,11 +91,6 @@ class RevisionFilters(ListFilters):
         self.filters["model"].extra.update(
             choices=_model_choices(reader), coerce=labels.get, empty_value=None
         )
-        self.filters["operation"].extra["choices"] = [
-            (Operation.INSERT.value, _("Insert")),
-            (Operation.UPDATE.value, _("Update")),
-            (Operation.DELETE.value, _("Delete")),
-        ]
         if len(databases()) > 1:
             self.filters["database"].extra["choices"] = [(name, name) for name in databases()]
         else:
@@ -121,7 +118,7 @@ class RevisionFilters(ListFilters):
             self.span,
             conditions,
             model=model,
-            key=key_of(model, text) if model and text else None,
+            key=read_row_key(model, text) if model and text else None,
             operation=given["operation"],
             is_slow=bool(
                 given["q"]
@@ -163,8 +160,8 @@ class RevisionFilters(ListFilters):
         )
         if keys := self.users(value):
             condition |= Q(committed_by__in=keys) & authors_here()
-        if value.isdecimal() and len(value) <= 18:
-            condition |= Q(pk=int(value))
+        if (number := read_number(value)) is not None:
+            condition |= Q(pk=number)
         return said.filter(condition)
 
     def text_of(self, name: str, value: Any) -> str:
@@ -177,22 +174,6 @@ class RevisionFilters(ListFilters):
             return known[keys[0]].text if len(keys) == 1 else value
         choices = dict(getattr(self.form.fields[name], "choices", ()))
         return str(choices[value]) if value in choices else super().text_of(name, value)
-
-
-def key_of(model: type[models.Model], text: str) -> dict[str, Any]:
-    """Return the attributes of a row's versions that a text names as its primary key; the parts of one of several stand between commas.
-
-    Raises `ValidationError` for what can't be a key of the model.
-    """
-    names = version_model(model).key_names
-    texts = [part.strip() for part in text.split(",")] if len(names) > 1 else [text.strip()]
-    fields = [version_model(model)._meta.get_field(name) for name in names]
-    values = read_values(fields, texts)
-    if values is None:
-        raise ValidationError(
-            gettext("That is no primary key of %(model)s.") % {"model": model._meta.verbose_name}
-        )
-    return dict(zip(names, values, strict=True))
 
 
 def _model_choices(reader: Reader) -> list[Any]:

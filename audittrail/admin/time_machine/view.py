@@ -22,7 +22,7 @@ from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import database_parameter, site_url
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.filters import within_calendar
-from audittrail.admin.lists.searching import Search
+from audittrail.admin.objects.revisions import beside
 from audittrail.admin.permissions.readers import reader, require_reader
 from audittrail.admin.time_machine import chosen
 from audittrail.revisions.models import BaseRevision, revision_model
@@ -68,7 +68,7 @@ class MomentForm(forms.Form):
         return cleaned
 
     def _revision_at(self, at: datetime) -> BaseRevision:
-        now = timezone.now() if timezone.is_aware(at) else datetime.now()  # noqa: DTZ005
+        now = timezone.now()
         if at > now and at.date() > now.date():
             raise forms.ValidationError(_("This lies in the future."), code="future")
         revision = _by(at)
@@ -87,13 +87,13 @@ class MomentForm(forms.Form):
 )
 def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """Show where the user is and may go; by POST, go there or come back."""
-    form = MomentForm(initial=_initial(request))
+    form = MomentForm(initial=_initial(request), label_suffix="")
     if request.method == "POST":
         if "leave" in request.POST:
             chosen.leave(request)
             return _on(site, request)
         _require_travel(site, request)
-        form = MomentForm(request.POST)
+        form = MomentForm(request.POST, label_suffix="")
         revision = _asked_for(request, form)
         if revision is not None:
             chosen.choose(request, revision)
@@ -132,7 +132,7 @@ def _asked_for(request: HttpRequest, form: MomentForm) -> BaseRevision | None:
             raise Http404(_("There is no such revision."))
         return revision
     if request.POST.get("ago") in AGO:
-        revision = _by(_now() - AGO[request.POST["ago"]][0])
+        revision = _by(timezone.now() - AGO[request.POST["ago"]][0])
         if revision is None:
             form.errors.clear()
             form.add_error(None, _("Nothing was recorded by then. Choose a later moment."))
@@ -157,7 +157,7 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
 def _buttons(first: Any) -> list[tuple[str, Any]]:
     if first is None:
         return []
-    now = _now()
+    now = timezone.now()
     return [(value, text) for value, (ago, text) in AGO.items() if now - ago >= first.committed_at]
 
 
@@ -166,17 +166,9 @@ def _steps(site: AdminSite, request: HttpRequest, present: Any) -> list[tuple[An
     reading = reader(site, request)
     if reading is None or not reading.visible:
         return []
-    search = Search(reading, reading.revisions, reading.revisions)
-    position = (present.committed_at, present.committed)
-    return [
-        (text, beside)
-        for text, is_newer in ((_("One revision earlier"), False), (_("One revision later"), True))
-        if (beside := search.next(position, is_newer=is_newer)) is not None
-    ]
-
-
-def _now() -> datetime:
-    return timezone.now()
+    earlier, later = beside(reading, present)
+    steps = (_("One revision earlier"), earlier), (_("One revision later"), later)
+    return [(text, revision) for text, revision in steps if revision is not None]
 
 
 def _next(request: HttpRequest) -> str | None:

@@ -71,7 +71,8 @@ def test_an_object_is_restored_as_it_was_shown(as_superuser, superuser, bakery) 
     assert "It was called <strong><bdi>Corner Bakery</bdi></strong> then." in text
     assert '<del><bdi class="audittrail-value">Bakery &amp; Sons</bdi></del>' in text
     assert '<ins><bdi class="audittrail-value">Corner Bakery</bdi></ins>' in text
-    assert "Customers: 1 row was changed since, by revision" in text
+    assert "Customers: 1 row was changed since:" in text
+    assert f">revision {newest().pk}</a>" in text
     response = as_superuser.post(url, {**form(page), "reason": "It was better"})
     assert response.status_code == 302
     assert response.url == f"/admin/testapp/customer/{bakery.pk}/history/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -13,6 +14,7 @@ from audittrail.models import Revision
 from tests.admin.previews import carry_out, form
 from tests.admin.reading import text_of
 from tests.builders.sending import newest
+from tests.testapp.admin import OrderAdmin
 from tests.testapp.models import Customer, Document, Order, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -306,3 +308,23 @@ def test_hostile_values_are_text(as_superuser, superuser) -> None:
         Customer.objects.create(name=hostile, email=hostile)
     for url in (UNDO, RESTORE, ROLL_BACK):
         assert "<script>alert" not in as_superuser.get(url.format(newest().pk)).content.decode()
+
+
+def test_a_row_in_the_way_is_named_to_who_sees_its_object(staff, log_in, monkeypatch) -> None:
+    def shown(self: Any, request: Any) -> Any:
+        return admin.ModelAdmin.get_queryset(self, request).exclude(reference="hidden")
+
+    monkeypatch.setattr(OrderAdmin, "get_queryset", shown, raising=False)
+    orders = [f"testapp.{name}_{of}" for name in ("view", "change") for of in ("order", "product")]
+    lines = [f"testapp.{name}_orderline" for name in ("view", "add", "change", "delete")]
+    client = log_in(staff("clerk", "audittrail.undo_revision", *orders, *lines))
+    product = Product.objects.create(name="Bread")
+    order = Order.objects.create(customer=Customer.objects.create(name="Ada"), reference="A1")
+    line = order.lines.create(number=1, product=product)
+    line.delete()
+    number = newest().pk
+    product.delete()
+    page = client.get(UNDO.format(number))
+    (conflict,) = page.context["preview"].conflicts
+    assert "which is not there any more" in conflict.text
+    assert page.context["preview"].other_conflicts == 0
