@@ -11,6 +11,9 @@ from django.contrib.admin.utils import quote
 from playwright.sync_api import Page, expect
 
 from tests.browser import hostile
+from tests.browser.accessibility import overflow
+from tests.builders.sending import newest
+from tests.testapp.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,3 +135,49 @@ def test_no_cell_of_an_export_is_a_formula(open_page) -> None:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert any(hostile.FORMULA in cell for cell in cells)
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_breaks_nowhere_fits_the_preview_that_brings_it_back(open_page, width: int) -> None:
+    order = Order.objects.create(
+        customer=Customer.objects.create(name="Ada"), reference="W" * 20, details={"a": "W" * 900}
+    )
+    customer = order.customer
+    Customer.objects.filter(pk=customer.pk).update(name="W" * 100)
+    picked = newest().pk
+    Customer.objects.filter(pk=customer.pk).update(name="Bea")
+    page = open_page("superuser", viewport={"width": width, "height": 900})
+    page.goto(f"/admin/{below(customer, f'{picked}/restore/')}")
+    expect(page.get_by_text("It was called")).to_be_visible()
+    assert overflow(page) == []
+    label = page.get_by_role("rowheader", name="Name").locator("label")
+    assert label.evaluate("one => one.getBoundingClientRect().height") < 40, (
+        "its word is not broken"
+    )
+
+
+def test_the_indentation_of_a_structure_is_seen_where_pages_run_from_the_right(open_page) -> None:
+    customer = Customer.objects.create(name="Ada")
+    order = Order.objects.create(
+        customer=customer, reference="A1", details={"deep": {"considerably": 1}}
+    )
+    order.details = {"deep": {"considerably": 2}}
+    order.save()
+    page = open_page("superuser", locale="ar")
+    page.goto(f"/admin/{below(order)}")
+    assert page.evaluate("document.documentElement.dir") == "rtl"
+    words = page.locator(".audittrail-words").first
+    outer, inner = words.evaluate(
+        """one => ["deep:", "considerably: 2"].map(text => {
+            const walker = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+            while (walker.nextNode()) {
+                const start = walker.currentNode.data.indexOf(text);
+                if (start < 0) continue;
+                const range = document.createRange();
+                range.setStart(walker.currentNode, start);
+                range.setEnd(walker.currentNode, start + text.length);
+                return range.getBoundingClientRect().left;
+            }
+        })"""
+    )
+    assert outer < inner

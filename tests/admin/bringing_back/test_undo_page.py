@@ -283,7 +283,7 @@ def test_a_large_plan_makes_no_large_page(as_superuser) -> None:
     assert len(queries) < 80
     (table,) = page.context["preview"].tables
     assert (len(table.rows), table.more) == (24, 2_976)
-    assert "and 2976 more rows" in text_of(page)
+    assert "and 2,976 more rows" in text_of(page)
 
 
 def test_what_is_no_revision_is_not_found(as_superuser) -> None:
