@@ -105,11 +105,11 @@ def check_signature(statement: dict[str, Any], public_key: str | None) -> str:
     signature, named = statement.get("signature"), statement.get("public_key")
     if not signature:
         if public_key:
-            raise NotProvenError("The digest is not signed.")
+            raise NotProvenError(f"The digest of {statement['time']} is not signed.")
         return "not signed"
     if public_key and named != public_key:
         raise NotProvenError(
-            f"The digest is signed with the key {named!r}, not with {public_key!r}."
+            f"The digest of {statement['time']} is signed with the key {named!r}, not with {public_key!r}."
         )
     try:
         from cryptography.exceptions import InvalidSignature

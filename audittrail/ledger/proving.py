@@ -33,7 +33,7 @@ def prove(
         row = cursor.fetchone()
         if row is None or row[0] >= digest.size:
             raise LedgerError(
-                f"Revision {revision} is not in {digest}. Make a new digest, and prove it against that."
+                f"Revision {revision} is not in {digest}. If there is such a revision, make a new digest, and prove it against that."
             )
         (position,) = row
         cursor.execute(

@@ -58,6 +58,9 @@ def victim(
         scene.run(
             "SELECT nextval('audittrail.clock')",
             "UPDATE shop SET name = 'Printing press' WHERE id = 2",
+            # Many ticks later, so that a clock that was set back is behind after some writes, too.
+            "SELECT nextval('audittrail.clock') FROM generate_series(1, 50)",
+            "UPDATE shop SET name = 'Press' WHERE id = 2",
         )
         file = tmp_path_factory.mktemp("ledger") / "digest.json"
         digest = scene.digest(file)
