@@ -102,9 +102,8 @@ def pending(connection: BaseDatabaseWrapper) -> Iterator[TrackingChange]:
         states = cursor.fetchall()
     for table, (state, detail) in zip(wanted, states, strict=True):
         if state != "unchanged":
-            yield TrackingChange(
-                table.table, state, detail, arguments=_arguments(connection, table)
-            )
+            arguments = _arguments(connection, table)
+            yield TrackingChange(table.table, state, detail, arguments=arguments)
     # Tables that were restored from a dump have other oids than the registry says.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -151,9 +150,8 @@ def _tracked_by_sql(connection: BaseDatabaseWrapper, tables: list[str]) -> Itera
             ],
         )
         for table, qualified, excluded, ignored, state, detail in cursor.fetchall():
-            yield TrackingChange(
-                table, state, detail, arguments=[qualified, excluded, ignored, None]
-            )
+            arguments = [qualified, excluded, ignored, None]
+            yield TrackingChange(table, state, detail, arguments=arguments)
 
 
 def _arguments(connection: BaseDatabaseWrapper, table: TrackedTable) -> list[Any]:
@@ -180,7 +178,9 @@ def announce(connection: BaseDatabaseWrapper) -> None:
                 carry_out(connection, change)
 
 
-def carry_out(connection: BaseDatabaseWrapper, change: TrackingChange) -> TrackingChange:
+def carry_out(
+    connection: BaseDatabaseWrapper, change: TrackingChange, *, history_is_kept: bool = True
+) -> TrackingChange:
     """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
 
     def work(cursor: Any) -> TrackingChange:
@@ -188,7 +188,9 @@ def carry_out(connection: BaseDatabaseWrapper, change: TrackingChange) -> Tracki
             cursor.execute("SELECT audittrail.advance_clock()")
             return change
         if change.recorded is not None:
-            cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
+            cursor.execute(
+                "SELECT audittrail.untrack(%s, %s)", [change.recorded.id, history_is_kept]
+            )
             return change
         assert change.arguments is not None
         cursor.execute(
@@ -217,9 +219,8 @@ def uninstall(
     connection = connections[using]
     for recorded in registry(connection):
         if recorded.until_at is None:
-            report(
-                carry_out(connection, TrackingChange(recorded.table, "ended", recorded=recorded))
-            )
+            ended = TrackingChange(recorded.table, "ended", recorded=recorded)
+            report(carry_out(connection, ended, history_is_kept=False))
     with transaction.atomic(using=using), connection.cursor() as cursor:
         cursor.execute("SET LOCAL client_min_messages = warning")
         cursor.execute("DROP SCHEMA audittrail CASCADE")
