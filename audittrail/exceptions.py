@@ -55,10 +55,6 @@ class TrackedLaterError(TimeTravelError):
     """A moment is before the tracking of a table began or its history was pruned, or after its tracking ended."""
 
 
-class TooManyObjectsError(TimeTravelError):
-    """The admin would have to pick too many objects out of the past, those that its user may see now."""
-
-
 class MixedMomentsError(TimeTravelError, ValueError):
     """Querysets of different moments, or of past and present, were to be combined."""
 

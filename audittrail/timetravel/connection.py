@@ -18,12 +18,13 @@ from django.db import connections
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import compiler, registry, scope, settled, statement, tables
 from audittrail.timetravel.cursor import PastCursor, PastDebugCursor, refuse
+from audittrail.timetravel.live_keys import LiveKeys
 from audittrail.timetravel.moment import Moment, from_alias
 
 #: What a past connection has of its own. All else is the present one's, which alone has a session: also what a backend of a third
 #: party keeps there, such as the tenant whose tables are meant. A method that somebody has replaced there, as Django's test cases do,
 #: is not kept there.
-_OWN: Final = frozenset({"moment", "alias", "features", "ops", "only_past"})
+_OWN: Final = frozenset({"moment", "alias", "features", "ops", "only_past", "live_keys"})
 
 #: How many moments a thread keeps connections for; they hold nothing that can't be made again.
 KEPT: Final = 64
@@ -43,6 +44,8 @@ class PastConnectionMixin:
         self.ops = compiler.past_operations(live.ops.__class__)(self)
         #: Whether queries of the present are refused: while one of the past is compiled.
         self.only_past = False
+        #: What statements read of the present in order to leave out of the past what somebody may not see now.
+        self.live_keys = LiveKeys()
 
     def __getattr__(self, name: str) -> Any:
         # What the present connection has come to have since this class was made.
@@ -87,7 +90,8 @@ class PastConnectionMixin:
         text = sql if isinstance(sql, str) else _as_text(sql, cursor)
         reading = statement.analyse(text, statement.escapes(text, self.live.connection))
         scoped = {name: found for name in reading.tables if (found := scope.parse(name))}
-        names = reading.tables - scoped.keys()
+        present = reading.tables & self.live_keys.keys()
+        names = reading.tables - scoped.keys() - present
         if not reading.tables:
             return text
         settled.ensure(self.live, self.moment)
@@ -97,8 +101,12 @@ class PastConnectionMixin:
             raise TimeTravelError(
                 f"The statement makes a CTE named {min(hidden)!r} and reads the tracked table of that name; give the CTE another name."
             )
+        if present and reading.is_recursive:
+            raise TimeTravelError(
+                "WITH RECURSIVE can't be read in the time machine where a get_queryset() leaves rows out: it would be asked as of then."
+            )
         ctes = []
-        for name in sorted(reading.tables):
+        for name in sorted(reading.tables - present):
             if name in scoped:
                 kind, table = scoped[name]
                 if table not in known:
@@ -110,7 +118,9 @@ class PastConnectionMixin:
                 tables.refuse_untracked(name)
         if not ctes:
             return text
-        added = f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
+        # What is asked of the present comes first: there the names of tables are still those of the live ones.
+        added = "".join(f"{self.live_keys.cte(name)}, " for name in sorted(present))
+        added += f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
         added += ", ".join(ctes)
         return reading.with_ctes(text, added.replace("%", "%%") if has_params else added)
 

@@ -25,6 +25,7 @@ class Reading:
     ctes: frozenset[str] = frozenset()
     position: int = -1
     merges: bool = False
+    is_recursive: bool = False
 
     def with_ctes(self, statement: str, ctes: str) -> str:
         """Return the statement with further CTEs in front of its own."""
@@ -59,7 +60,8 @@ def analyse(statement: str, escapes: bool = False) -> Reading:
     start = query[0]
     if start.says != "WITH":
         return Reading(tables, found.ctes, start.start)
-    return Reading(tables, found.ctes, query[int(found.is_recursive)].end, merges=True)
+    end = query[int(found.is_recursive)].end
+    return Reading(tables, found.ctes, end, merges=True, is_recursive=found.is_recursive)
 
 
 def tables_of(tokens: list[Token]) -> frozenset[str]:

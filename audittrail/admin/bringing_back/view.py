@@ -23,12 +23,11 @@ from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
 from audittrail.admin.objects.lookup import find
-from audittrail.admin.objects.revisions import before, revision_of, seen_revision, version_of
+from audittrail.admin.objects.revisions import before, reachable_revision, version_of
 from audittrail.admin.permissions.models import (
-    is_superuser,
     may_add,
-    may_view,
     require_permission,
+    require_view,
 )
 from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
@@ -68,8 +67,9 @@ def restore(
 def undelete(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponseBase:
     """Show what undeleting the chosen objects would do, or do it."""
     require_present()
+    require_view(request, model_admin)
     reader = reader_of_model(model_admin, request)
-    if not may_view(request, model_admin) or not may_add(request, model_admin):
+    if not may_add(request, model_admin):
         raise PermissionDenied
     if not reader.revisions.exists():
         raise Http404(_("Nothing has been recorded in this database yet."))
@@ -83,10 +83,7 @@ def _add_revision_page(act: type[RevisionProposal]) -> None:
         require_present()
         require_permission(request, act.permission)
         reader = require_reader(site, request)
-        # Whoever may do everything may undo also what no ModelAdmin shows.
-        revision = (
-            revision_of(reader.database, pk) if is_superuser(request) else seen_revision(reader, pk)
-        )
+        revision = reachable_revision(reader, pk)
         if revision is None:
             raise Http404(_("There is no revision %(number)s.") % {"number": pk})
         return answer(act(reader, revision))

@@ -20,7 +20,7 @@ from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, model_url, revision_url, site_url
 from audittrail.admin.lists.searching import Search
-from audittrail.admin.permissions.models import may_view, visible_models
+from audittrail.admin.permissions.models import may_view, may_view_any
 from audittrail.admin.permissions.readers import reader
 from audittrail.capture import tracking
 from audittrail.revisions.models import revision_model
@@ -74,7 +74,7 @@ def extend_change_form(
     if not issubclass(model_admin.model, get_user_model()):
         return response
     url = site_url(model_admin.admin_site, "audittrail_revisions", user=unquote(object_id))
-    if url is None or not visible_models(model_admin.admin_site, request):
+    if url is None or not may_view_any(model_admin.admin_site, request):
         return response
     links = [Link(_("Everything they changed"), url, "audittrail-revisionslink")]
     return extend(response, "audittrail/admin/change_form.html", {"audittrail_links": links})
@@ -86,7 +86,7 @@ def extend_app_list(
     """Add the pages of the menu to the list of apps, last, as one of them."""
     revision = revision_model()
     label = revision._meta.app_label
-    if app_label not in (None, label) or not visible_models(site, request):
+    if app_label not in (None, label) or not may_view_any(site, request):
         return apps
     entries = [
         {
@@ -123,7 +123,7 @@ def extend_index(site: AdminSite, request: HttpRequest, response: Any) -> Any:
     """Add the recent changes that the user may see."""
     url = site_url(site, "audittrail_revisions")
     is_extended = RECENT_CHANGES in (getattr(response, "context_data", None) or ())
-    if url is None or is_extended or not visible_models(site, request):
+    if url is None or is_extended or not may_view_any(site, request):
         return response
     reading = reader(site, request)
     if reading is None or not reading.visible:

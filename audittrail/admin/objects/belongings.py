@@ -18,7 +18,8 @@ from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.sources import MEMBERS, OWN, RELATED, Source
 from audittrail.admin.permissions.columns import ShownFields, shown_by_inline
 from audittrail.admin.permissions.fields import hidden_fields, related_names
-from audittrail.admin.permissions.models import Owner
+from audittrail.admin.permissions.models import may_view
+from audittrail.admin.permissions.owners import Owner, owner_by_content_type, owner_by_key
 from audittrail.capture import lookups, schemas, tracking
 from audittrail.diff.parts import concrete, many_to_many_of
 from audittrail.exceptions import ConfigurationError
@@ -53,7 +54,7 @@ def inlines_of(subject: Subject, request: HttpRequest) -> list[Source]:
     return [
         source
         for inline in subject.model_admin.get_inline_instances(request, subject.obj)
-        if inline.has_view_permission(request, subject.obj)
+        if may_view(request, inline, subject.obj)
         for source in _of_inline(subject, inline)
     ]
 
@@ -147,9 +148,7 @@ def _of_foreign_key(
 ) -> Iterator[Source]:
     lookup = {field.attname: getattr(subject.obj, field.target_field.attname)}
     needed = {field.name}
-    owner = None
-    if inline is not None and field.target_field.primary_key:
-        owner = Owner(subject.model_admin, field.attname, inline)
+    owner = None if inline is None else owner_by_key(subject.model_admin, field, inline)
     yield from _of_rows(subject, name, concrete(field.model), lookup, needed, inline, owner)
 
 
@@ -165,7 +164,9 @@ def _of_generic(
     own_type = ContentType.objects.db_manager(subject.database).get_for_model(subject.obj)
     values = own_type.pk, fields[1].to_python(subject.pk)
     lookup = {one.attname: value for one, value in zip(fields, values, strict=True)}
-    yield from _of_rows(subject, name, concrete(model), lookup, {type_name, key_name}, inline)
+    needed = {type_name, key_name}
+    owner = None if inline is None else owner_by_content_type(subject.model_admin, inline)
+    yield from _of_rows(subject, name, concrete(model), lookup, needed, inline, owner)
 
 
 def _of_rows(

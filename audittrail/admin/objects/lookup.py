@@ -18,7 +18,12 @@ from audittrail.admin.layout.keys import read_key
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.permissions.columns import ShownFields, shown_of_object
-from audittrail.admin.permissions.models import VisibleModel, may_add, may_view, require_view
+from audittrail.admin.permissions.models import (
+    VisibleModel,
+    may_add,
+    may_view,
+    require_view,
+)
 from audittrail.admin.permissions.readers import Reader, reader_of_model
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.diff.parts import concrete
@@ -96,7 +101,7 @@ def find(
 ) -> Subject:
     """Return the object that an address of the admin names, whether it is still there or was deleted.
 
-    Raises `PermissionDenied` if the user may view none of the model. Raises the same `Http404` if there is no such object and never
+    Raises `PermissionDenied` if the user may view none of the model, whichever it is. Raises the same `Http404` if there is no such object and never
     was, and if the user may not view it, there or deleted: so nobody learns which keys there are.
     """
     require_view(request, model_admin)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.db import models
 
 from audittrail.admin.permissions.columns import EVERYTHING, ShownFields
-from audittrail.admin.permissions.models import Owner, VisibleModel
+from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.owners import Owner
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.parts import is_parent_link

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from audittrail.admin.permissions import plan_rows
 from audittrail.admin.permissions.forms import inline_fields, page_fields, takes
 from audittrail.admin.permissions.lacks import NEEDED, Lack, Writing, joined, lack_of_updated
-from audittrail.admin.permissions.models import Owner, VisibleModel, has_own_hook, may_add
+from audittrail.admin.permissions.models import VisibleModel, has_own_hook, may_add
+from audittrail.admin.permissions.owners import Owner
 from audittrail.admin.permissions.page_rows import present
 from audittrail.admin.permissions.rows import attributes
 from audittrail.restore.plan import RowPlan, TablePlan
@@ -48,7 +50,7 @@ def _lack_of_owner(
         return Lack(table)
     by_parent: dict[Any, list[RowPlan]] = {}
     for row, values in zip(rows, known, strict=True):
-        by_parent.setdefault(values.get(owner.attribute), []).append(row)
+        by_parent.setdefault(_parent(writing, owner, values), []).append(row)
     pages = _pages(writing, owner, by_parent)
     ask = _lack_of_members if owner.inline is None else _lack_of_inline
     return joined(
@@ -62,12 +64,13 @@ def _pages(writing: Writing, owner: Owner, parents: Any) -> dict[Any, _Page]:
     request, model_admin = writing.reader.request, owner.model_admin
     planned = writing.actions(model_admin.model)
     found: dict[Any, _Page] = {}
-    for key, obj in present(writing, model_admin, set(parents) - {None}).items():
-        if planned.get(key) == "D":
+    for obj in present(writing, model_admin, set(parents) - {None}, owner.target).values():
+        key = getattr(obj, owner.target)
+        if planned.get(obj.pk) == "D":
             found[key] = _Page(obj, is_deleted=True)
         elif model_admin.has_change_permission(request, obj):
             found[key] = _Page(obj)
-    for key in parents:
+    for key in parents if owner.target == "pk" else ():
         if planned.get(key) == "I" and may_add(request, model_admin):
             found[key] = _Page()
     return found
@@ -123,15 +126,19 @@ def _lack_of_inline(
     ]
     if new := [row for row in rows if row.action == "I"]:
         fields = inline_fields(request, inline, page.obj, None)
-        lacks.append(writing.lack_of_new(table, fields, new, [owner.attribute]))
+        lacks.append(writing.lack_of_new(table, fields, new, owner.names))
     return joined(lacks)
+
+
+def _parent(writing: Writing, owner: Owner, values: Mapping[str, Any]) -> Any:
+    """Return what names the object on whose page a row stands."""
+    return owner.parent([values.get(name) for name in owner.names], writing.reader.database)
 
 
 def _moves(row: RowPlan, owner: Owner) -> bool:
     """Return whether an updated row would be another object's than before."""
     return row.action == "U" and any(
-        change.field is not None and change.field.attname == owner.attribute
-        for change in row.changes
+        change.field is not None and change.field.attname in owner.names for change in row.changes
     )
 
 
@@ -144,27 +151,30 @@ def _has_room(
     held = 0
     if page.obj is not None:
         rows = inline.model._base_manager.using(writing.reader.database)
-        held = rows.filter(**{owner.attribute: page.obj.pk}).count()
+        held = rows.filter(**owner.lookup(page.obj, writing.reader.database)).count()
     return bool(held + actions["I"] - actions["D"] <= most)
 
 
 def _lack_of_hooks(writing: Writing, owner: Owner, table: TablePlan) -> Lack | None:
-    """Ask hooks alone: those of the inline, and whether the objects may be changed."""
+    """Ask hooks alone: those of the inline, and whether the objects may be changed; those that decide by object of each object."""
     request, model_admin = writing.reader.request, owner.model_admin
-    if owner.inline is None:
-        if not model_admin.has_change_permission(request):
-            return Lack(table)
-    else:
-        for action, number in plan_rows.counts_of(table).items():
-            name = f"has_{NEEDED[action]}_permission"
-            if number and not getattr(owner.inline, name)(request, None):
-                return Lack(table)
-    if not has_own_hook(model_admin, "has_change_permission"):
+    asked = [(model_admin, "has_change_permission")]
+    if owner.inline is not None:
+        asked += [
+            (owner.inline, f"has_{NEEDED[action]}_permission")
+            for action, number in plan_rows.counts_of(table).items()
+            if number
+        ]
+    own = [(one, name) for one, name in asked if has_own_hook(one, name)]
+    if not all(getattr(one, name)(request, None) for one, name in asked if (one, name) not in own):
+        return Lack(table)
+    if not own:
         return None
     if not table.complete:
         return Lack(table)
-    values = plan_rows.values(writing.reader, table, table.rows, [owner.attribute])
-    keys = {row.get(owner.attribute) for row in values} - {None}
-    parents = model_admin.model._base_manager.using(writing.reader.database).filter(pk__in=keys)
-    allowed = all(model_admin.has_change_permission(request, obj) for obj in parents)
+    rows = plan_rows.values(writing.reader, table, table.rows, owner.names)
+    keys = {_parent(writing, owner, values) for values in rows} - {None}
+    objects = model_admin.model._base_manager.using(writing.reader.database)
+    parents = objects.filter(**{f"{owner.target}__in": keys})
+    allowed = all(getattr(one, name)(request, obj) for obj in parents for one, name in own)
     return None if allowed else Lack(table)

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from audittrail.admin.permissions.models import (
     VisibleModel,
     depends_on_object,
+    may_view,
     sees_all_fields,
 )
 from audittrail.admin.permissions.readers import Reader
@@ -100,9 +101,9 @@ def _of_model(reader: Reader, visible: VisibleModel) -> Iterator[str]:
     for inline in _inlines_of(reader, visible.model):
         if not depends_on_object(inline):
             yield from _plain(flatten_fieldsets(inline.get_fieldsets(request, None)))
-    for owner in visible.owners:
-        yield owner.attribute
-        yield visible.model._meta.get_field(owner.attribute).name
+    for attribute in (name for owner in visible.owners for name in owner.names):
+        yield attribute
+        yield visible.model._meta.get_field(attribute).name
 
 
 def _of_page(
@@ -121,7 +122,7 @@ def _inlines_of(reader: Reader, model: type[models.Model]) -> list[Any]:
             for visible in reader.visible.values()
             if visible.model_admin is not None
             for inline in visible.model_admin.get_inline_instances(reader.request)
-            if inline.has_view_permission(reader.request)
+            if may_view(reader.request, inline)
         ]
     return [one for one in cache[reader.site] if one.opts.concrete_model is model]
 

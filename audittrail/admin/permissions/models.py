@@ -7,7 +7,7 @@ the one that shows its rows (as inlines, or as a many-to-many field); all others
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
@@ -19,6 +19,11 @@ from django.db import models
 from django.forms.models import BaseModelForm
 from django.http import HttpRequest
 
+from audittrail.admin.permissions.owners import (
+    Owner,
+    owner_by_field,
+    owners_by_inline,
+)
 from audittrail.capture import tracking
 from audittrail.diff.parts import concrete, many_to_many_of
 from audittrail.timetravel import machine
@@ -42,29 +47,19 @@ _CACHE = "_audittrail_visible_models"
 
 
 @dataclass(frozen=True)
-class Owner:
-    """A ModelAdmin that shows rows of another model with its objects: by an inline, or else as its many-to-many field.
-
-    `attribute` is that of a row which holds the key of the object.
-    """
-
-    model_admin: ModelAdmin[Any]
-    attribute: str
-    inline: Any = None
-    field: Any = None
-
-
-@dataclass(frozen=True)
 class VisibleModel:
     """A tracked model whose rows a user may see in a site, and why.
 
-    `model_admin` is that of the model or of a proxy of it. Without one, `owners` are those on whose pages its rows are shown; a
-    superuser needs neither.
+    `model_admin` is that of the model or of a proxy of it. Without one, `owners` are those on whose pages its rows are shown.
     """
 
     model: type[models.Model]
     model_admin: ModelAdmin[Any] | None = None
     owners: tuple[Owner, ...] = ()
+    #: Whether the user may view the model as a whole; otherwise the ModelAdmin is asked about each object, and may refuse all.
+    is_listed: bool = True
+    #: Whether every row appears, on whosever page: to superusers, of what is registered nowhere.
+    is_whole: bool = False
 
 
 def model_admin_of(site: AdminSite, model: type[models.Model]) -> ModelAdmin[Any] | None:
@@ -78,6 +73,14 @@ def has_own_hook(model_admin: BaseModelAdmin[Any], name: str) -> bool:
     # Django's own is read each time, since the time machine replaces it when it is installed.
     base = ModelAdmin if isinstance(model_admin, ModelAdmin) else InlineModelAdmin
     return getattr(hook, "__func__", hook) is not getattr(base, name)
+
+
+def decides_by_object(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
+    """Return whether a ModelAdmin or an inline may let its user view some objects and others not."""
+    if has_own_hook(asked, "has_view_permission"):
+        return True
+    # Who may change an object may view it; that matters to those alone who may not view all of them.
+    return has_own_hook(asked, "has_change_permission") and not asked.has_view_permission(request)
 
 
 def depends_on_object(asked: Any) -> bool:
@@ -105,20 +108,22 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 def may_view(
-    request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
+    request: HttpRequest, asked: BaseModelAdmin[Any], obj: models.Model | None = None
 ) -> bool:
-    """Return whether the user may view the objects of a model in a site, or this one.
+    """Return whether the user may view the objects of a ModelAdmin or the rows of an inline, or this one.
 
-    `obj` may be one of the past: the object as it was.
+    Who may change it may view it, as Django has it, unless the project says itself who may view. `obj` may be one of the past: the
+    object as it was. Of an inline it is the object on whose page the rows stand.
     """
-    return bool(model_admin.has_view_permission(request, obj))
+    if asked.has_view_permission(request, obj):
+        return True
+    is_left_to_django = not has_own_hook(asked, "has_view_permission")
+    return is_left_to_django and bool(asked.has_change_permission(request, obj))
 
 
-def require_view(
-    request: HttpRequest, model_admin: ModelAdmin[Any], obj: models.Model | None = None
-) -> None:
-    """Raise `PermissionDenied` unless `may_view`."""
-    if not may_view(request, model_admin, obj):
+def require_view(request: HttpRequest, model_admin: ModelAdmin[Any]) -> None:
+    """Raise `PermissionDenied` if the user may view none of the objects of a ModelAdmin, whichever it is."""
+    if not may_view(request, model_admin) and not decides_by_object(request, model_admin):
         raise PermissionDenied
 
 
@@ -162,9 +167,14 @@ def visible_models(
     return cache[id(site)]
 
 
+def may_view_any(site: AdminSite, request: HttpRequest) -> bool:
+    """Return whether the user may view some tracked model of a site as a whole, so that its lists are for them."""
+    return any(visible.is_listed for visible in visible_models(site, request).values())
+
+
 def require_any_model(site: AdminSite, request: HttpRequest) -> None:
-    """Raise `PermissionDenied` if the user may see the history of no model at all."""
-    if not visible_models(site, request):
+    """Raise `PermissionDenied` unless `may_view_any`."""
+    if not may_view_any(site, request):
         raise PermissionDenied
 
 
@@ -177,8 +187,13 @@ def _visible_models(
     for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.proxy):
         own = concrete(model)
         registered.add(own)
-        if own not in found and tracking.is_tracked(own) and may_view(request, model_admin):
+        if not tracking.is_tracked(own):
+            continue
+        known = found.get(own)
+        if (known is None or not known.is_listed) and may_view(request, model_admin):
             found[own] = VisibleModel(own, model_admin)
+        elif known is None and decides_by_object(request, model_admin):
+            found[own] = VisibleModel(own, model_admin, is_listed=False)
     owners: dict[type[models.Model], list[Owner]] = {}
     for visible in [*found.values()]:
         assert visible.model_admin is not None
@@ -186,18 +201,14 @@ def _visible_models(
             if model not in registered and tracking.is_tracked(model):
                 owners.setdefault(model, []).append(owner)
     for model, shown_by in owners.items():
-        found[model] = VisibleModel(model, owners=tuple(shown_by))
+        is_listed = any(found[concrete(one.model_admin.model)].is_listed for one in shown_by)
+        found[model] = VisibleModel(model, owners=tuple(shown_by), is_listed=is_listed)
     if is_superuser(request):
         for model in tracking.tracked_models():
             if model not in registered:
-                found[model] = VisibleModel(model)
+                known = found.get(model, VisibleModel(model))
+                found[model] = replace(known, is_listed=True, is_whole=True)
     return found
-
-
-def owner_by_field(model_admin: ModelAdmin[Any], field: Any) -> Owner:
-    """Return how a ModelAdmin shows the rows of a many-to-many field: as that of its form."""
-    source = field.remote_field.through._meta.get_field(field.m2m_field_name())
-    return Owner(model_admin, source.attname, field=field)
 
 
 def _shown_relations(request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[Any]:
@@ -218,14 +229,7 @@ def _shown_with(
         if through._meta.auto_created:
             yield through, owner_by_field(model_admin, field)
     for inline in model_admin.get_inline_instances(request):
-        rows = concrete(inline.model)
-        if not inline.has_view_permission(request):
-            continue
-        named = getattr(inline, "fk_name", None)
-        for field in rows._meta.local_concrete_fields:
-            target = getattr(field.remote_field, "model", None)
-            # Another foreign key of the rows to the same model leads to an object whose page does not show them.
-            if named not in (None, field.name):
-                continue
-            if isinstance(target, type) and issubclass(model_admin.model, target):
-                yield rows, Owner(model_admin, field.attname, inline)
+        # Django's inlines have no rows at all for who may view none without an object.
+        if may_view(request, inline):
+            for owner in owners_by_inline(model_admin, inline):
+                yield concrete(inline.model), owner

@@ -40,16 +40,21 @@ def lack_of_page(writing: Writing, model_admin: ModelAdmin[Any], table: TablePla
     )
 
 
-def present(writing: Writing, model_admin: ModelAdmin[Any], keys: Any) -> dict[Any, Any]:
-    """Return the objects of some keys that a ModelAdmin's pages find, by their keys."""
+def present(
+    writing: Writing, model_admin: ModelAdmin[Any], keys: Any, name: str = "pk"
+) -> dict[Any, Any]:
+    """Return the objects of some keys that a ModelAdmin's pages find, by their primary keys; takes the field whose values the keys are."""
     queryset: Any = model_admin.get_queryset(writing.reader.request)
-    return {obj.pk: obj for obj in queryset.using(writing.reader.database).filter(pk__in=[*keys])}
+    found = queryset.using(writing.reader.database).filter(**{f"{name}__in": [*keys]})
+    return {obj.pk: obj for obj in found}
 
 
 def _has_permission(request: Any, model_admin: ModelAdmin[Any], action: str) -> bool:
+    """Return whether the user may do something to some rows at all; where a hook decides by object, it is asked of each."""
     if action == "I":
         return may_add(request, model_admin)
-    return bool(getattr(model_admin, f"has_{NEEDED[action]}_permission")(request))
+    name = f"has_{NEEDED[action]}_permission"
+    return has_own_hook(model_admin, name) or bool(getattr(model_admin, name)(request))
 
 
 def _lack_of_hooks(

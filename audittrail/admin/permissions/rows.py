@@ -7,7 +7,7 @@ then all rows appear. An object that is still there is judged as it is now, a de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
 from typing import Any, Final
@@ -18,15 +18,16 @@ from django.db import models
 from django.http import HttpRequest
 
 from audittrail.admin.permissions.models import (
-    Owner,
     VisibleModel,
-    has_own_hook,
+    decides_by_object,
     is_superuser,
     may_view,
 )
+from audittrail.admin.permissions.owners import Owner
 from audittrail.diff.states import pk_of
-from audittrail.exceptions import TimeTravelError, TooManyObjectsError
+from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import changes, machine, moment
+from audittrail.timetravel.live_keys import keys_as_text
 
 #: What `get_queryset` of a ModelAdmin or an inline begins with in place of the model's own manager.
 _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
@@ -34,18 +35,15 @@ _beginning: ContextVar[models.QuerySet[Any] | None] = ContextVar(
 )
 
 
-#: Keys of one queryset that are read and sent back to see in the past what it has now.
-MOST_KEYS: Final = 10_000
-
-#: Where a request keeps which keys are seen.
-_CACHE: Final = "_audittrail_keys_seen"
+#: Where a request keeps how to ask for what is seen now.
+_CACHE: Final = "_audittrail_seen_now"
 
 
 def is_guarded(request: HttpRequest, visible: VisibleModel) -> bool:
     """Return whether rows of a visible model have to be asked about one by one."""
     if visible.model_admin is not None:
         return _is_guarded(request, visible.model_admin)
-    return any(
+    return not visible.is_whole and any(
         _is_guarded(request, owner.model_admin)
         or (owner.inline is not None and _is_guarded(request, owner.inline))
         for owner in visible.owners
@@ -57,7 +55,7 @@ def attributes(visible: VisibleModel) -> list[str]:
     keys = [field.attname for field in visible.model._meta.pk_fields]
     if visible.model_admin is not None:
         return keys
-    return [*(owner.attribute for owner in visible.owners), *keys]
+    return [*(name for owner in visible.owners for name in owner.names), *keys]
 
 
 def may_see_rows(
@@ -72,26 +70,29 @@ def may_see_rows(
         with machine.in_the_present():
             allowed = _allowed(request, visible.model_admin, using, keys)
         return [key in allowed for key in keys]
-    if not visible.owners:
+    if visible.is_whole:
         return [True] * len(rows)
     seen = [False] * len(rows)
+    position = 0
     with machine.in_the_present():
-        for position, owner in enumerate(visible.owners):
-            parents = [row[position] for row in rows]
+        for owner in visible.owners:
+            end = position + len(owner.names)
+            parents = [owner.parent(row[position:end], using) for row in rows]
+            position = end
             shown = _shown_by(request, owner, using, [*zip(parents, keys, strict=True)])
             seen = [one or found for one, found in zip(seen, shown, strict=True)]
     return seen
 
 
-def keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
-    """Return the keys of all rows that a queryset of a ModelAdmin or an inline has now, and of those that are gone, as they last were.
+def seen_now(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[str] | None:
+    """Return statements that read which keys a queryset of a ModelAdmin or an inline has now: of what is there, and of what is gone.
 
-    None if it leaves none out. Asked once a request. Raises `TooManyObjectsError` for more than `MOST_KEYS`.
+    What is gone is asked about as it last was. None if the queryset leaves nothing out. Made once a request.
     """
-    cache: dict[Any, list[Any] | None] = request.__dict__.setdefault(_CACHE, {})
+    cache: dict[Any, list[str] | None] = request.__dict__.setdefault(_CACHE, {})
     if (asked, using) not in cache:
         with machine.in_the_present():
-            cache[asked, using] = _keys_seen(request, asked, using)
+            cache[asked, using] = _seen_now(request, asked, using)
     return cache[asked, using]
 
 
@@ -126,7 +127,7 @@ def deleted_objects(model: type[models.Model], using: str) -> Any:
 
 
 def _is_guarded(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
-    return has_own_hook(asked, "has_view_permission") or _leaves_rows_out(request, asked)
+    return decides_by_object(request, asked) or _leaves_rows_out(request, asked)
 
 
 def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
@@ -140,21 +141,16 @@ def _leaves_rows_out(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
     return bool(query.where)
 
 
-def _keys_seen(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[Any] | None:
+def _seen_now(request: HttpRequest, asked: BaseModelAdmin[Any], using: str) -> list[str] | None:
     if not _leaves_rows_out(request, asked):
         return None
-    most = MOST_KEYS + 1
-    there = asked.get_queryset(request).using(using)
-    keys = [*there.values_list("pk", flat=True)[:most]]
-    if len(keys) < most:
-        last = _as_last(request, asked, deleted_objects(asked.model, using), most)
-        keys += [obj.pk for obj in last]
-    if len(keys) >= most:
-        raise TooManyObjectsError(
-            f"{type(asked).__name__}.get_queryset() leaves rows out, and has more than {MOST_KEYS} that are there or deleted: too many to "
-            'show of the past only what it has now. Let it have fewer, or set AUDITTRAIL_RIGHTS_AS_OF = "then".'
-        )
-    return keys
+    there = keys_as_text(asked.get_queryset(request).using(using))
+    last: str | None = None
+    # What can't be asked of the past tells nothing of rows that are gone.
+    with suppress(TimeTravelError):
+        queryset = _beginning_with_last(request, asked, deleted_objects(asked.model, using))
+        last = None if queryset is None else keys_as_text(queryset)
+    return [text for text in (there, last) if text is not None]
 
 
 def _of_manager(queryset: Any) -> Any:
@@ -174,54 +170,73 @@ def _key(row: Sequence[Any], model: type[models.Model]) -> Any:
 def _shown_by(
     request: HttpRequest, owner: Owner, using: str, rows: Sequence[tuple[Any, Any]]
 ) -> list[bool]:
-    """Return for each row, given by the keys of its object and of itself, whether a page of the object shows it."""
-    parents = _allowed(request, owner.model_admin, using, (parent for parent, _key in rows))
+    """Return for each row, given by what names its object and by its own key, whether a page of the object shows it."""
+    parents = _allowed(
+        request, owner.model_admin, using, (parent for parent, _key in rows), owner.target
+    )
     inline = owner.inline
     if inline is None or not _is_guarded(request, inline):
         return [parent in parents for parent, _key in rows]
-    if has_own_hook(inline, "has_view_permission"):
-        objects = _objects(request, owner.model_admin, using, parents)
-        parents = {obj.pk for obj in objects if inline.has_view_permission(request, obj)}
+    if decides_by_object(request, inline):
+        objects = _objects(request, owner.model_admin, using, parents, owner.target)
+        parents = {getattr(obj, owner.target) for obj in objects if may_view(request, inline, obj)}
     wanted = {key for parent, key in rows if parent in parents}
     own = {row.pk for row in _objects(request, inline, using, wanted)} if wanted else set()
     return [parent in parents and key in own for parent, key in rows]
 
 
 def _allowed(
-    request: HttpRequest, model_admin: ModelAdmin[Any], using: str, keys: Iterable[Any]
+    request: HttpRequest,
+    model_admin: ModelAdmin[Any],
+    using: str,
+    keys: Iterable[Any],
+    name: str = "pk",
 ) -> set[Any]:
     wanted = set(keys) - {None}
     if not wanted or not _is_guarded(request, model_admin):
         return wanted
-    objects = _objects(request, model_admin, using, wanted)
-    return {obj.pk for obj in objects if may_view(request, model_admin, obj)}
+    objects = _objects(request, model_admin, using, wanted, name)
+    return {getattr(obj, name) for obj in objects if may_view(request, model_admin, obj)}
 
 
 def _objects(
-    request: HttpRequest, asked: BaseModelAdmin[Any], using: str, keys: Iterable[Any]
+    request: HttpRequest,
+    asked: BaseModelAdmin[Any],
+    using: str,
+    keys: Iterable[Any],
+    name: str = "pk",
 ) -> list[Any]:
-    """Return the objects of some keys that a queryset of a ModelAdmin or an inline has, those that are gone as they last were."""
+    """Return the objects of some keys that a queryset of a ModelAdmin or an inline has, those that are gone as they last were.
+
+    `name` is that of the field whose values the keys are.
+    """
     # A list, since Django takes no set of composite keys.
-    wanted = [*keys]
-    there = asked.model._base_manager.using(using).filter(pk__in=wanted)
-    existing = set(there.values_list("pk", flat=True)) if wanted else set()
+    wanted, among = [*keys], f"{name}__in"
+    there = asked.model._base_manager.using(using).filter(**{among: wanted})
+    existing = set(there.values_list(name, flat=True)) if wanted else set()
     found: list[Any] = []
     if existing:
-        found += asked.get_queryset(request).using(using).filter(pk__in=[*existing])
+        found += asked.get_queryset(request).using(using).filter(**{among: [*existing]})
     if gone := [key for key in wanted if key not in existing]:
-        found += _as_last(request, asked, deleted_objects(asked.model, using).filter(pk__in=gone))
+        deleted = deleted_objects(asked.model, using).filter(**{among: gone})
+        found += _as_last(request, asked, deleted)
     return found
 
 
-def _as_last(
-    request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any, most: int | None = None
-) -> list[Any]:
-    """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has; the first of them."""
+def _as_last(request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any) -> list[Any]:
+    """Return those of some deleted rows, as they last were, that a queryset of a ModelAdmin or an inline has."""
     try:
-        with beginning_with(deleted):
-            queryset: Any = asked.get_queryset(request).all()
-        # One that does not call its parent's starts from the live table, and one that asks for something else that is live can't be
-        # asked of the past: neither can tell which deleted rows to show.
-        return [*queryset[:most]] if queryset.db == deleted.db else []
+        queryset = _beginning_with_last(request, asked, deleted)
+        return [] if queryset is None else [*queryset]
     except TimeTravelError:
-        return []
+        return []  # it asks for something else that is live
+
+
+def _beginning_with_last(request: HttpRequest, asked: BaseModelAdmin[Any], deleted: Any) -> Any:
+    """Return a queryset of a ModelAdmin or an inline that begins with deleted rows, as they last were.
+
+    None if it does not call its parent's, and so starts from the live table: it can't tell which deleted rows to show.
+    """
+    with beginning_with(deleted):
+        queryset: Any = asked.get_queryset(request).all()
+    return queryset if queryset.db == deleted.db else None

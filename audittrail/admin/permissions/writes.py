@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from audittrail.admin.permissions.belonging_rows import lack_of_owners
 from audittrail.admin.permissions.columns import shown_of_rows
 from audittrail.admin.permissions.lacks import Lack, Writing
-from audittrail.admin.permissions.models import Owner, VisibleModel, owner_by_field
+from audittrail.admin.permissions.models import VisibleModel
+from audittrail.admin.permissions.owners import Owner, owner_by_field
 from audittrail.admin.permissions.page_rows import lack_of_page
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.parts import many_to_many_of

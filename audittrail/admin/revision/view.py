@@ -17,8 +17,14 @@ from audittrail.admin.layout.links import Link, revision_url, site_url
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.model_changes import ModelChanges, model_changes
 from audittrail.admin.objects.revisions import beside, revision_of
-from audittrail.admin.permissions.models import RESTORE_ALL, ROLL_BACK, UNDO, has_permission
-from audittrail.admin.permissions.readers import reader_of_site
+from audittrail.admin.permissions.models import (
+    RESTORE_ALL,
+    ROLL_BACK,
+    UNDO,
+    has_permission,
+    require_any_model,
+)
+from audittrail.admin.permissions.readers import require_reader
 from audittrail.admin.revision.rows import section
 from audittrail.revisions.models import BaseRevision
 
@@ -33,10 +39,11 @@ MODEL = "model"
 @pages.site_page("audittrail/revisions/<int:pk>/", "audittrail_revision")
 def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show a revision with a part of its changes, or with those of one model, page by page."""
-    reading = reader_of_site(site, request)
+    reading = require_reader(site, request)
     found = revision_of(reading.database, pk)
     seen = model_changes(reading, [found])[pk] if found else []
     if found is None or not (seen or reading.sees_everything):
+        require_any_model(site, request)
         raise Http404(_("There is no revision %(number)s.") % {"number": pk})
     alone = _alone(seen, request.GET.get(MODEL))
     if alone is not None:

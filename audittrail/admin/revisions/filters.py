@@ -87,7 +87,7 @@ class RevisionFilters(ListFilters):
         self.reader = reader
         self.span: Any = None
         super().__init__(data, queryset=reader.revisions, request=reader.request)
-        labels = {model._meta.label_lower: model for model in reader.visible}
+        labels = {model._meta.label_lower: model for model in _listed(reader)}
         self.filters["model"].extra.update(
             choices=_model_choices(reader), coerce=labels.get, empty_value=None
         )
@@ -178,10 +178,15 @@ class RevisionFilters(ListFilters):
 
 def _model_choices(reader: Reader) -> list[Any]:
     apps: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for model in reader.visible:
+    for model in _listed(reader):
         meta = model._meta
         apps[str(meta.app_config.verbose_name)].append(
             (meta.label_lower, str(capfirst(meta.verbose_name_plural)))
         )
     groups = [(name, sorted(found, key=lambda choice: choice[1])) for name, found in apps.items()]
     return [("", _("All")), *sorted(groups)]
+
+
+def _listed(reader: Reader) -> list[Any]:
+    """Return the models that the reader may view as a whole; of others not even the name is told."""
+    return [model for model, visible in reader.visible.items() if visible.is_listed]

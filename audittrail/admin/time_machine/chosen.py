@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from audittrail.admin.objects.revisions import revision_of
-from audittrail.admin.permissions.models import visible_models
+from audittrail.admin.permissions.models import may_view_any
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import live_alias
 
@@ -29,7 +29,7 @@ def chosen(request: HttpRequest) -> BaseRevision | None:
     kept = None if session is None else session.get(KEY)
     if kept is None:
         return None
-    revision = find(*kept) if isinstance(kept, list | tuple) and len(kept) == 2 else None
+    revision = _find(*kept) if isinstance(kept, list | tuple) and len(kept) == 2 else None
     if revision is None:
         leave(request)
         with suppress(MessageFailure):  # a site may do without messages
@@ -42,7 +42,7 @@ def chosen(request: HttpRequest) -> BaseRevision | None:
     return revision
 
 
-def find(database: Any, number: Any) -> BaseRevision | None:
+def _find(database: Any, number: Any) -> BaseRevision | None:
     """Return the committed revision of a number in a database, None if there is none."""
     alias = str(database or DEFAULT_DB_ALIAS)
     return revision_of(alias, number) if alias in list(connections) else None
@@ -60,4 +60,4 @@ def leave(request: HttpRequest) -> None:
 
 def may_travel(site: AdminSite, request: HttpRequest) -> bool:
     """Return whether the user may choose a moment: staff of the site who may view some tracked model of it."""
-    return site.has_permission(request) and bool(visible_models(site, request))
+    return site.has_permission(request) and may_view_any(site, request)

@@ -18,11 +18,12 @@ from django.db.models import Model
 from django.utils.text import capfirst
 
 from audittrail import conf
-from audittrail.admin.permissions.rows import deleted_objects, keys_seen
+from audittrail.admin.permissions.rows import deleted_objects, seen_now
 from audittrail.capture import tracking
 from audittrail.diff.parts import concrete
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import machine, obstacles
+from audittrail.timetravel.live_keys import has_live_key
 from audittrail.timetravel.moment import live_alias, moment_of
 
 #: Set on a request: what its page does not show of the past, by reason.
@@ -108,8 +109,10 @@ def _seen_now(method: Any) -> Any:
             return found
         if not tracking.is_tracked(concrete(self.model)):
             return found
-        keys = keys_seen(request, self, live_alias(found.db))
-        return found if keys is None else found.filter(pk__in=keys)
+        queries = seen_now(request, self, live_alias(found.db))
+        if queries is None:
+            return found
+        return found.filter(has_live_key(self.model, queries)) if queries else found.none()
 
     return get_queryset
 

@@ -17,7 +17,6 @@ from audittrail.capture import tracking
 from audittrail.capture.locking import sqlstate
 from audittrail.exceptions import (
     PastIsReadOnlyError,
-    TooManyObjectsError,
     TrackedLaterError,
     UnsettledError,
 )
@@ -72,9 +71,6 @@ def _explained(model_admin: Any, error: Exception) -> tuple[str, str, int]:
             503,
         )
     title = _("This page can't be shown as of then")
-    if isinstance(error, TooManyObjectsError):
-        text = _("You may see some of its objects only, and these are too many to be picked out.")
-        return title, text, 404
     if model_admin is not None:
         names = {"names": capfirst(model_admin.opts.verbose_name_plural)}
         if not tracking.is_tracked(model_admin.model):

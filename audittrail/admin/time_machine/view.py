@@ -8,7 +8,6 @@ from typing import Any, Final
 from django import forms
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.db import DEFAULT_DB_ALIAS
 from django.forms.utils import from_current_timezone
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -24,8 +23,8 @@ from audittrail.admin.layout.responses import page_response
 from audittrail.admin.lists.filters import within_calendar
 from audittrail.admin.objects.revisions import beside
 from audittrail.admin.permissions.readers import reader, require_reader
-from audittrail.admin.time_machine import chosen
-from audittrail.revisions.models import BaseRevision, revision_model
+from audittrail.admin.time_machine import chosen, moments
+from audittrail.revisions.models import BaseRevision
 
 #: How far back a button leads, by the value that it sends.
 AGO: Final = {
@@ -56,6 +55,10 @@ class MomentForm(forms.Form):
     #: The revision that the moment means.
     revision: BaseRevision
 
+    def __init__(self, site: AdminSite, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked = site, request
+
     def clean(self) -> dict[str, Any]:
         """Find the last revision committed by the moment."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -71,7 +74,7 @@ class MomentForm(forms.Form):
         now = timezone.now()
         if at > now and at.date() > now.date():
             raise forms.ValidationError(_("This lies in the future."), code="future")
-        revision = _by(at)
+        revision = moments.last_by(*self._asked, at)
         if revision is None:
             raise forms.ValidationError(
                 _("Nothing was recorded by then. Choose a later moment."), code="early"
@@ -87,21 +90,21 @@ class MomentForm(forms.Form):
 )
 def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
     """Show where the user is and may go; by POST, go there or come back."""
-    form = MomentForm(initial=_initial(request), label_suffix="")
+    form = MomentForm(site, request, initial=_initial(request), label_suffix="")
     if request.method == "POST":
         if "leave" in request.POST:
             chosen.leave(request)
             return _on(site, request)
         _require_travel(site, request)
-        form = MomentForm(request.POST, label_suffix="")
-        revision = _asked_for(request, form)
+        form = MomentForm(site, request, request.POST, label_suffix="")
+        revision = _asked_for(site, request, form)
         if revision is not None:
             chosen.choose(request, revision)
             return _on(site, request)
     else:
         _require_travel(site, request)
     present = chosen.chosen(request)
-    first = revision_model().objects.committed().order_by("committed_at").first()
+    first = moments.first(site, request)
     context = {
         "title": _("Time machine"),
         "form": form,
@@ -124,28 +127,22 @@ def _require_travel(site: AdminSite, request: HttpRequest) -> None:
     require_reader(site, request)
 
 
-def _asked_for(request: HttpRequest, form: MomentForm) -> BaseRevision | None:
+def _asked_for(site: AdminSite, request: HttpRequest, form: MomentForm) -> BaseRevision | None:
     """Return the revision that a POST asks for, None for a form with errors."""
     if "revision" in request.POST:
-        revision = chosen.find(request.POST.get("database"), request.POST["revision"])
+        revision = moments.numbered(
+            site, request, request.POST.get("database"), request.POST["revision"]
+        )
         if revision is None:
             raise Http404(_("There is no such revision."))
         return revision
     if request.POST.get("ago") in AGO:
-        revision = _by(timezone.now() - AGO[request.POST["ago"]][0])
+        revision = moments.last_by(site, request, timezone.now() - AGO[request.POST["ago"]][0])
         if revision is None:
             form.errors.clear()
             form.add_error(None, _("Nothing was recorded by then. Choose a later moment."))
         return revision
     return form.revision if form.is_valid() else None
-
-
-def _by(at: datetime) -> BaseRevision | None:
-    revisions = revision_model().objects.using(DEFAULT_DB_ALIAS)
-    try:
-        return revisions.get_by_timestamp(at)
-    except revisions.model.DoesNotExist:
-        return None
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 COLUMN, TENANT, INLINE, MANAGER, PROXY, MODEL = (
     "hushcolumn", "hushtenant", "471147", "hushmanager", "hushproxy", "hushmodel",
 )  # fmt: skip
+MACHINE = "/admin/audittrail/time-machine/"
 WHOLE = ("undo_revision", "restore_database", "roll_back_database")
 
 
@@ -148,7 +149,7 @@ def scene(staff: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 def addresses(scene: Scene) -> Iterator[str]:
     """Yield all addresses of history: of the site, of models, of objects."""
-    yield from ("/admin/", REVISIONS, f"{REVISIONS}?q=hush", "/admin/audittrail/time-machine/")
+    yield from ("/admin/", REVISIONS, f"{REVISIONS}?q=hush", MACHINE)
     yield from (f"{REVISIONS}export/?format={kind}" for kind in ("csv", "json"))
     for number in scene.revisions:
         yield from (f"{REVISIONS}{number}/{act}" for act in ("", "undo/", "restore/", "roll-back/"))
@@ -226,3 +227,11 @@ def test_nobody_gets_more_than_they_have(
         assert previewed
     if kind not in ("superuser", "clerk of the proxy"):
         assert kept() == before
+    # The time machine leads to no revision that the user does not see, and shows nothing of then that is kept from them now.
+    seen = [client.get(f"{REVISIONS}{number}/").status_code == 200 for number in scene.revisions]
+    for number, is_seen in zip(scene.revisions, seen, strict=True):
+        answer = client.post(MACHINE, {"revision": number})
+        assert (answer.status_code == 302) == (is_seen or kind == "superuser"), number
+    for model in ("customer", "document", "order", "tag", "vipcustomer", "product"):
+        text = said(client.get(f"/admin/testapp/{model}/"))
+        assert not {secret for secret in secrets if secret in text}, model

@@ -1,0 +1,204 @@
+"""A ModelAdmin may answer object by object: who may view one object has its history, whatever else of the model they may not view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+
+from audittrail import history
+from tests.admin.histories import address, plain, told
+from tests.admin.previews import carry_out
+from tests.admin.reading import REVISIONS, listed, text_of
+from tests.builders.sending import newest
+from tests.testapp.admin import CountryAdmin, DocumentAdmin, NoteInline, OrderInline
+from tests.testapp.models import Country, Customer, Document, Order, Product, Tag, TaggedNote
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+REVISION = "/admin/audittrail/revisions/{}/"
+MACHINE = "/admin/audittrail/time-machine/"
+MODELS = ("view", "change")
+
+
+def own(self: Any, request: Any, obj: Any = None) -> bool:
+    """Say yes of a user's own documents, and no of all of them."""
+    return obj is not None and obj.owner_id == request.user.pk
+
+
+@pytest.fixture(params=MODELS)
+def mine(request: Any, staff: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give a document that its owner may view or change by a hook alone, and another one's, with their revisions."""
+    monkeypatch.setattr(DocumentAdmin, f"has_{request.param}_permission", own, raising=False)
+    made: dict[str, Any] = {"ada": staff("ada"), "hook": request.param}
+    made["mine"] = Document.objects.create(owner=made["ada"], title="mine")
+    made["first"] = newest()
+    with history.context(reason="hush"):
+        made["hers"] = Document.objects.create(owner=staff("eve"), title="hers")
+    made["hidden"] = newest()
+    Document.objects.filter(pk=made["mine"].pk).update(title="mine, too")
+    made["last"] = newest()
+    return made
+
+
+def test_the_history_of_an_object_that_its_page_shows(mine, log_in) -> None:
+    client, obj = log_in(mine["ada"]), mine["mine"]
+    assert client.get(f"/admin/testapp/document/{obj.pk}/change/").status_code == 200
+    assert told(client.get(address(obj)))[0] == ("U", {"Title": "mine became mine, too"})
+    for page in ("compare/", f"{mine['first'].pk}/"):
+        assert client.get(address(obj) + page).status_code == 200
+    assert "mine, too" in text_of(client.get(REVISION.format(mine["last"].pk)))
+    restore = address(obj, mine["first"].pk, "restore")
+    if mine["hook"] == "change":
+        assert carry_out(client, restore).status_code == 302
+        obj.refresh_from_db()
+        assert obj.title == "mine"
+    else:
+        assert client.get(restore).status_code == 403
+
+
+def test_other_objects_of_its_model_and_lists_of_all_stay_hidden(mine, log_in) -> None:
+    client, hers = log_in(mine["ada"]), mine["hers"]
+    there, never = (client.get(address(hers, pk=key)) for key in (hers.pk, 999_999))
+    assert (there.status_code, never.status_code) == (404, 404)
+    assert plain(there.content.decode()).replace(str(hers.pk), "#") == plain(
+        never.content.decode()
+    ).replace("999999", "#")
+    hidden, never = (client.get(REVISION.format(n)) for n in (mine["hidden"].pk, 999_999))
+    assert hidden.status_code == never.status_code == 403
+    assert client.get(REVISIONS).status_code == 403
+    assert client.get(MACHINE).status_code == 403
+    assert "audittrail" not in text_of(client.get("/admin/")).lower()
+
+
+def test_lists_have_its_rows_and_not_the_name_of_its_model(mine, log_in, staff) -> None:
+    ada = staff("also", "testapp.view_tag")
+    Document.objects.filter(pk=mine["mine"].pk).update(owner=ada)
+    Tag.objects.create(name="a tag")
+    page = log_in(ada).get(REVISIONS)
+    assert mine["hidden"].pk not in listed(page)
+    assert "testapp.document" not in page.content.decode()
+    assert listed(log_in(ada).get(REVISIONS, {"model": "testapp.document"})) == []
+
+
+def test_an_object_that_was_deleted_comes_back_by_who_may_add_it(mine, log_in, monkeypatch) -> None:
+    monkeypatch.setattr(
+        DocumentAdmin, "has_add_permission", lambda self, request: True, raising=False
+    )
+    client, obj = log_in(mine["ada"]), mine["mine"]
+    keys = [obj.pk, mine["hers"].pk]
+    Document.objects.all().delete()
+    assert client.get(address(obj, pk=keys[0])).status_code == 200
+    assert client.get(address(obj, pk=keys[1])).status_code == 404
+    url = f"/admin/testapp/document/audittrail/deleted/undelete/?pk={keys[0]}&pk={keys[1]}"
+    assert "hers" not in text_of(client.get(url))
+    assert carry_out(client, url).status_code == 302
+    assert [*Document.objects.values_list("pk", flat=True)] == keys[:1]
+
+
+def test_an_outsider_learns_nothing_by_the_hook(mine, log_in, staff) -> None:
+    client = log_in(staff("outsider"))
+    for one in (address(mine["mine"]), address(mine["hers"]), address(mine["hers"], pk=999_999)):
+        assert client.get(one).status_code == 404
+    for number in (mine["first"].pk, 999_999):
+        assert client.get(REVISION.format(number)).status_code == 403
+
+
+def test_superusers_are_asked_by_hooks_with_the_real_object(as_superuser, monkeypatch) -> None:
+    def unlocked(self: Any, request: Any, obj: Any = None) -> bool:
+        return obj is None or obj.name != "locked"
+
+    monkeypatch.delitem(admin.site._registry, Order)
+    monkeypatch.setattr(OrderInline, "has_delete_permission", unlocked, raising=False)
+    locked, open_one = (Customer.objects.create(name=name) for name in ("locked", "open"))
+    numbers = []
+    for customer in (locked, open_one):
+        Order.objects.create(customer=customer, reference=customer.name)
+        numbers.append(newest().pk)
+    undo = "/admin/audittrail/revisions/{}/undo/"
+    assert [as_superuser.get(undo.format(number)).status_code for number in numbers] == [403, 200]
+
+
+# Generic inlines
+
+
+@pytest.fixture
+def notes(staff: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give notes of two countries, of which the ModelAdmin shows one alone, and a note of something else with the same key."""
+    monkeypatch.delitem(admin.site._registry, TaggedNote, raising=False)
+
+    def first(self: Any, request: Any) -> Any:
+        found: Any = admin.ModelAdmin.get_queryset(self, request)
+        return found if request.user.is_superuser else found.filter(code="AA")
+
+    monkeypatch.setattr(CountryAdmin, "get_queryset", first, raising=False)
+    made: dict[str, Any] = {}
+    countries = [Country.objects.create(code=code, name=code) for code in ("AA", "BB")]
+    other = ContentType.objects.get_for_model(Product)
+    for name, values in (
+        ("shown", {"target": countries[0]}),
+        ("hidden", {"target": countries[1]}),
+        ("of another model", {"content_type": other, "object_id": "AA"}),
+    ):
+        TaggedNote.objects.create(text=f"note {name}", **values)
+        made[name] = newest().pk
+    made["countries"] = countries
+    names = [
+        f"testapp.{a}_{m}"
+        for a in ("view", "add", "change", "delete")
+        for m in ("country", "taggednote")
+    ]
+    made["clerk"] = staff("clerk", *names, "audittrail.undo_revision")
+    return made
+
+
+def test_rows_of_a_generic_inline_appear_with_their_object(notes, log_in) -> None:
+    client = log_in(notes["clerk"])
+    assert "note shown" in text_of(client.get(address(notes["countries"][0])))
+    assert "note shown" in text_of(client.get(REVISION.format(notes["shown"])))
+    for name in ("hidden", "of another model"):
+        assert client.get(REVISION.format(notes[name])).status_code == 404
+        assert notes[name] not in listed(client.get(REVISIONS))
+    assert notes["shown"] in listed(client.get(REVISIONS))
+
+
+def test_rows_of_a_generic_inline_are_written_with_their_object(notes, log_in, monkeypatch) -> None:
+    client, undo = log_in(notes["clerk"]), "/admin/audittrail/revisions/{}/undo/"
+    for name in ("hidden", "of another model"):
+        assert client.get(undo.format(notes[name])).status_code in (403, 404)
+    monkeypatch.setattr(NoteInline, "can_delete", False)
+    assert client.get(undo.format(notes["shown"])).status_code == 403
+    monkeypatch.setattr(NoteInline, "can_delete", True)
+    assert carry_out(client, undo.format(notes["shown"])).status_code == 302
+    assert not TaggedNote.objects.filter(text="note shown").exists()
+
+
+# The time machine
+
+
+def test_nobody_travels_to_a_revision_that_is_hidden_from_them(staff, log_in, superuser) -> None:
+    Tag.objects.create(name="one")
+    seen = newest()
+    Customer.objects.create(name="hush")
+    hidden = newest()
+    client = log_in(staff("clerk", "testapp.view_tag"))
+    answers = [client.post(MACHINE, {"revision": number}) for number in (hidden.pk, 999_999)]
+    assert [one.status_code for one in answers] == [404, 404]
+    assert plain(answers[0].content.decode()) == plain(answers[1].content.decode())
+    # By a date one comes to the last revision that one sees: the others' times are not told either.
+    at = hidden.committed_at.astimezone()
+    today = {"date": f"{at:%Y-%m-%d}"}
+    assert client.post(MACHINE, today).status_code == 302
+    assert client.session["audittrail_time_machine"] == ["default", seen.pk]
+    assert log_in(superuser).post(MACHINE, {"revision": hidden.pk}).status_code == 302
+
+
+def test_who_sees_no_revision_by_a_date_travels_nowhere(staff, log_in) -> None:
+    User.objects.create(username="hush")
+    client = log_in(staff("clerk", "testapp.view_tag"))
+    page = client.get(MACHINE)
+    assert "Nothing has been recorded yet." in text_of(page)
+    assert "audittrail_time_machine" not in client.session
