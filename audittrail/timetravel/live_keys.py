@@ -58,8 +58,9 @@ class HasLiveKey(Func):
         keys = ", ".join(sql for sql, _params in parts)
         params = [value for _sql, values in parts for value in values]
         named = getattr(connection, "live_keys", None)
-        # A statement of the present reads the present anyway.
-        rows = f"({self.query})" if named is None else f'"{named.named(self.query)}"'
+        # A statement of the present reads the present anyway; its parameters are put in where it has a percent sign.
+        present = self.query.replace("%", "%%")
+        rows = f"({present})" if named is None else f'"{named.named(self.query)}"'
         alias = " live_keys" if named is None else ""
         return f"({keys}) IN (SELECT * FROM {rows}{alias})", params
 
@@ -82,5 +83,8 @@ def keys_as_text(queryset: Any) -> str | None:
     except EmptyResultSet:
         return None
     text = connection.ops.compose_sql(*found)
-    is_past = getattr(connection, "moment", None) is not None
-    return str(connection.to_past(text, None, has_params=False)) if is_past else str(text)
+    if getattr(connection, "moment", None) is not None:
+        text = connection.to_past(text, None, has_params=False)
+    # With DISTINCT, Django selects what it orders by as well, after the keys.
+    keys = ", ".join(f'"audittrail_key_{number}"' for number, _name in enumerate(names))
+    return f'SELECT {keys} FROM ({text}) "audittrail_keys" ({keys})'

@@ -409,6 +409,32 @@ def test_objects_are_picked_out_of_the_past_however_many_they_are(
     assert max(len(one["sql"]) for one in sent.captured_queries) < 10_000
 
 
+@pytest.mark.parametrize("how", ["queryset", "ordering"])
+def test_objects_are_picked_out_of_the_past_by_a_queryset_that_is_ordered_and_distinct(
+    staff, log_in, monkeypatch, how
+) -> None:
+    """With DISTINCT, Django selects what a queryset is ordered by as well."""
+
+    def own(self: Any, request: Any) -> Any:
+        found = admin.ModelAdmin.get_queryset(self, request).filter(owner=request.user)
+        return (found.order_by("title") if how == "queryset" else found).distinct()
+
+    monkeypatch.setattr(DocumentAdmin, "get_queryset", own, raising=False)
+    monkeypatch.setattr(DocumentAdmin, "ordering", ["title"])
+    read_only.extend_model_admin(DocumentAdmin)
+    ada, eve = staff("ada", "testapp.view_document"), staff("eve")
+    Document.objects.bulk_create(Document(owner=ada, title=one) for one in ("kept", "lost", "gone"))
+    before = newest()
+    Document.objects.filter(title="lost").update(owner=eve)
+    Document.objects.filter(title="gone").delete()
+    client = log_in(ada)
+    travel(client, before)
+    page = client.get("/admin/testapp/document/")
+    assert page.status_code == 200
+    text = text_of(page)
+    assert "kept" in text and "gone" in text and "lost" not in text
+
+
 def digest_of(page: Any) -> str:
     assert page.status_code == 200, page.content
     return str(page.context["digest"])
