@@ -24,7 +24,7 @@ from tests.servers import DEFAULT_VERSION, SUPERUSER, Run
 
 #: What a transaction does before it commits, by what it shows.
 LOCKS = {
-    "no lock": "SELECT pg_sequence_parameters('commits')",
+    "no lock": "SELECT 'commits'::regclass",
     "sequence": "SELECT pg_sequence_last_value('commits')",
     "advisory": "SELECT pg_advisory_xact_lock_shared(1, 2)",
 }
