@@ -5,20 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
+
+from django.db import models
 
 from audittrail.timetravel.moment import Moment
 
-_along: ContextVar[Moment | None] = ContextVar("audittrail_along", default=None)
 
-#: Return the moment of the object that the present block of code was called for, None outside of any.
-current: Final = _along.get
+@dataclass(frozen=True)
+class Along:
+    """The moment of the object that code was called for."""
+
+    moment: Moment
+    #: The model whose queryset or manager the project's own code was called for. Django's asks for nothing but what is in the database of
+    #: the object, project's code also for what the routers send elsewhere.
+    owner: type[models.Model] | None = None
+
+    def owns(self, model: type[models.Model]) -> bool:
+        """Return whether a model is in the database of the moment, whatever routers say: the owner, its parents and children."""
+        if self.owner is None:
+            return True
+        return issubclass(self.owner, model) or issubclass(
+            model, self.owner._meta.concrete_model or self.owner
+        )
+
+
+_along: ContextVar[Along | None] = ContextVar("audittrail_along", default=None)
+
+#: Return what the present block of code was called for, None outside of any.
+going: Final = _along.get
+
+
+def current() -> Moment | None:
+    """Return the moment of the object that the present block of code was called for, None outside of any."""
+    found = _along.get()
+    return None if found is None else found.moment
 
 
 @contextmanager
-def reading_along(moment: Moment) -> Iterator[None]:
-    """Read as of a moment, inside a `with` block, whatever names no database itself."""
-    token = _along.set(moment)
+def reading_along(along: Along | None) -> Iterator[None]:
+    """Read as of a moment, inside a `with` block, whatever names no database itself; None for the present again."""
+    token = _along.set(along)
     try:
         yield
     finally:

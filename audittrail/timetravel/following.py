@@ -59,7 +59,7 @@ def _along_with(live: Any) -> Any:
         moment = moment_of(self)
         if moment is None:
             return live(self, *args, **kwargs)
-        with along.reading_along(moment):
+        with along.reading_along(along.Along(moment)):
             return live(self, *args, **kwargs)
 
     return method
@@ -191,7 +191,7 @@ def _permissions_follow() -> None:
         moment = moment_of(user_obj) if isinstance(user_obj, models.Model) else None
         if moment is None:
             return live(self, user_obj, *args)
-        with along.reading_along(moment):
+        with along.reading_along(along.Along(moment)):
             return live(self, user_obj, *args)
 
     @wraps(alive)
@@ -199,7 +199,7 @@ def _permissions_follow() -> None:
         moment = moment_of(user_obj) if isinstance(user_obj, models.Model) else None
         if moment is None:
             return await alive(self, user_obj, *args)
-        with along.reading_along(moment):
+        with along.reading_along(along.Along(moment)):
             return await alive(self, user_obj, *args)
 
     backend._get_permissions = _get_permissions

@@ -25,6 +25,7 @@ from audittrail.revisions import horizon
 from audittrail.revisions.context import read_only
 from audittrail.revisions.models import BaseRevision, revision_model
 from audittrail.revisions.wording import spelled
+from audittrail.timetravel import along
 from audittrail.timetravel.moment import Moment, live_alias, resolve
 
 #: Models whose objects Django keeps for the whole process: they are read as they are now, also with rows of the past.
@@ -113,7 +114,8 @@ def travelling(revision: BaseRevision, *, strict: bool = False) -> Iterator[Jour
 def in_the_present() -> Iterator[None]:
     """Read and write the present, inside a `with` block, whoever travels: for permissions and other things that hold now."""
     if _journey.get() is None:
-        yield
+        with along.reading_along(None):
+            yield
         return
     with _at(None):
         yield
@@ -139,7 +141,11 @@ def _at(journey: Journey | None) -> Iterator[Journey | None]:
     end = None if journey is None else horizon.Horizon(journey.tick_in, journey.time)
     token = _journey.set(journey)
     try:
-        with horizon.seen_until(end), read_only(journey is not None):
+        with (
+            along.reading_along(None),
+            horizon.seen_until(end),
+            read_only(journey is not None),
+        ):
             yield journey
     finally:
         _journey.reset(token)
@@ -157,6 +163,40 @@ def alias_for(model: type[models.Model], hints: Any, using: str | None = None) -
         with in_the_present():
             using = router.db_for_read(model, **hints)
     return journey.moment_in(using).alias
+
+
+def alias_along(model: type[models.Model], hints: Any) -> str | None:
+    """Return the alias of the moment along which code reads a model, None if it reads none or reads the model as ever.
+
+    Takes the hints that Django gives to routers. What they send to another database is read there, as of the same time.
+
+    Raises what `Journey.moment_in` does.
+    """
+    going = along.going()
+    if going is None or belongs_to_the_present(hints) or not goes_along(model):
+        return None
+    moment = going.moment
+    if going.owns(model):
+        return moment.alias
+    with in_the_present():
+        using = live_alias(router.db_for_read(model, **hints))
+        if using == moment.using:
+            return moment.alias
+        by_then = revision_model().objects.using(moment.using).filter(committed__lte=moment.tick)
+        revision = by_then.order_by("committed").last()
+    if revision is None:
+        raise TrackedLaterError(
+            f"{model._meta.label} is read from database {using!r}, and nothing says which time {moment} was there."
+        )
+    return Journey(revision, moment).moment_in(using).alias
+
+
+def goes_along(model: type[models.Model]) -> bool:
+    """Return whether code that reads along a moment reads a model as of it: if it is tracked, or may be read with what is."""
+    if is_bookkeeping(model):
+        return False
+    concrete = model._meta.concrete_model or model
+    return tracking.is_tracked(model) or _matches(concrete, conf.read_live())
 
 
 def belongs_to_the_present(hints: Any) -> bool:

@@ -17,7 +17,7 @@ from audittrail.timetravel.queryset import adopting, turned
 def past_manager_method(model: type[models.Model], moment: Moment, name: str) -> Any:
     """Return a method, or another attribute, of a model's default manager whose querysets read as of a moment."""
     found = getattr(model._default_manager.db_manager(moment.alias), name)
-    return adopting(found, moment) if callable(found) else found
+    return adopting(found, model, moment) if callable(found) else found
 
 
 def past_manager(manager: Any, made: dict[int, Any] | None = None) -> Any:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from types import FunctionType
 from typing import Any, NoReturn
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import models
 from django.db.models.query import QuerySet, RawQuerySet
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.timetravel import along, machine
+from audittrail.timetravel import machine
+from audittrail.timetravel.along import Along, reading_along
 from audittrail.timetravel.compiler import without_excluded
 from audittrail.timetravel.moment import Moment, from_alias, live_alias
 from audittrail.timetravel.past_class import live_class, past_class
 from audittrail.timetravel.query import adopt, mixed, past_query
 from audittrail.timetravel.scope import Scope
+from audittrail.timetravel.steps import stepwise
 
 
 class PastQuerySetMixin:
@@ -179,10 +182,12 @@ def past_queryset_class(live: Any) -> Any:
     return past_class(PastQuerySetMixin, live, own)
 
 
-def adopting(method: Any, moment: Moment | None = None) -> Any:
+def adopting(
+    method: Any, model: type[models.Model] | None = None, moment: Moment | None = None
+) -> Any:
     """Return a model's own queryset or manager method for the past: what it asks itself is of the same moment, and so is its result.
 
-    Takes the moment, by default that of the queryset whose method it is.
+    Takes model and moment, by default those of the queryset whose method it is.
     """
 
     @wraps(method)
@@ -192,21 +197,40 @@ def adopting(method: Any, moment: Moment | None = None) -> Any:
         for argument in (*args, *kwargs.values()):
             if isinstance(argument, QuerySet) and moment_read(argument) != point:
                 raise MixedMomentsError(mixed(point))
-        with along.reading_along(point):
-            result = method(*args, **kwargs)
-        if isinstance(result, PastQuerySetMixin):
-            adopt(result.query)
-        elif isinstance(result, QuerySet | RawQuerySet) and _goes_with(result, point):
-            # It asks a manager of a class, by values alone: evaluated later, it would read the present.
-            return result.using(point.alias)
-        return result
+        going = Along(point, model or args[0].model)
+        with reading_along(going):
+            return _gone_along(method(*args, **kwargs), going)
 
-    return adopted
+    return markcoroutinefunction(adopted) if iscoroutinefunction(method) else adopted
 
 
-def _goes_with(queryset: Any, moment: Moment) -> bool:
-    is_there = queryset._db is None or live_alias(queryset._db) == moment.using
-    return is_there and machine.travels(queryset.model)
+def _gone_along(result: Any, going: Along) -> Any:
+    """Return the result of a method with all querysets in it as of the moment along which it was called, and what runs later of it."""
+    if type(result) in (list, tuple, set):
+        parts = [_one_gone_along(part, going) for part in result]
+        changed = any(new is not old for new, old in zip(parts, result, strict=True))
+        return type(result)(parts) if changed else result
+    if type(result) is dict:
+        values = {key: _one_gone_along(value, going) for key, value in result.items()}
+        return values if any(values[key] is not result[key] for key in result) else result
+    return _one_gone_along(result, going)
+
+
+def _one_gone_along(value: Any, going: Along) -> Any:
+    if isinstance(value, PastQuerySetMixin):
+        adopt(value.query)
+    elif isinstance(value, QuerySet | RawQuerySet):
+        # It asks a manager of a class, by values alone: evaluated later, it would read the present.
+        alias = _alias_along(value, going.moment)
+        return value if alias is None else value.using(alias)
+    return stepwise(value, partial(reading_along, going), partial(_gone_along, going=going))
+
+
+def _alias_along(queryset: Any, moment: Moment) -> str | None:
+    if queryset._db is None:
+        return machine.alias_along(queryset.model, queryset._hints)
+    is_there = live_alias(queryset._db) == moment.using
+    return moment.alias if is_there and machine.goes_along(queryset.model) else None
 
 
 def _unpickle_queryset(live: Any) -> Any:

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
 from audittrail.revisions.wording import named, spelled
-from audittrail.timetravel import along, machine
+from audittrail.timetravel import machine
 from audittrail.timetravel.moment import moment_of
 from audittrail.timetravel.read_only import refuse_write
 
@@ -19,11 +19,11 @@ class PastRouter:
     """Read what belongs to an object of the past as of the same moment, and write nothing there; so for who travels."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
-        """Return the alias of the moment that the hinted object was read at, or at which somebody travels."""
+        """Return the alias of the moment that the hinted object was read at, along which code reads, or at which somebody travels."""
         moment = moment_of(hints.get("instance"))
-        if moment is None and not machine.belongs_to_the_present(hints):
-            moment = along.current()
-        return machine.alias_for(model, hints) if moment is None else moment.alias
+        if moment is not None:
+            return moment.alias
+        return machine.alias_along(model, hints) or machine.alias_for(model, hints)
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
         """Raise `PastIsReadOnlyError` for what would be written because of an object of the past, or while somebody travels."""
