@@ -47,7 +47,8 @@ IMPORTED = (
 #: What pip cannot install: a program, the variable that may name one elsewhere, and Debian's packages of it.
 PROGRAMS = (
     ("pgbouncer", "", ("pgbouncer",)),
-    ("chromium", "AUDITTRAIL_TEST_CHROMIUM", ("chromium", "fonts-noto-core")),
+    # libatomic is what Playwright's own Node.js needs, and a small Debian lacks.
+    ("chromium", "AUDITTRAIL_TEST_CHROMIUM", ("chromium", "fonts-noto-core", "libatomic1")),
 )
 
 #: Fetches the versions of PostgreSQL that neither Debian nor a Python package has.
