@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
@@ -178,9 +178,7 @@ def announce(connection: BaseDatabaseWrapper) -> None:
                 carry_out(connection, change)
 
 
-def carry_out(
-    connection: BaseDatabaseWrapper, change: TrackingChange, *, history_is_kept: bool = True
-) -> TrackingChange:
+def carry_out(connection: BaseDatabaseWrapper, change: TrackingChange) -> TrackingChange:
     """Carry out one change in a transaction of its own, trying again while others hold the table's lock."""
 
     def work(cursor: Any) -> TrackingChange:
@@ -188,9 +186,7 @@ def carry_out(
             cursor.execute("SELECT audittrail.advance_clock()")
             return change
         if change.recorded is not None:
-            cursor.execute(
-                "SELECT audittrail.untrack(%s, %s)", [change.recorded.id, history_is_kept]
-            )
+            cursor.execute("SELECT audittrail.untrack(%s)", [change.recorded.id])
             return change
         assert change.arguments is not None
         cursor.execute(
@@ -206,24 +202,6 @@ def carry_out(
         attempts=LOCK_ATTEMPTS,
         refusal=f"Table {change.table!r} stayed locked by other transactions; its tracking was not changed.",
     )
-
-
-def uninstall(
-    using: str = DEFAULT_DB_ALIAS, *, report: Callable[[TrackingChange], None] = lambda change: None
-) -> None:
-    """Remove audittrail from a database: triggers, functions and history; the user's tables stay as they are.
-
-    All of it lives in the schema `audittrail`, and the triggers depend on its functions: dropping the schema
-    takes everything along. One table at a time first, so that no lock is held for long.
-    """
-    connection = connections[using]
-    for recorded in registry(connection):
-        if recorded.until_at is None:
-            ended = TrackingChange(recorded.table, "ended", recorded=recorded)
-            report(carry_out(connection, ended, history_is_kept=False))
-    with transaction.atomic(using=using), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL client_min_messages = warning")
-        cursor.execute("DROP SCHEMA audittrail CASCADE")
 
 
 def statements(connection: BaseDatabaseWrapper) -> Iterator[str]:

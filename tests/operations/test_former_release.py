@@ -122,3 +122,24 @@ def test_a_database_of_the_former_release_goes_on(connection: Any, between: bool
     ) == [(1,)]
     digest = audittrail("ledger", "digest")
     assert json.loads(digest)
+
+
+def test_a_database_of_the_former_release_is_uninstalled(connection: Any) -> None:
+    audittrail("uninstall", "--no-input")
+    assert send(connection, "SELECT count(*) FROM pg_namespace WHERE nspname = 'audittrail'") == [
+        (0,)
+    ]
+    assert send(connection, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'audittrail%%'") == [
+        (0,)
+    ]
+    send(connection, "UPDATE item SET name = name || '!'; TRUNCATE place; DELETE FROM sized")
+
+
+def test_the_tracking_of_a_table_ends_with_the_next_release(connection: Any) -> None:
+    send(connection, "DROP TABLE sized")
+    call_command("migrate", database="former", verbosity=0)
+    audittrail("sync")
+    assert send(
+        connection,
+        "SELECT until_version IS NOT NULL FROM audittrail.tracked_table WHERE table_name = 'sized'",
+    ) == [(True,)]

@@ -82,9 +82,3 @@ def test_rows_without_a_version_get_one_before_tracking_ends(connection: Any) ->
         (1, "c"),
         (2, "b"),
     ]
-
-
-def test_no_baseline_is_completed_where_history_goes_as_well(connection: Any) -> None:
-    track(connection, 0)
-    send(connection, f"SELECT audittrail.untrack({KEPT}, false)")
-    assert send(connection, "SELECT count(*) FROM audittrail.kept_history") == [(0,)]

@@ -6,17 +6,29 @@ what they make is read from the catalogs.
 
 from __future__ import annotations
 
+import re
 import secrets
+from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import install
+from audittrail.capture.locking import sqlstate
 from audittrail.capture.servercode.catalogs import PINNED, SAMPLE, SCHEMA, Code, read
 from audittrail.capture.servercode.comparing import Deviation, compared
 
 __all__ = ["Deviation", "deviations"]
+
+#: SQLSTATE insufficient_privilege.
+INSUFFICIENT_PRIVILEGE: Final = "42501"
+
+#: Names and bodies of the functions in our files.
+_RELEASED: Final = re.compile(
+    r"^CREATE (?:OR REPLACE )?FUNCTION audittrail\.(\w+)\((?:(?!^CREATE ).)*?\bAS (?:\$\$(.*?)\$\$|'([^']*)')",
+    re.MULTILINE | re.DOTALL,
+)
 
 _expected: dict[tuple[int, str], Code] = {}
 
@@ -62,12 +74,19 @@ def _looked(
 
 
 def _compared(connection: BaseDatabaseWrapper, expected: Code) -> list[Deviation]:
-    """Return what differs; a registry or functions by which it can't even be worked out are told of as well."""
+    """Return what differs; a registry or functions by which it can't even be worked out are told of as well.
+
+    Raises `DatabaseError` where nothing could be compared for another reason.
+    """
     found: list[Deviation] = []
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             found.extend(compared(cursor, expected))
     except DatabaseError as error:
+        # What says nothing of the contents: time, locks, connections and resources that ran out, a transaction to be tried again, rights that
+        # the reader lacks.
+        if isinstance(error, OperationalError) or sqlstate(error) == INSUFFICIENT_PRIVILEGE:
+            raise
         problem = str(error).partition("\n")[0]
         found.append(Deviation("The server code", f"can't be compared: {problem}"))
     return found
@@ -94,12 +113,17 @@ def _make(connection: BaseDatabaseWrapper) -> Code:
 
 def _unlike_released(code: Code) -> list[Deviation]:
     """Return the functions whose bodies did not come out as they stand in the files: an event trigger may have seen to that."""
-    released = "".join(file.read_text() for file in install.function_files())
+    released = {
+        name: body or quoted
+        for file in install.function_files()
+        for name, body, quoted in _RELEASED.findall(file.read_text())
+    }
     return [
         Deviation(
             f"Function {SCHEMA}.{name}",
             "comes out otherwise than released when it is installed here",
         )
         for name, entry in code.functions.items()
-        if not name.startswith(f"{SAMPLE}_") and entry["body"] not in released
+        if not name.startswith(f"{SAMPLE}_")
+        and entry["body"] != released.get(name.partition("(")[0])
     ]

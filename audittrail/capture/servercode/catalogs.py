@@ -15,9 +15,9 @@ PINNED: Final = (
     " SET LOCAL quote_all_identifiers = off"
 )
 
-#: What is about rights, and of whom some are to be there.
+#: What is about rights, and of whom some are to be there. The name of a role would be in quotes if it were spelled so.
 RIGHTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "who may call it": ("owner", "PUBLIC"),
+    "who may call it": ("(owner)", "PUBLIC"),
     "who may write": (),
 }
 
@@ -64,7 +64,7 @@ def _spelled(value: Any, schema: str) -> Any:
     return value
 
 
-_OWNERS: Final = "CASE WHEN a.grantee = {owner} THEN 'owner' WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"
+_OWNERS: Final = "CASE WHEN a.grantee = {owner} THEN '(owner)' WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"
 
 _FUNCTIONS: Final = rf"""
 SELECT quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS name, p.prosrc AS body, l.lanname::text AS language,

@@ -229,8 +229,8 @@ END
 $$;
 
 -- End the tracking of a table: its triggers and capture functions go, its history stays. If it has rows without a version they get one
--- first, however many there are: nobody would know later what they held. Not if history goes as well ("is_kept").
-CREATE OR REPLACE FUNCTION audittrail.untrack(tracked_id int, is_kept boolean DEFAULT true) RETURNS void
+-- first, however many there are: nobody would know later what they held.
+CREATE OR REPLACE FUNCTION audittrail.untrack(tracked_id int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
@@ -238,7 +238,7 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT tracked FROM audittrail.tracked_table WHERE id = tracked_id AND until_version IS NULL FOR UPDATE;
     tracked := audittrail.tie(tracked_id);
-    IF is_kept AND NOT tracked.baseline_complete AND EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
+    IF NOT tracked.baseline_complete AND EXISTS (SELECT FROM pg_class WHERE oid = tracked.relation) THEN
         EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', tracked.relation::regclass);
         PERFORM audittrail.require_present(tracked.relation);
         PERFORM audittrail.reconcile(tracked_id);

@@ -7,7 +7,8 @@ from typing import Final
 
 from django.db.migrations.recorder import MigrationRecorder
 
-from audittrail.capture import sync
+from audittrail.capture.sync import TrackingChange
+from audittrail.capture.uninstalling import uninstall
 from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
 from audittrail.management.subcommands.sync import change_line
@@ -30,11 +31,11 @@ def run(call: Call) -> None:
         )
     call.confirm("Nothing was removed.")
 
-    def report(change: sync.TrackingChange) -> None:
+    def report(change: TrackingChange) -> None:
         if call.verbosity > 1:
             call.write(change_line(change))
 
-    sync.uninstall(connection.alias, report=report)
+    uninstall(connection.alias, report=report)
     MigrationRecorder(connection).migration_qs.filter(app="audittrail").delete()
     call.write(
         "audittrail is removed. Take it out of INSTALLED_APPS and MIDDLEWARE, or the next migrate installs it again."
