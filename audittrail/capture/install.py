@@ -129,7 +129,7 @@ def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
     if not is_supported(connection):
         return
     if is_installed(connection):
-        install_ledger(connection)
+        install_later_tables(connection)
         return
     raise_if_impossible(connection)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -142,18 +142,21 @@ def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
             )
 
 
-def install_ledger(connection: BaseDatabaseWrapper) -> None:
-    """Create the tables of the ledger, if they are not there yet, and what they lack by now."""
+def install_later_tables(connection: BaseDatabaseWrapper) -> None:
+    """Create the tables of the ledger, if they are not there yet, and what tables lack by now."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT to_regclass('audittrail.ledger') IS NULL, NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
-            " WHERE attrelid = to_regclass('audittrail.digest') AND attname = 'differed_at')"
+            " WHERE attrelid = to_regclass('audittrail.digest') AND attname = 'differed_at'), NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = 'audittrail.tracked_table'::regclass AND attname = 'files')"
         )
-        lacks_tables, lacks_column = cursor.fetchone()
+        lacks_tables, lacks_column, lacks_files = cursor.fetchone()
         if lacks_tables:
             cursor.execute((FROZEN_DIRECTORY / "0002_ledger.sql").read_text())
         if lacks_column:
             cursor.execute((FROZEN_DIRECTORY / "0004_differed.sql").read_text())
+        if lacks_files:
+            cursor.execute((FROZEN_DIRECTORY / "0005_files.sql").read_text())
 
 
 def install_functions(connection: BaseDatabaseWrapper, *, again: bool = False) -> bool:
@@ -178,5 +181,6 @@ def finishing_sql() -> str:
         # Capture functions that this release would generate just as they are stay.
         "UPDATE audittrail.tracked_table t SET functions = audittrail.functions_digest(t.history_name)"
         " WHERE t.until_version IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = t.relation)"
-        " AND NOT audittrail.has_stale_functions(t);"
+        " AND NOT audittrail.has_stale_functions(t);\n"
+        "SELECT audittrail.note_files();"
     )

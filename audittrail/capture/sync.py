@@ -66,6 +66,7 @@ def sync(
     if install.install_functions(connection, again=reinstall):
         note(TrackingChange("audittrail", "changed", "functions of this release"))
     with connection.cursor() as cursor:
+        cursor.execute("SELECT audittrail.note_files()")
         cursor.execute("SELECT audittrail.release_types()")
     locked: list[LockedError] = []
     for change in pending(connection):
@@ -173,6 +174,8 @@ def announce(connection: BaseDatabaseWrapper) -> None:
         and install.has_functions(connection)
         and install.functions_are_current(connection)
     ):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT audittrail.note_files()")
         for change in pending(connection):
             if change.action == "changed":
                 carry_out(connection, change)

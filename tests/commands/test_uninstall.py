@@ -99,6 +99,18 @@ def reinstalled(tables: Workshop):
     assert tables.history("parent", "name")[-1] == ("I", "after")
 
 
+def test_no_baseline_is_completed_where_history_goes_as_well(
+    tables: Workshop, reinstalled: None
+) -> None:
+    tables.sql("SELECT audittrail.track('workshop_parent', baseline_limit => 0)")
+    tables.sql(
+        "CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;"
+        "CREATE TRIGGER refused BEFORE INSERT ON audittrail.workshop_parent_history EXECUTE FUNCTION refused()"
+    )
+    tables.command("uninstall", interactive=False)
+    assert remains(tables) == []
+
+
 def test_uninstall_asks(tables: Workshop, monkeypatch) -> None:
     monkeypatch.setattr("builtins.input", lambda prompt: "no")
     with pytest.raises(CommandError, match=r"Nothing was removed\."):

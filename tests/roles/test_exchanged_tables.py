@@ -104,3 +104,38 @@ def test_the_check_of_policies_looks_at_the_table_with_the_triggers(database: An
         "UPDATE audittrail.tracked_table SET relation = 'plain'::regclass WHERE table_name = 'secret'",
     )
     assert [(row[0], row[-1]) for row in send(owner, _TABLES)] == [("secret", "nobody")]
+
+
+def test_policies_of_the_table_that_has_taken_the_name_bind_as_of(database: Any) -> None:
+    owner = database.connect()
+    for statement in (
+        "INSERT INTO plain VALUES (1)",
+        "ALTER TABLE plain RENAME TO plain_old",
+        "CREATE TABLE plain (id int PRIMARY KEY)",
+        *policies("plain"),
+    ):
+        send(owner, statement)
+    past = "SELECT id FROM audittrail.as_of(NULL::plain_old, now())"
+    assert send(database.connect(), past) == [(1,)]
+    with pytest.raises(Exception, match=f"policies of plain bind role {READER}"):
+        send(database.connect(user=READER), past)
+
+
+def test_a_table_that_was_renamed_after_its_tracking_ended_is_known_by_its_oid(
+    database: Any,
+) -> None:
+    owner = database.connect()
+    send(owner, "INSERT INTO plain VALUES (1)")
+    until = send(owner, "SELECT clock_timestamp()")[0][0]
+    for statement in (
+        "DELETE FROM plain",
+        "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'plain'",
+        "ALTER TABLE plain RENAME TO plain_old",
+    ):
+        send(owner, statement)
+    past = "SELECT id FROM audittrail.as_of(NULL::plain_old, %s)"
+    assert send(database.connect(), past, until) == [(1,)]
+    # The registry of a restored database has the oid of any table.
+    send(owner, "UPDATE audittrail.tracked_table SET database = '1/5'")
+    with pytest.raises(Exception, match="plain_old is not tracked"):
+        send(database.connect(), past, until)

@@ -154,3 +154,13 @@ def test_a_key_that_parent_and_child_both_have_is_told_until_it_is_mended(family
         (100, "child"),
         (200, "twin"),
     ]
+
+
+def test_a_temporary_child_has_the_triggers_that_it_should_have(family: Workshop) -> None:
+    family.sql("CREATE TEMPORARY TABLE workshop_passing () INHERITS (workshop_item)")
+    family.sync()
+    assert family.sync() == []
+    family.sql("INSERT INTO workshop_passing (id, name) VALUES (200, 'passing')")
+    assert family.history("item", "name")[-1] == ("I", "passing")
+    family.sql("DELETE FROM workshop_passing; DROP TABLE workshop_passing")
+    family.sync()

@@ -96,15 +96,18 @@ LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
       FROM (VALUES ('INSERT', 'NEW TABLE AS new_rows'), ('UPDATE', 'OLD TABLE AS old_rows NEW TABLE AS new_rows'),
                    ('DELETE', 'OLD TABLE AS old_rows'), ('TRUNCATE', '')) e (event, transition)
      CROSS JOIN (SELECT audittrail.descendants(live) UNION SELECT live) t (target)
-     CROSS JOIN LATERAL (SELECT c.relkind = 'p' AS is_partitioned FROM pg_class c WHERE c.oid = t.target AND c.relkind IN ('r', 'p')) c
+     CROSS JOIN LATERAL (
+        SELECT c.relkind = 'p' AS is_partitioned,
+               format('%I.%I', CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname) AS name
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = t.target AND c.relkind IN ('r', 'p')) c
      CROSS JOIN (SELECT c.relkind = 'p' AS by_row FROM pg_class c WHERE c.oid = live) l
      CROSS JOIN LATERAL (VALUES
-        ('', e.event <> 'TRUNCATE', format('AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT', e.event, t.target::regclass, e.transition)),
-        ('', e.event = 'TRUNCATE' AND NOT c.is_partitioned, format('BEFORE TRUNCATE ON %s FOR EACH STATEMENT', t.target::regclass)),
-        ('_begin', e.event <> 'TRUNCATE' AND l.by_row, format('BEFORE %s ON %s FOR EACH STATEMENT', e.event, t.target::regclass)),
+        ('', e.event <> 'TRUNCATE', format('AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT', e.event, c.name, e.transition)),
+        ('', e.event = 'TRUNCATE' AND NOT c.is_partitioned, format('BEFORE TRUNCATE ON %s FOR EACH STATEMENT', c.name)),
+        ('_begin', e.event <> 'TRUNCATE' AND l.by_row, format('BEFORE %s ON %s FOR EACH STATEMENT', e.event, c.name)),
         ('_row', e.event <> 'TRUNCATE' AND l.by_row AND t.target = live,
          format('AFTER %s ON %s FOR EACH ROW WHEN ((current_setting(''audittrail.by_row''::text, true) <> ''''::text))',
-                e.event, t.target::regclass))) k (suffix, applies, definition)
+                e.event, c.name))) k (suffix, applies, definition)
      WHERE k.applies
 $$;
 

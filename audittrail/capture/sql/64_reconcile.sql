@@ -146,9 +146,11 @@ BEGIN
     SELECT n.nspname, c.relname INTO tracked.schema_name, tracked.table_name
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = tracked.relation;
     UPDATE audittrail.tracked_table t
-       SET (columns, key, fingerprint, schema_name, table_name, excluded, ignored, since_version, since_revision, since_at, baseline_complete, baseline_position)
+       SET (columns, key, fingerprint, schema_name, table_name, excluded, ignored, since_version, since_revision, since_at, baseline_complete, baseline_position,
+            database, files)
          = (tracked.columns, tracked.key, tracked.fingerprint, tracked.schema_name, tracked.table_name, tracked.excluded, tracked.ignored,
-            tracked.since_version, tracked.since_revision, tracked.since_at, tracked.baseline_complete, tracked.baseline_position)
+            tracked.since_version, tracked.since_revision, tracked.since_at, tracked.baseline_complete, tracked.baseline_position,
+            audittrail.this_database(), audittrail.files_of(tracked.relation))
      WHERE t.id = tracked_id;
     PERFORM audittrail.secure_history(tracked);
     IF changed OR audittrail.has_stale_functions(tracked) THEN
@@ -167,18 +169,19 @@ BEGIN
 END
 $$;
 
--- Whether the rows of a table that have no version have been rewritten since its tracking began: each has been written since then, though
--- nobody has changed it.
+-- Whether rows that have no version may have got other values with the new type of a column: ALTER TABLE has stored the table anew, or it
+-- can't be told that it has not. In a trigger no row need be left that has none: the statement may have changed or deleted it.
 CREATE OR REPLACE FUNCTION audittrail.is_rewritten(tracked audittrail.tracked_table) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    began     xid := (SELECT r.xid::xid FROM audittrail.revision r WHERE r.id = tracked.since_revision);
-    rewritten boolean;
+    rewritten boolean := audittrail.has_new_files(tracked, tracked.relation);
 BEGIN
-    PERFORM audittrail.require_all_rows(tracked.relation);
-    EXECUTE audittrail.compose('SELECT bool_and(age(b.xmin) < age($1)) IS NOT FALSE FROM {live} b WHERE NOT EXISTS ('
-                               'SELECT FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version})', audittrail.parts_of(tracked))
-       INTO rewritten USING began;
+    IF rewritten AND pg_trigger_depth() = 0 THEN
+        PERFORM audittrail.require_all_rows(tracked.relation);
+        EXECUTE audittrail.compose('SELECT EXISTS (SELECT FROM {live} b WHERE NOT EXISTS ('
+                                   'SELECT FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version}))', audittrail.parts_of(tracked))
+           INTO rewritten;
+    END IF;
     RETURN rewritten;
 END
 $$;

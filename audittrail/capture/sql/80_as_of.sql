@@ -38,8 +38,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- True, if the rows of a tracked table that have no version are what they were when its tracking began; asked once by a query that reads
--- them. Fails for an old snapshot, which does not show them if others have stored the table anew since, and if a column has got another
--- type that history has not followed yet: other values may have come with it.
+-- them. Fails for an old snapshot, which does not show them if others have stored the table anew since, and if it has been stored anew and a
+-- column has got another type that history has not followed yet: other values may have come with it.
 CREATE OR REPLACE FUNCTION audittrail.shows_untold(tracked_id int) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -49,9 +49,12 @@ BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table t WHERE t.id = tracked_id;
     live := audittrail.tied_relation(tracked);
     PERFORM audittrail.require_all_rows(live);
-    IF EXISTS (SELECT FROM audittrail.live_columns(live) l JOIN jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text)
+    IF EXISTS (
+        SELECT FROM audittrail.live_columns(live) l JOIN jsonb_to_recordset(tracked.columns) c (attnum int, name text, type text, history text, composite jsonb)
                         ON CASE WHEN live = tracked.relation THEN c.attnum = l.attnum ELSE c.name = l.name END
-                WHERE c.history IS NOT NULL AND c.type <> l.type) THEN
+         WHERE c.history IS NOT NULL AND (c.type <> l.type OR CASE WHEN live = tracked.relation THEN c.composite -> 'oid' <> l.composite -> 'oid'
+                                                                          ELSE c.composite -> 'type' <> l.composite -> 'type' END))
+       AND audittrail.has_new_files(tracked, live) THEN
         RAISE EXCEPTION 'audittrail: a column of % has got another type, and rows without a version may have got other values with it', live::regclass
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run manage.py audittrail sync.';
     END IF;
@@ -173,18 +176,20 @@ DECLARE
 BEGIN
     tracked := audittrail.find_tracked(wanted);
     IF tracked.id IS NULL THEN
-        -- Not tracked any more. By its name: after a restore from a dump another table may have its oid.
+        -- Not tracked any more. If no table has its name, by its oid, in the database where it had that: after a restore another may have it.
         SELECT t.* INTO tracked FROM audittrail.tracked_table t
-         WHERE audittrail.named_relation(t) = wanted AND t.until_version IS NOT NULL ORDER BY t.relation <> wanted, t.id DESC LIMIT 1;
+         WHERE t.until_version IS NOT NULL
+           AND coalesce(audittrail.named_relation(t), CASE WHEN t.database = audittrail.this_database() THEN t.relation END) = wanted
+         ORDER BY t.relation <> wanted, t.id DESC LIMIT 1;
     END IF;
     IF tracked.id IS NULL THEN
         RAISE EXCEPTION 'audittrail: % is not tracked', pg_typeof(of_table)
             USING ERRCODE = 'undefined_table', HINT = 'SELECT table_name, since_at FROM audittrail.tracked_table shows what is.';
     END IF;
-    IF row_security_active(wanted) THEN
+    IF row_security_active(wanted) OR row_security_active(audittrail.tied_relation(tracked)) OR row_security_active(audittrail.named_relation(tracked)) THEN
         PERFORM audittrail.may_read(tracked.id);
         IF NOT tracked.baseline_complete THEN
-            PERFORM audittrail.require_all_rows(wanted);  -- rows without a version are read as they are now
+            PERFORM audittrail.require_all_rows(audittrail.tied_relation(tracked));  -- rows without a version are read as they are now
         END IF;
     END IF;
     IF NOT audittrail.is_closed(at, tracked.closed_through) THEN
