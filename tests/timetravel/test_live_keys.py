@@ -49,3 +49,14 @@ def test_a_query_that_is_ordered_gives_its_keys_alone(before: Revision, pick: An
     assert titles(Document.history(revision=before), pick(now)) == ["c"]
     then = Document.history(revision=before).filter(title__startswith="a")
     assert titles(Document.history(revision=before), pick(then)) == ["a 100%"]
+
+
+@pytest.mark.parametrize("prefix", ["a", "100%"])
+def test_a_query_of_the_present_is_picked_out_by_a_text_with_percent_signs(
+    before: Revision, prefix: str
+) -> None:
+    """Parameters are put into the statement that asks, with and without any of its own."""
+    marked = Document.objects.filter(title__contains="100%")
+    assert titles(Document.objects.all(), marked) == ["a 100%", "c 100%"]
+    some = Document.objects.exclude(title__startswith=prefix)
+    assert titles(some, marked) == ["a 100%", "c 100%"][prefix == "a" :]
