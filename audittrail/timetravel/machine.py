@@ -40,14 +40,16 @@ class Journey:
     moment: Moment
     #: Whether nothing at all may be written, not even what is not tracked (sessions and the like excepted).
     strict: bool = False
+    #: The time that is meant, where that is later than the revision's.
+    at: datetime | None = None
     others: dict[str, Moment] = field(default_factory=dict)
     #: The tables of the project's models that don't stay in the present, and whether each is tracked; filled by `guard`.
     tables: dict[str, bool] = field(default_factory=dict)
 
     @property
     def time(self) -> datetime:
-        """When the revision was committed."""
-        found = self.revision.committed_at
+        """When the revision was committed, or the later time that is meant."""
+        found = self.at or self.revision.committed_at
         assert found is not None
         return found
 
@@ -92,7 +94,9 @@ current: Final = _journey.get
 
 
 @contextmanager
-def travelling(revision: BaseRevision, *, strict: bool = False) -> Iterator[Journey]:
+def travelling(
+    revision: BaseRevision, *, strict: bool = False, at: datetime | None = None
+) -> Iterator[Journey]:
     """Read everything that is tracked as a revision left it, inside a `with` block.
 
     Querysets of all tracked models, made before or inside, read as of that moment when they are evaluated, and raw SQL as well;
@@ -100,12 +104,14 @@ def travelling(revision: BaseRevision, *, strict: bool = False) -> Iterator[Jour
     admin's log. Objects of the present, such as the user of a request, lead to objects of the present. Models that are not
     tracked are read as they are now, though not in one statement with tracked ones, `AUDITTRAIL_READ_LIVE` excepted.
 
+    Takes as `at` the time that is meant, if that lies between the revision and the next one: in other databases it counts.
+
     Holds for the thread or task that entered it, for the tasks that it starts, and for what `sync_to_async` runs; threads that the
     block starts are in the present. Evaluate lazy querysets inside: outside they read the present.
 
     Raises `MomentError` for a revision that is not committed.
     """
-    with _at(Journey(revision, resolve(revision), strict)) as journey:
+    with _at(Journey(revision, resolve(revision), strict, at)) as journey:
         assert journey is not None
         yield journey
 

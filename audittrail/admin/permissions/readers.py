@@ -21,7 +21,7 @@ from audittrail.admin.permissions.models import (
 from audittrail.admin.permissions.rows import attributes, is_guarded, may_see_rows
 from audittrail.capture import install, schemas, tracking
 from audittrail.exceptions import NotGrantedError
-from audittrail.revisions.models import revision_model
+from audittrail.revisions.models import BaseRevision, revision_model
 from audittrail.revisions.versions import version_name
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import live_alias
@@ -38,12 +38,19 @@ LARGE = 256 * 1024 * 1024
 
 
 class Reader:
-    """The user of a request in a site, who reads the history of one database."""
+    """The user of a request in a site, who reads the history of one database; as of a revision, if rows are to be judged by what it left."""
 
-    def __init__(self, site: AdminSite, request: HttpRequest, database: str) -> None:
+    def __init__(
+        self,
+        site: AdminSite,
+        request: HttpRequest,
+        database: str,
+        as_of: BaseRevision | None = None,
+    ) -> None:
         self.site = site
         self.request = request
         self.database = database
+        self.as_of = as_of
         self._guarded: dict[VisibleModel, bool] = {}
 
     @property
@@ -111,7 +118,7 @@ class Reader:
             return rows
         names = attributes(visible)
         asked = [[values(row, name) for name in names] for row in rows]
-        appear = may_see_rows(self.request, visible, self.database, asked)
+        appear = may_see_rows(self.request, visible, self.database, asked, self.as_of)
         return [row for row, appears in zip(rows, appear, strict=True) if appears]
 
     def seen_versions(self, visible: VisibleModel, versions: Iterable[T]) -> list[T]:

@@ -26,6 +26,7 @@ from audittrail.admin.permissions.models import (
 from audittrail.admin.permissions.owners import Owner
 from audittrail.diff.states import pk_of
 from audittrail.exceptions import TimeTravelError
+from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import changes, machine, moment
 from audittrail.timetravel.live_keys import keys_as_text
 
@@ -59,22 +60,27 @@ def attributes(visible: VisibleModel) -> list[str]:
 
 
 def may_see_rows(
-    request: HttpRequest, visible: VisibleModel, using: str, rows: Sequence[Sequence[Any]]
+    request: HttpRequest,
+    visible: VisibleModel,
+    using: str,
+    rows: Sequence[Sequence[Any]],
+    as_of: BaseRevision | None = None,
 ) -> list[bool]:
-    """Return for each row whether the user may see it; takes the values of `attributes`.
+    """Return for each row whether the user may see it, now or as of a revision; takes the values of `attributes`.
 
     Takes three queries for each ModelAdmin and inline that is asked, and those of the project's own code.
     """
     keys = [_key(row, visible.model) for row in rows]
+    judging: Any = machine.in_the_present() if as_of is None else machine.travelling(as_of)
     if visible.model_admin is not None:
-        with machine.in_the_present():
+        with judging:
             allowed = _allowed(request, visible.model_admin, using, keys)
         return [key in allowed for key in keys]
     if visible.is_whole:
         return [True] * len(rows)
     seen = [False] * len(rows)
     position = 0
-    with machine.in_the_present():
+    with judging:
         for owner in visible.owners:
             end = position + len(owner.names)
             parents = [owner.parent(row[position:end], using) for row in rows]

@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import revision_url, site_url
-from audittrail.revisions.models import BaseRevision
+from audittrail.admin.time_machine.chosen import Chosen
 
 TEMPLATE: Final = "audittrail/admin/time_machine_banner.html"
 
@@ -31,7 +31,7 @@ def put(
     response: Any,
     request: HttpRequest,
     site: AdminSite,
-    revision: BaseRevision,
+    moment: Chosen,
     *,
     missing: Sequence[str] = (),
     withheld: Sequence[str] = (),
@@ -55,9 +55,9 @@ def put(
     if body is None:
         return
     context = {
-        "when": RevisionTime(revision.committed_at),
-        "revision": revision,
-        "revision_url": revision_url(site, revision),
+        "when": RevisionTime(moment.time),
+        "revision": moment.told,
+        "revision_url": revision_url(site, moment.told) if moment.told else None,
         "machine_url": site_url(site, "audittrail_time_machine"),
         "next": request.get_full_path(),
         "missing": missing,

@@ -15,7 +15,6 @@ from django.urls import URLPattern, URLResolver
 
 from audittrail.admin.time_machine import adjustments, chosen, read_only
 from audittrail.admin.time_machine.trip import Trip
-from audittrail.revisions.models import BaseRevision
 
 _MARK: Final = "_lets_travel"
 
@@ -90,10 +89,10 @@ def _view(site: AdminSite, view: Callable[..., Any], is_present: bool) -> Callab
 
         @wraps(view)
         async def travelled(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            revision = await sync_to_async(_prepare)(site, request)
-            if revision is None:
+            moment = await sync_to_async(_prepare)(site, request)
+            if moment is None:
                 return await view(request, *args, **kwargs)
-            trip = Trip(site, request, revision)
+            trip = Trip(site, request, moment)
             if is_present:
                 return trip.finished(await view(request, *args, **kwargs))
             return await trip.aanswer(view, args, kwargs)
@@ -102,10 +101,10 @@ def _view(site: AdminSite, view: Callable[..., Any], is_present: bool) -> Callab
 
         @wraps(view)
         def travelled(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            revision = _prepare(site, request)
-            if revision is None:
+            moment = _prepare(site, request)
+            if moment is None:
                 return view(request, *args, **kwargs)
-            trip = Trip(site, request, revision)
+            trip = Trip(site, request, moment)
             if is_present:
                 return trip.finished(view(request, *args, **kwargs))
             return trip.answer(view, args, kwargs)
@@ -113,12 +112,12 @@ def _view(site: AdminSite, view: Callable[..., Any], is_present: bool) -> Callab
     return travelled
 
 
-def _prepare(site: AdminSite, request: HttpRequest) -> BaseRevision | None:
+def _prepare(site: AdminSite, request: HttpRequest) -> chosen.Chosen | None:
     """Return where a request travels; its session and its user are of the present, and found before."""
-    revision = chosen.chosen(request)
-    if revision is None or not site.has_permission(request):
+    moment = chosen.chosen(request)
+    if moment is None or not site.has_permission(request):
         return None
     known: Any = request
     if not hasattr(known, "_acached_user"):
         known._acached_user = known.user
-    return revision
+    return moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -20,11 +21,10 @@ from audittrail.exceptions import (
     TrackedLaterError,
     UnsettledError,
 )
-from audittrail.revisions.models import BaseRevision
 
 
 class PastRefusal(TemplateResponse):
-    """The page that says why a request can't be answered as of a revision; its status is no success.
+    """The page that says why a request can't be answered as of a moment; its status is no success.
 
     Its context is made when it is rendered: until then, the transaction that the error has ended may still be open.
     """
@@ -34,7 +34,7 @@ class PastRefusal(TemplateResponse):
         site: AdminSite,
         request: HttpRequest,
         model_admin: Any,
-        revision: BaseRevision,
+        time: datetime,
         error: Exception,
     ) -> None:
         title, text, status = _explained(model_admin, error)
@@ -42,7 +42,7 @@ class PastRefusal(TemplateResponse):
             "title": title,
             "text": text,
             "detail": str(error),
-            "when": RevisionTime(revision.committed_at),
+            "when": RevisionTime(time),
             "read_only": _is_write(error),
             "breadcrumbs": [] if model_admin is None else model_breadcrumbs(model_admin),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
@@ -14,11 +15,11 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.text import capfirst
 
 from audittrail.admin.time_machine import banner
+from audittrail.admin.time_machine.chosen import Chosen
 from audittrail.admin.time_machine.read_only import MISSING
 from audittrail.admin.time_machine.refusals import PastRefusal
 from audittrail.exceptions import AuditTrailError, PastIsReadOnlyError
 from audittrail.revisions.inside import async_inside, inside
-from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel import machine, obstacles
 
 SAFE: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -33,17 +34,17 @@ _WRITING: Final = ("_add", "_delete", "_password_change")
 class Trip:
     """A request, where it travels, and what its pages can't show of it."""
 
-    def __init__(self, site: AdminSite, request: HttpRequest, revision: BaseRevision) -> None:
+    def __init__(self, site: AdminSite, request: HttpRequest, moment: Chosen) -> None:
         self.site = site
         self.request = request
-        self.revision = revision
+        self.moment = moment
         self.model_admin: Any = None
         self.journey: machine.Journey | None = None
 
     def answer(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Return the response of a view as of the moment."""
         self.model_admin = getattr(view, "model_admin", None)
-        with machine.travelling(self.revision, strict=self.request.method not in SAFE) as journey:
+        with self._travelling() as journey:
             self.journey = journey
             try:
                 self._require_possible(view)
@@ -54,7 +55,7 @@ class Trip:
 
     async def aanswer(self, view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Return the response of an asynchronous view as of the moment."""
-        with machine.travelling(self.revision, strict=self.request.method not in SAFE) as journey:
+        with self._travelling() as journey:
             self.journey = journey
             try:
                 response = await view(self.request, *args, **kwargs)
@@ -75,6 +76,10 @@ class Trip:
         if response.streaming:
             return self._streaming(response)
         return self._with_banner(response)
+
+    def _travelling(self) -> AbstractContextManager[machine.Journey]:
+        is_strict = self.request.method not in SAFE
+        return machine.travelling(self.moment.revision, strict=is_strict, at=self.moment.at)
 
     def _rendered(self, response: Any) -> Any:
         del response.render  # the one in `finished`; a response may be kept
@@ -105,7 +110,7 @@ class Trip:
             response,
             self.request,
             self.site,
-            self.revision,
+            self.moment,
             missing=tuple(self.request.__dict__.get(MISSING, ())),
             withheld=() if model is None else self._withheld(model),
             as_now=capfirst(model._meta.verbose_name_plural)
@@ -142,7 +147,7 @@ class Trip:
             # With ATOMIC_REQUESTS an error that leaves a view undoes the request; this one is answered with a page instead.
             if connection.in_atomic_block and connection.settings_dict["ATOMIC_REQUESTS"]:
                 connection.set_rollback(True)
-        return PastRefusal(self.site, self.request, self.model_admin, self.revision, error)
+        return PastRefusal(self.site, self.request, self.model_admin, self.moment.time, error)
 
     def _only_writes(self) -> bool:
         return self.request.method not in SAFE or self._url_name.endswith(_WRITING)

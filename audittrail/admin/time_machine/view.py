@@ -52,8 +52,8 @@ class MomentForm(forms.Form):
         widget=forms.TimeInput(format="%H:%M:%S", attrs={"type": "time", "step": 1}),
     )
 
-    #: The revision that the moment means.
-    revision: BaseRevision
+    #: The moment that is meant.
+    moment: chosen.Chosen
 
     def __init__(self, site: AdminSite, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,19 +67,19 @@ class MomentForm(forms.Form):
             return cleaned
         at = datetime.combine(date, cleaned.get("time") or time.max)
         # Where clocks are changed, a time that doesn't exist or exists twice becomes an error of the form.
-        self.revision = self._revision_at(from_current_timezone(at))
+        self.moment = self._moment_at(from_current_timezone(at))
         return cleaned
 
-    def _revision_at(self, at: datetime) -> BaseRevision:
+    def _moment_at(self, at: datetime) -> chosen.Chosen:
         now = timezone.now()
         if at > now and at.date() > now.date():
             raise forms.ValidationError(_("This lies in the future."), code="future")
-        revision = moments.last_by(*self._asked, at)
-        if revision is None:
+        found = moments.last_by(*self._asked, at)
+        if found is None:
             raise forms.ValidationError(
                 _("Nothing was recorded by then. Choose a later moment."), code="early"
             )
-        return revision
+        return found
 
 
 @pages.site_page(
@@ -97,21 +97,21 @@ def time_machine(site: AdminSite, request: HttpRequest) -> HttpResponseBase:
             return _on(site, request)
         _require_travel(site, request)
         form = MomentForm(site, request, request.POST, label_suffix="")
-        revision = _asked_for(site, request, form)
-        if revision is not None:
-            chosen.choose(request, revision)
+        wanted = _asked_for(site, request, form)
+        if wanted is not None:
+            chosen.choose(request, wanted)
             return _on(site, request)
     else:
         _require_travel(site, request)
     present = chosen.chosen(request)
-    first = moments.first(site, request)
+    first = moments.first()
     context = {
         "title": _("Time machine"),
         "form": form,
-        "present": present,
-        "when": RevisionTime(present.committed_at) if present else None,
-        "steps": _steps(site, request, present) if present else (),
-        "database": database_parameter(present._state.db) if present else None,
+        "present": present.told if present else None,
+        "when": RevisionTime(present.time) if present else None,
+        "steps": _steps(site, request, present.revision) if present else (),
+        "database": database_parameter(present.revision._state.db) if present else None,
         "first": RevisionTime(first.committed_at) if first else None,
         "time_zone": timezone.get_current_timezone_name(),
         "buttons": _buttons(first),
@@ -127,27 +127,27 @@ def _require_travel(site: AdminSite, request: HttpRequest) -> None:
     require_reader(site, request)
 
 
-def _asked_for(site: AdminSite, request: HttpRequest, form: MomentForm) -> BaseRevision | None:
-    """Return the revision that a POST asks for, None for a form with errors."""
+def _asked_for(site: AdminSite, request: HttpRequest, form: MomentForm) -> chosen.Chosen | None:
+    """Return the moment that a POST asks for, None for a form with errors."""
     if "revision" in request.POST:
-        revision = moments.numbered(
+        found = moments.numbered(
             site, request, request.POST.get("database"), request.POST["revision"]
         )
-        if revision is None:
+        if found is None:
             raise Http404(_("There is no such revision."))
-        return revision
+        return found
     if request.POST.get("ago") in AGO:
-        revision = moments.last_by(site, request, timezone.now() - AGO[request.POST["ago"]][0])
-        if revision is None:
+        found = moments.last_by(site, request, timezone.now() - AGO[request.POST["ago"]][0])
+        if found is None:
             form.errors.clear()
             form.add_error(None, _("Nothing was recorded by then. Choose a later moment."))
-        return revision
-    return form.revision if form.is_valid() else None
+        return found
+    return form.moment if form.is_valid() else None
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    revision = chosen.chosen(request)
-    at = RevisionTime(revision.committed_at).local if revision else None
+    present = chosen.chosen(request)
+    at = RevisionTime(present.time).local if present else None
     return {} if at is None else {"date": at.date(), "time": at.time().replace(microsecond=0)}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.utils.timezone import localtime
 
 from audittrail import history
 from tests.admin.histories import address, plain, told
@@ -188,17 +190,26 @@ def test_nobody_travels_to_a_revision_that_is_hidden_from_them(staff, log_in, su
     answers = [client.post(MACHINE, {"revision": number}) for number in (hidden.pk, 999_999)]
     assert [one.status_code for one in answers] == [404, 404]
     assert plain(answers[0].content.decode()) == plain(answers[1].content.decode())
-    # By a date one comes to the last revision that one sees: the others' times are not told either.
-    at = hidden.committed_at.astimezone()
-    today = {"date": f"{at:%Y-%m-%d}"}
-    assert client.post(MACHINE, today).status_code == 302
-    assert client.session["audittrail_time_machine"] == ["default", seen.pk]
+    # By a date one comes to what was then: of a hidden revision neither number nor time is told, but the time that was asked for.
+    for revision, is_told in ((seen, True), (hidden, False)):
+        at = localtime(revision.committed_at + timedelta(microseconds=1))
+        data = {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H:%M:%S.%f}"}
+        assert client.post(MACHINE, data).status_code == 302
+        page = client.get("/admin/testapp/tag/")
+        banner = page.content.decode().partition("<section")[2].partition("</section>")[0]
+        assert (REVISION.format(revision.pk) in banner) == is_told
+        kept = client.session["audittrail_time_machine"]
+        assert kept == ["default", revision.pk, *([] if is_told else [at.isoformat()])]
     assert log_in(superuser).post(MACHINE, {"revision": hidden.pk}).status_code == 302
 
 
-def test_who_sees_no_revision_by_a_date_travels_nowhere(staff, log_in) -> None:
+def test_who_sees_no_revision_is_told_when_history_begins_and_travels_by_date(
+    staff, log_in
+) -> None:
     User.objects.create(username="hush")
     client = log_in(staff("clerk", "testapp.view_tag"))
-    page = client.get(MACHINE)
-    assert "Nothing has been recorded yet." in text_of(page)
-    assert "audittrail_time_machine" not in client.session
+    assert "History begins" in text_of(client.get(MACHINE))
+    page = client.post(MACHINE, {"date": "1999-12-31"})
+    assert "Nothing was recorded by then" in text_of(page)
+    assert client.post(MACHINE, {"date": f"{localtime():%Y-%m-%d}"}).status_code == 302
+    assert client.get("/admin/testapp/tag/").status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from audittrail import history
 from audittrail.admin.time_machine import read_only
@@ -322,11 +324,95 @@ def test_names_of_rows_that_a_model_admin_leaves_out(apart, log_in, staff) -> No
 # The past, and previews
 
 
+MACHINE = "/admin/audittrail/time-machine/"
+
+
 def travel(client: Any, revision: Any) -> None:
-    """Let a client be where somebody is who has travelled to a revision."""
-    session = client.session
-    session["audittrail_time_machine"] = ["default", revision.pk]
-    session.save()
+    """Let a client choose the time right after a revision, of which nothing may appear to its user."""
+    at = timezone.localtime(revision.committed_at + timedelta(microseconds=1))
+    answer = client.post(MACHINE, {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H:%M:%S.%f}"})
+    assert answer.status_code == 302
+
+
+@pytest.fixture
+def handed_over(staff: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give who owned a document, who owns it, who never did, and the revisions that made, changed and handed it over."""
+
+    def own(self: Any, request: Any) -> Any:
+        return admin.ModelAdmin.get_queryset(self, request).filter(owner=request.user)
+
+    monkeypatch.setattr(DocumentAdmin, "get_queryset", own, raising=False)
+    read_only.extend_model_admin(DocumentAdmin)
+    made: dict[str, Any] = {
+        name: staff(name, "testapp.view_document") for name in ("ada", "eve", "zoe")
+    }
+    document = Document.objects.create(owner=made["ada"], title="first words")
+    made["created"] = newest()
+    document.title = "second words"
+    document.save()
+    made["changed"] = newest()
+    document.owner = made["eve"]
+    document.save()
+    made["handed"] = newest()
+    return made
+
+
+def words(client: Any) -> str:
+    """Return which words a client sees on the list of documents."""
+    text = text_of(client.get("/admin/testapp/document/"))
+    return next((one for one in ("first", "second") if f"{one} words" in text), "")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+@pytest.mark.parametrize(
+    ("who", "setting", "numbers", "seen"),
+    [
+        # To whom something of a revision appears now, or with "then" appeared then, reaches it by its number.
+        ("ada", "now", [404, 404, 404], ["", "", ""]),
+        ("eve", "now", [302, 302, 302], ["", "", "second"]),
+        ("zoe", "now", [404, 404, 404], ["", "", ""]),
+        ("ada", "then", [302, 302, 302], ["first", "second", ""]),
+        ("eve", "then", [302, 302, 302], ["", "", "second"]),
+        ("zoe", "then", [404, 404, 404], ["", "", ""]),
+    ],
+)
+def test_a_moment_is_chosen_and_shown_by_the_rights_that_count(
+    handed_over, log_in, settings, who, setting, numbers, seen, is_deleted
+) -> None:
+    settings.AUDITTRAIL_RIGHTS_AS_OF = setting
+    if is_deleted:
+        Document.objects.all().delete()
+    client = log_in(handed_over[who])
+    revisions = [handed_over[name] for name in ("created", "changed", "handed")]
+    for revision, status, shown in zip(revisions, numbers, seen, strict=True):
+        assert client.post(MACHINE, {"revision": revision.pk}).status_code == status
+        if status == 302:
+            assert words(client) == shown
+            client.post(MACHINE, {"leave": "1"})
+        # A date leads everybody to what was then, not to what was earlier.
+        travel(client, revision)
+        assert words(client) == shown
+        client.post(MACHINE, {"leave": "1"})
+
+
+def test_a_date_tells_no_revision_of_which_nothing_appears(handed_over, log_in) -> None:
+    client = log_in(handed_over["zoe"])
+    assert "Nothing has been recorded yet" not in text_of(client.get(MACHINE))
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(
+            "UPDATE audittrail.revision SET committed_at = committed_at - interval '3 hours'"
+        )
+        cursor.execute("RESET session_replication_role")
+    assert client.post(MACHINE, {"ago": "hour"}).status_code == 302
+    committed_at = timezone.localtime(handed_over["handed"].committed_at - timedelta(hours=3))
+    for path in ("/admin/testapp/document/", MACHINE):
+        page = client.get(path)
+        assert page.status_code == 200
+        banner = page.content.decode().partition("<section")[2].partition("</section>")[0]
+        assert "<time datetime=" in banner and f"T{committed_at:%H:%M:}" not in banner
+        assert "audittrail/revisions/" not in banner
+    assert page.context["steps"] == [] and page.context["present"] is None
 
 
 @pytest.mark.parametrize(

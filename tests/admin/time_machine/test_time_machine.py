@@ -56,11 +56,12 @@ def traveller(as_superuser: Client, then: Revision) -> Client:
     return as_superuser
 
 
-def be_at(client: Client, revision: Revision) -> None:
-    """Let a client be at a moment whose revision tells its user nothing, as one is who has chosen a date."""
-    session = client.session
-    session[KEY] = ["default", revision.pk]
-    session.save()
+def be_at(client: Client, revision: Revision, machine: str = MACHINE) -> None:
+    """Let a client choose the time right after a revision, which may tell its user nothing."""
+    assert revision.committed_at is not None
+    at = timezone.localtime(revision.committed_at + timedelta(microseconds=1))
+    answer = client.post(machine, {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H:%M:%S.%f}"})
+    assert answer.status_code == 302
 
 
 def is_past(client: Client, path: str = "/zoo/testapp/tag/") -> bool:
@@ -186,7 +187,16 @@ def test_a_revision_that_was_erased_ends_the_journey(traveller: Client) -> None:
     assert b"audittrail-banner" not in page.content
     assert b"not in the history any more" in page.content
     assert KEY not in traveller.session
-    for kept in ("x", [], ["default"], ["nowhere", 1], ["default", None], {"a": 1}):
+    kept: Any
+    for kept in (
+        "x",
+        [],
+        ["default"],
+        ["nowhere", 1],
+        ["default", None],
+        ["default", 0, "x"],
+        {"a": 1},
+    ):
         session = traveller.session
         session[KEY] = kept
         session.save()
@@ -284,7 +294,7 @@ def test_a_rule_for_single_objects_asks_the_object_as_it_is_now(
     document.save()
     for user, seen in ((ada, (403, 200)), (bob, (200, 403))):
         client = log_in(user)
-        be_at(client, moment)
+        be_at(client, moment, "/support/audittrail/time-machine/")
         found = [
             client.get(f"/support/testapp/document/{pk}/change/").status_code
             for pk in (document.pk, gone_pk)
