@@ -156,7 +156,7 @@ def _has_room(
 
 
 def _lack_of_hooks(writing: Writing, owner: Owner, table: TablePlan) -> Lack | None:
-    """Ask hooks alone: those of the inline, and whether the objects may be changed; those that decide by object of each object."""
+    """Ask hooks alone: those of the inline, and whether the objects may be changed; those that decide by object of each object, and of none for one that is not there."""
     request, model_admin = writing.reader.request, owner.model_admin
     asked = [(model_admin, "has_change_permission")]
     if owner.inline is not None:
@@ -175,6 +175,10 @@ def _lack_of_hooks(writing: Writing, owner: Owner, table: TablePlan) -> Lack | N
     rows = plan_rows.values(writing.reader, table, table.rows, owner.names)
     keys = {_parent(writing, owner, values) for values in rows} - {None}
     objects = model_admin.model._base_manager.using(writing.reader.database)
-    parents = objects.filter(**{f"{owner.target}__in": keys})
+    parents = [*objects.filter(**{f"{owner.target}__in": keys})]
     allowed = all(getattr(one, name)(request, obj) for obj in parents for one, name in own)
+    if keys - {getattr(obj, owner.target) for obj in parents}:
+        # Of an object that is yet to come back the page that adds it is asked: its inlines, by hooks that are given none.
+        added = [(one, name) for one, name in own if one is owner.inline]
+        allowed = allowed and all(getattr(one, name)(request, None) for one, name in added)
     return None if allowed else Lack(table)

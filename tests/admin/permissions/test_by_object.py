@@ -124,6 +124,27 @@ def test_superusers_are_asked_by_hooks_with_the_real_object(as_superuser, monkey
     assert [as_superuser.get(undo.format(number)).status_code for number in numbers] == [403, 200]
 
 
+@pytest.mark.parametrize("may_add", [True, False])
+def test_superusers_are_asked_by_hooks_of_inlines_about_an_object_that_comes_back(
+    as_superuser, monkeypatch, may_add
+) -> None:
+    """As by the page that adds it: it is not there to be given to the hook."""
+
+    def adding(self: Any, request: Any, obj: Any = None) -> bool:
+        return may_add and obj is None
+
+    monkeypatch.delitem(admin.site._registry, Order)
+    monkeypatch.setattr(OrderInline, "has_add_permission", adding, raising=False)
+    customer = Customer.objects.create(name="gone")
+    Order.objects.create(customer=customer, reference="hers")
+    customer.delete()
+    undo = f"/admin/audittrail/revisions/{newest().pk}/undo/"
+    assert as_superuser.get(undo).status_code == (200 if may_add else 403)
+    if may_add:
+        assert carry_out(as_superuser, undo).status_code == 302
+    assert Order.objects.filter(reference="hers").exists() == may_add
+
+
 # Generic inlines
 
 
