@@ -98,7 +98,8 @@ LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
      CROSS JOIN (SELECT audittrail.descendants(live) UNION SELECT live) t (target)
      CROSS JOIN LATERAL (
         SELECT c.relkind = 'p' AS is_partitioned,
-               format('%I.%I', CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, c.relname) AS name
+               format('%I.%I', CASE WHEN n.oid = pg_my_temp_schema() AND current_setting('server_version_num')::int >= 150000 THEN 'pg_temp' ELSE n.nspname END,
+                      c.relname) AS name
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = t.target AND c.relkind IN ('r', 'p')) c
      CROSS JOIN (SELECT c.relkind = 'p' AS by_row FROM pg_class c WHERE c.oid = live) l
      CROSS JOIN LATERAL (VALUES
