@@ -61,7 +61,9 @@ TURNED: Final = """() => {
         if (!walker.currentNode.data.includes("\u202e") || !element.checkVisibility()) continue;
         const looks = () => getComputedStyle(element);
         while (looks().display === "inline" && looks().unicodeBidi === "normal") element = element.parentElement;
-        if (looks().unicodeBidi !== "isolate" || looks().display.includes("block"))
+        // Blocks are isolated by the browser, whatever else they hold; a <bdi> holds a value alone, also as an inline block.
+        const holdsMore = looks().display.includes("block") && element.localName !== "bdi";
+        if (looks().unicodeBidi !== "isolate" || holdsMore)
             found.push([element.textContent.trim().slice(0, 500), element.outerHTML.slice(0, 300)]);
     }
     return found;
