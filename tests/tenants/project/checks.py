@@ -280,6 +280,8 @@ def authors_are_the_tenants_own() -> None:
 
 
 def a_user_who_is_told_later_is_of_the_tenant_that_told() -> None:
+    with schema_context("north"):
+        get_user_model().objects.create(pk=50, username="nurse north")
     with history.context(user=50), transaction.atomic(), schema_context("north"):
         with history.context(user=lambda: get_user_model()(pk=None)):
             Label.objects.create(name="by nobody")
