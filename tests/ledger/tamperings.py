@@ -759,6 +759,19 @@ TAMPERINGS = (
         ),
     ),
     Tampering(
+        "changes of a column that are not recorded any more",
+        (
+            (
+                "UPDATE audittrail.tracked_table SET columns = (SELECT jsonb_agg(CASE WHEN c ->> 'name' = 'name' THEN c || '{{\"ignored\": true}}' ELSE c END)"
+                " FROM jsonb_array_elements(columns) c) WHERE table_name = 'shop'"
+            ),
+            FUNCTIONS_MADE_ANEW,
+        ),
+        (
+            r"^shop: the registry says that changes of column name are ignored, and of the table that they are recorded",
+        ),
+    ),
+    Tampering(
         "a table taken out of the registry",
         (
             "DROP TRIGGER audittrail_insert ON note; DROP TRIGGER audittrail_update ON note; DROP TRIGGER audittrail_delete ON note; DROP TRIGGER audittrail_truncate ON note",

@@ -97,6 +97,27 @@ def test_a_rollback_and_a_pruning_are_told_apart(scene: Scene, digest: Digest) -
     assert erasures(scene, digest)
 
 
+def test_a_rollback_excuses_prunings_of_what_it_went_back_to_alone(
+    scene: Scene, digest: Digest
+) -> None:
+    from audittrail.models import Revision
+    from audittrail.revisions.pruning import prune
+
+    moved = Revision.objects.using(ALIAS).get(reason="Moved")
+    prune(moved, using=ALIAS)
+    moved.rollback_all_later_revisions()
+    assert told(scene.verify(digest)) == []
+    scene.run("UPDATE shop SET total = total + 1")
+    last = Revision.objects.using(ALIAS).newest()
+    scene.run(
+        f"UPDATE audittrail.tracked_table SET kept_from = {last.committed} WHERE table_name = 'shop'"
+    )
+    assert any(
+        text.startswith(f"shop: the registry says that it is kept from tick {last.committed} on")
+        for text in told(scene.verify(digest))
+    )
+
+
 def test_a_changed_revision_is_told(scene: Scene, digest: Digest) -> None:
     scene.run(
         "BEGIN; SET LOCAL audittrail.editing = 'on'; UPDATE audittrail.revision SET reason = 'Other' WHERE reason = 'Moved'; COMMIT"

@@ -215,6 +215,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
      WHERE c ->> 'history' IS DISTINCT FROM CASE WHEN c ->> 'name' = ANY (t.excluded) THEN NULL ELSE audittrail.stored_name(c ->> 'name') END
     UNION ALL
+    SELECT t.table_name, format('the registry says that changes of column %s are %s, and of the table that they are %s', c ->> 'name', w.does, w.should)
+      FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
+     CROSS JOIN LATERAL (SELECT CASE c ->> 'ignored' WHEN 'true' THEN 'ignored' ELSE 'recorded' END,
+                                CASE WHEN c ->> 'name' = ANY (t.ignored) THEN 'ignored' ELSE 'recorded' END) w (does, should)
+     WHERE t.until_version IS NULL AND w.does <> w.should
+    UNION ALL
     SELECT t.table_name, format('the registry says that column %s is stored as %s, which history does not have', c ->> 'name', c ->> 'history')
       FROM audittrail.tracked_table t CROSS JOIN LATERAL jsonb_array_elements(t.columns) c
      WHERE audittrail.has_column(audittrail.ledger_source(t.id), c ->> 'history') IS FALSE
@@ -234,8 +240,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM audittrail.tracked_table t
      WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r
                                                           WHERE r.context #>> '{pruned,kept_since}' IS NOT NULL AND (r.context #>> '{pruned,kept_since}')::timestamptz = t.kept_since
-                                                     -- A rollback has erased the record of it.
-                                                     OR r.context #>> '{restored,kind}' = 'rollback')
+                                                     -- A rollback to what was kept has erased the record of it.
+                                                     OR r.context #>> '{restored,kind}' = 'rollback' AND t.kept_from <= coalesce(
+                                                        (SELECT o.committed FROM audittrail.revision o WHERE o.id = (r.context #>> '{restored,revision}')::bigint), t.kept_from))
     UNION ALL
     SELECT t.table_name, format('the registry says that nothing before tick %s is still to be closed, and revision %s is', t.tail_from, r.id)
       FROM audittrail.tracked_table t
