@@ -42,9 +42,9 @@ class RowImage:
         A date or time that Python doesn't have, such as "infinity", is its text (see `beyond_python`).
         """
         # A file field makes an object of NULL, which nobody could tell from an empty name.
-        if column.name in self.row.__dict__ and self.row.__dict__[column.name] is None:
-            return told_apart(column.field, None, self.texts.get(column.name))
-        return getattr(self.row, column.name)
+        is_null = column.name in self.row.__dict__ and self.row.__dict__[column.name] is None
+        value = None if is_null else getattr(self.row, column.name)
+        return told_apart(column.field, value, self.texts.get(column.name))
 
 
 def is_gone(version: Version) -> bool:

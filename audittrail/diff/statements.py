@@ -11,6 +11,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import schemas
 from audittrail.capture.tables import SCHEMA_TRICK
+from audittrail.diff.json_null import holds_json, prepared
 from audittrail.revisions import beyond_python
 from audittrail.revisions.versions import Version, version_name
 
@@ -129,7 +130,11 @@ def key_in(model: type[Version], name: str, keys: Iterable[Sequence[Any]], alias
 def literals(field: Any, values: Iterable[Any], alias: str) -> Fragment:
     """Return values of a field as a list for SQL."""
     connection = connections[alias]
-    found = [sql.Literal(field.get_db_prep_save(value, connection)) for value in values]
+    found = [sql.Literal(prepared(field, value, connection)) for value in values]
+    if holds_json(field):
+        # Of its elements alone it can't be told of which type an array is.
+        form = sql.SQL("{}::" + field.db_type(connection))
+        found = [form.format(literal) for literal in found]
     return sql.SQL(", ").join(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from audittrail.diff.json_null import is_json_null
 from audittrail.diff.structure import Node, structure_changes
 from audittrail.diff.text import Kind
 
@@ -85,6 +86,8 @@ def leaf(value: Any, *, sort_keys: bool = False) -> str:
 
 class _OutlineEncoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
+        if is_json_null(o):  # in an array, where null is SQL NULL
+            return "JSON null"
         try:
             return super().default(o)
         except TypeError:  # arrays of whatever

@@ -240,9 +240,5 @@ BEGIN
         PERFORM audittrail.record_differences(tracked);
         ignored := set_config('audittrail.reworked', '', true);
     END IF;
-    IF tracked.since_revision::text = current_setting('audittrail.revision', true) THEN
-        -- History has just begun again. At any other time rows of statements that are not captured yet would pass for old ones.
-        PERFORM audittrail.copy_baseline(tracked);
-    END IF;
 END
 $$;
