@@ -101,8 +101,8 @@ def _unmatched(setting: str, pattern: str) -> checks.CheckMessage:
     else:
         if model._meta.swapped:
             what, hint = "swapped out", f"Name {model._meta.swapped!r}, which stands for it."
-        elif model._meta.proxy and model._meta.concrete_model:
-            label = model._meta.concrete_model._meta.label
+        elif model._meta.proxy:
+            label = tracking.concrete(model)._meta.label
             what, hint = "a proxy", f"Name {label!r}, whose table it shares."
     return checks.Error(
         f"{setting} names {pattern!r}, which is {what}.", hint=hint, id="audittrail.E002"

@@ -161,12 +161,17 @@ def candidates() -> Iterator[type[models.Model]]:
             yield model
 
 
+def concrete(model: type[models.Model]) -> type[models.Model]:
+    """Return the model whose table a proxy shares, or the model itself."""
+    return model._meta.concrete_model or model
+
+
 def is_tracked(model: type[models.Model]) -> bool:
     """Return whether settings and registrations track the model's table; a proxy goes with its concrete model.
 
     An unmanaged model is tracked on request: when it is registered, or named by its full label.
     """
-    model = model._meta.concrete_model or model
+    model = concrete(model)
     if model._meta.app_label == "audittrail" or model._meta.abstract or model._meta.swapped:
         return False
     if model in _registered:

@@ -9,10 +9,11 @@ from typing import Any, Final
 from django.db import models
 from django.db.models.query import QuerySet
 
+from audittrail.capture.tracking import concrete
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.differences import Differences
 from audittrail.diff.memberships import MembershipChanges, membership_change, source_of, targets_of
-from audittrail.diff.parts import Relation, concrete, relations_of
+from audittrail.diff.parts import Relation, relations_of
 from audittrail.diff.span import Span
 from audittrail.diff.statements import in_chunks
 from audittrail.diff.states import (

@@ -13,13 +13,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import tracking
 from audittrail.diff.comparison import ModelComparison, ObjectComparison
-from audittrail.diff.parts import (
-    chosen_fields,
-    concrete,
-    parts_of,
-    relations_of,
-    tables_of,
-)
+from audittrail.diff.parts import chosen_fields, parts_of, relations_of, tables_of
 from audittrail.diff.span import Point, Span, between, spanning
 from audittrail.diff.statements import fetch, history_table
 from audittrail.diff.tracked import TrackingPeriod, tracking_periods
@@ -98,7 +92,7 @@ class DatabaseComparison:
         Takes the names of the fields to look at, by default all. Raises `NotTrackedError` for a model that is not tracked, or was
         not then.
         """
-        if concrete(model) not in self.compared:
+        if tracking.concrete(model) not in self.compared:
             raise NotTrackedError(
                 f"{model._meta.label} is not tracked in database {self.span.using!r}, or was not at the second moment, so it can't be compared."
             )

@@ -61,13 +61,6 @@ class Relation:
         return version_model(self.through)._meta.get_field(version_name(field.attname))
 
 
-def concrete(model: type[models.Model]) -> type[models.Model]:
-    """Return the model whose table a proxy shares, or the model itself."""
-    found = model._meta.concrete_model
-    assert found is not None
-    return found
-
-
 def is_parent_link(field: Any) -> bool:
     """Return whether a field leads to the row that an object inherits from, which is a part of the object itself."""
     return bool(getattr(getattr(field, "remote_field", None), "parent_link", False))
@@ -80,7 +73,7 @@ def _parts(model: Any) -> tuple[ObjectPart, ...]:
         for parent, link in part.model._meta.parents.items():
             if link is None or link.model is not part.model:
                 continue  # inherited itself, or the parent of a proxy
-            parent = concrete(parent)
+            parent = tracking.concrete(parent)
             if all(parent is not known.model for known in parts):
                 parts.append(ObjectPart(parent, part, link))
     return tuple(parts)
@@ -88,7 +81,7 @@ def _parts(model: Any) -> tuple[ObjectPart, ...]:
 
 def parts_of(model: type[models.Model]) -> tuple[ObjectPart, ...]:
     """Return the parts that the objects of a model consist of: its own table first, each other one after that which links to it."""
-    return _parts(concrete(model))
+    return _parts(tracking.concrete(model))
 
 
 def many_to_many_of(model: type[models.Model]) -> list[models.ManyToManyField[Any, Any]]:
@@ -108,7 +101,7 @@ def relations_of(
     Takes the names to look at; None for all.
     """
     relations = []
-    for field in many_to_many_of(concrete(model)):
+    for field in many_to_many_of(tracking.concrete(model)):
         through: Any = field.remote_field.through
         if not tracking.is_tracked(through) or (names is not None and field.name not in names):
             continue
@@ -118,7 +111,9 @@ def relations_of(
             key = source.target_field
             part = _part_with(model, key)
             if part is not None:
-                relations.append(Relation(field, part, key, concrete(through), source, target))
+                relations.append(
+                    Relation(field, part, key, tracking.concrete(through), source, target)
+                )
     return tuple(relations)
 
 

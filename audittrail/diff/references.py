@@ -13,7 +13,7 @@ from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import tracking
 from audittrail.diff.loading import converted
-from audittrail.diff.parts import concrete, parts_of, tables_of
+from audittrail.diff.parts import parts_of, tables_of
 from audittrail.diff.statements import (
     fetch,
     history_table,
@@ -154,9 +154,12 @@ def _keys(
 ) -> dict[Any, list[Key]]:
     """Return the primary keys that may belong to values of a field: they are the values themselves, as a rule."""
     part = parts_of(model)[0]
-    if field is model._meta.pk and len(concrete(model)._meta.pk_fields) > 1:
+    if field is model._meta.pk and len(tracking.concrete(model)._meta.pk_fields) > 1:
         return {value: [tuple(value)] for value in values}
-    if concrete(model)._meta.pk_fields == [field] or field not in part.model._meta.local_fields:
+    if (
+        tracking.concrete(model)._meta.pk_fields == [field]
+        or field not in part.model._meta.local_fields
+    ):
         return {value: [(value,)] for value in values}
     if not values:
         return {}

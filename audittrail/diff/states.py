@@ -11,11 +11,12 @@ from django.db import models
 from django.db.backends.postgresql.psycopg_any import sql
 from django.db.models.fields.files import FieldFile
 
+from audittrail.capture.tracking import concrete
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
 from audittrail.diff.images import RowImage, changes_between, is_gone
 from audittrail.diff.loading import Images
-from audittrail.diff.parts import ObjectPart, concrete, parts_of
+from audittrail.diff.parts import ObjectPart, parts_of
 from audittrail.diff.statements import (
     Fragment,
     fetch,

@@ -53,6 +53,19 @@ def add_confirmation(parser: ArgumentParser) -> None:
     )
 
 
+def add_batches(parser: ArgumentParser) -> None:
+    """Declare `--batch-size` and `--vacuum`, for work on history tables."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=10_000,
+        help="versions a batch (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
+    )
+
+
 def parts_of_key(text: str) -> list[str]:
     """Return the parts of a composite key, which have commas between; one that has commas itself stands in double quotes, as in CSV.
 

@@ -11,6 +11,7 @@ from django.db import connections, models
 
 from audittrail.capture import schemas
 from audittrail.capture.tables import tracked_tables
+from audittrail.capture.tracking import concrete
 from audittrail.exceptions import RestoreError
 
 
@@ -145,8 +146,8 @@ def _models(cursor: Any, using: str) -> dict[int, type[models.Model]]:
 
 def table_of(tables: Iterable[LiveTable], model: type[models.Model]) -> LiveTable | None:
     """Return the table of a model, or None if the database does not track it now."""
-    concrete = model._meta.concrete_model
-    return next((table for table in tables if table.model is concrete), None)
+    model = concrete(model)
+    return next((table for table in tables if table.model is model), None)
 
 
 def require_table(tables: Iterable[LiveTable], model: type[models.Model], using: str) -> LiveTable:

@@ -10,7 +10,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from audittrail.capture import tracking
-from audittrail.diff.parts import many_to_many_of
+from audittrail.diff.parts import many_to_many_of, tables_of
 from audittrail.exceptions import RestoreError
 
 
@@ -22,12 +22,6 @@ class ChosenFields:
     relations: list[Any] = field(default_factory=list)
     #: Whether fields were named, so that what can't be restored is an error.
     named: bool = False
-
-
-def tables_of(model: type[models.Model]) -> list[type[models.Model]]:
-    """Return the models whose tables hold the rows of a model's objects: itself, and all that it inherits from."""
-    concrete = model._meta.concrete_model or model
-    return [concrete, *concrete._meta.get_parent_list()]
 
 
 def chosen(model: type[models.Model], names: Iterable[str] | None) -> ChosenFields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from audittrail.capture.tracking import concrete
 from audittrail.exceptions import MomentError, RestoreError, TrackedLaterError
 from audittrail.restore import fields, related, selection
 from audittrail.restore.catalog import LiveTable, require_table, table_of
@@ -38,7 +39,7 @@ class Restoring(Recipe):
     def __init__(self, queryset: Any, names: Sequence[str] | None, *, with_related: bool) -> None:
         selection.require_rows(queryset, "restore")
         self.queryset = queryset
-        self.model = queryset.model._meta.concrete_model
+        self.model = concrete(queryset.model)
         self.moment: Moment = queryset.moment
         self.using = self.moment.using
         self.names = names

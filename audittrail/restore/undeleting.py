@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import apps
 
+from audittrail.capture.tracking import concrete
 from audittrail.restore import references, related, selection
 from audittrail.restore.catalog import LiveTable, require_table
 from audittrail.restore.past_rows import stage_by_keys
@@ -27,7 +28,7 @@ class Undeleting(Recipe):
     def __init__(self, queryset: Any, *, with_cascade: bool, with_related: bool) -> None:
         selection.require_rows(queryset, "undelete")
         self.queryset = queryset
-        self.model = queryset.model._meta.concrete_model
+        self.model = concrete(queryset.model)
         self.moment: Moment = queryset.moment
         self.using = self.moment.using
         self.with_cascade = with_cascade

@@ -125,7 +125,7 @@ def _owner_and_column(model: Any, name: str, value: Any) -> tuple[Any, str, Any]
         raise EditingError(
             f"{name!r} of {model._meta.label} is not a column, so history holds nothing of it; its columns are {known}."
         )
-    return field.model._meta.concrete_model, field.column, (field, value)
+    return tracking.concrete(field.model), field.column, (field, value)
 
 
 def _field(model: Any, name: str) -> Any:

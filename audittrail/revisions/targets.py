@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, models, router
 
 from audittrail.capture import schemas
+from audittrail.capture.tracking import concrete
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Version
@@ -116,19 +117,16 @@ def _target(
 ) -> Target:
     if issubclass(model, Version):
         model = model.tracked_model
-    concrete = model._meta.concrete_model or model
+    model = concrete(model)
     # A connection to the past knows the present one.
     present = getattr(connections[alias], "live", connections[alias])
-    return Target(
-        present.alias, concrete, concrete._meta.db_table, None if keys is None else tuple(keys)
-    )
+    return Target(present.alias, model, model._meta.db_table, None if keys is None else tuple(keys))
 
 
 def _key_names(model: type[models.Model]) -> Sequence[str]:
     if issubclass(model, Version):
         return model.key_names
-    concrete = model._meta.concrete_model or model
-    return [field.attname for field in concrete._meta.pk_fields]
+    return [field.attname for field in concrete(model)._meta.pk_fields]
 
 
 @dataclass(frozen=True)

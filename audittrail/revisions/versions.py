@@ -100,8 +100,8 @@ def version_model(model: type[models.Model]) -> type[Any]:
 
     Raises `NotTrackedError` if the model is not tracked.
     """
-    concrete = model._meta.concrete_model
-    if concrete is None or not tracking.is_tracked(concrete):
+    concrete = tracking.concrete(model)
+    if not tracking.is_tracked(concrete):
         raise NotTrackedError(
             f"{model._meta.label} is not tracked, so it has no history. Take it out of AUDITTRAIL_EXCLUDE or call "
             f"history.register({model.__name__}), then run manage.py migrate."
@@ -191,7 +191,6 @@ def versions_of_object(obj: models.Model, using: str | None = None) -> VersionQu
     """
     alias = using or obj._state.db or router.db_for_read(type(obj), instance=obj)
     queryset = versions_of(type(obj), alias)
-    concrete = obj._meta.concrete_model
-    assert concrete is not None
-    values = [getattr(obj, field.attname) for field in concrete._meta.pk_fields]
+    fields = tracking.concrete(type(obj))._meta.pk_fields
+    values = [getattr(obj, field.attname) for field in fields]
     return queryset.filter(**dict(zip(queryset.model.key_names, values, strict=True)))

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import models
 
+from audittrail.capture.tracking import concrete
 from audittrail.timetravel.moment import Moment
 
 
@@ -26,9 +27,7 @@ class Along:
         """Return whether a model is in the database of the moment, whatever routers say: the owner, its parents and children."""
         if self.owner is None:
             return True
-        return issubclass(self.owner, model) or issubclass(
-            model, self.owner._meta.concrete_model or self.owner
-        )
+        return issubclass(self.owner, model) or issubclass(model, concrete(self.owner))
 
 
 _along: ContextVar[Along | None] = ContextVar("audittrail_along", default=None)

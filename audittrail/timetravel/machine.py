@@ -201,7 +201,7 @@ def goes_along(model: type[models.Model]) -> bool:
     """Return whether code that reads along a moment reads a model as of it: if it is tracked, or may be read with what is."""
     if is_bookkeeping(model):
         return False
-    concrete = model._meta.concrete_model or model
+    concrete = tracking.concrete(model)
     return tracking.is_tracked(model) or _matches(concrete, conf.read_live())
 
 
@@ -223,14 +223,14 @@ def travels(model: Any) -> bool:
         return False
     if tracking.is_tracked(model):
         return True
-    concrete = model._meta.concrete_model or model
+    concrete = tracking.concrete(model)
     return not _matches(concrete, _KEPT_BY_PROCESSES) and _matches(concrete, conf.read_live())
 
 
 def stays(model: type[models.Model]) -> bool:
     """Return whether a model stays in the present, tracked or not: sessions, content types, the admin's log, history itself."""
     return issubclass(model, AbstractBaseSession) or _matches(
-        model._meta.concrete_model or model, conf.DEFAULT_EXCLUDE
+        tracking.concrete(model), conf.DEFAULT_EXCLUDE
     )
 
 

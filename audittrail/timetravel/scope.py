@@ -69,7 +69,7 @@ def _leads_to_one(join: Any) -> bool:
     field = join.join_field
     if not (isinstance(field, models.ForeignKey) and isinstance(field.remote_field.model, type)):
         return False
-    target = field.remote_field.model._meta.concrete_model or field.remote_field.model
+    target = tracking.concrete(field.remote_field.model)
     return join.table_name == target._meta.db_table and tracking.is_tracked(target)
 
 

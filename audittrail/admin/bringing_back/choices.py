@@ -16,8 +16,7 @@ from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.permissions.columns import ShownFields
 from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.plan_rows import counts_of
-from audittrail.diff.parts import many_to_many_of
-from audittrail.restore.fields import tables_of
+from audittrail.diff.parts import many_to_many_of, tables_of
 from audittrail.restore.plan import Plan, TablePlan
 
 

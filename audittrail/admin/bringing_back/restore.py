@@ -21,7 +21,7 @@ from audittrail.admin.objects.revisions import NumberedVersion
 from audittrail.admin.permissions import writes
 from audittrail.admin.permissions.columns import ShownFields
 from audittrail.admin.permissions.lacks import Writing
-from audittrail.restore.fields import tables_of
+from audittrail.diff.parts import tables_of
 from audittrail.restore.plan import Plan
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import resolve

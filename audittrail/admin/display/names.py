@@ -19,7 +19,6 @@ from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import deleted_objects
 from audittrail.capture import tracking
 from audittrail.diff.changes import FieldChange
-from audittrail.diff.parts import concrete
 from audittrail.diff.references import LookupTime, ReferencedObject, objects_of
 from audittrail.restore.plan import ColumnChange
 from audittrail.timetravel import machine
@@ -161,7 +160,7 @@ class Names:
     def _may_appear(self, model: type[models.Model]) -> bool:
         """Return whether objects of a model can appear at all; one that isn't tracked has no history to be asked for."""
         if _is_tracked(model):
-            return concrete(model) in self._reader.visible
+            return tracking.concrete(model) in self._reader.visible
         return model is ContentType or model_admin_of(self._reader.site, model) is not None
 
     def _appearing(self, objects: Iterable[models.Model]) -> set[int]:
@@ -172,7 +171,7 @@ class Names:
         return {id(obj) for model, found in by_model.items() for obj in self._seen(model, found)}
 
     def _seen(self, model: type[models.Model], objects: list[Any]) -> list[Any]:
-        visible = self._reader.visible.get(concrete(model))
+        visible = self._reader.visible.get(tracking.concrete(model))
         if visible is not None:
             return self._reader.seen(visible, objects)
         if model is ContentType:
@@ -182,7 +181,7 @@ class Names:
         return [obj for obj in objects if model_admin and may_view(request, model_admin, obj)]
 
     def _label(self, obj: models.Model) -> ObjectLabel:
-        visible = self._reader.visible.get(concrete(type(obj)))
+        visible = self._reader.visible.get(tracking.concrete(type(obj)))
         if visible is not None:
             model_admin = visible.model_admin
         else:
@@ -191,7 +190,7 @@ class Names:
 
 
 def _is_tracked(model: type[models.Model]) -> bool:
-    return tracking.is_tracked(concrete(model))
+    return tracking.is_tracked(tracking.concrete(model))
 
 
 def _wanted(field: Any, value: Any, tick: int | None) -> ObjectToName | None:

@@ -21,7 +21,7 @@ from audittrail.admin.permissions.fields import hidden_fields, related_names
 from audittrail.admin.permissions.models import may_view
 from audittrail.admin.permissions.owners import Owner, owner_by_content_type, owner_by_key
 from audittrail.capture import lookups, schemas, tracking
-from audittrail.diff.parts import concrete, many_to_many_of
+from audittrail.diff.parts import many_to_many_of
 from audittrail.exceptions import ConfigurationError
 from audittrail.revisions.versions import (
     version_model,
@@ -62,7 +62,9 @@ def inlines_of(subject: Subject, request: HttpRequest) -> list[Source]:
 def _own(subject: Subject) -> Iterator[Source]:
     hidden = hidden_fields(subject.model_admin)
     label = subject.model_admin.opts.verbose_name
-    for model in dict.fromkeys(map(concrete, (subject.model, *subject.model._meta.all_parents))):
+    for model in dict.fromkeys(
+        map(tracking.concrete, (subject.model, *subject.model._meta.all_parents))
+    ):
         if tracking.is_tracked(model):
             keys = [getattr(subject.obj, field.attname) for field in model._meta.pk_fields]
             names = [field.attname for field in model._meta.pk_fields]
@@ -83,7 +85,7 @@ def _of_many_to_many(subject: Subject, field: Any) -> Iterator[Source]:
     """Yield the rows of a many-to-many field, or of the relation that leads back from its other side."""
     is_reverse = isinstance(field, ManyToManyRel)
     forward = field.field if is_reverse else field
-    through: Any = concrete(forward.remote_field.through)
+    through: Any = tracking.concrete(forward.remote_field.through)
     if not tracking.is_tracked(through):
         return
     visible = subject.reader.visible.get(through)
@@ -149,7 +151,9 @@ def _of_foreign_key(
     lookup = {field.attname: getattr(subject.obj, field.target_field.attname)}
     needed = {field.name}
     owner = None if inline is None else owner_by_key(subject.model_admin, field, inline)
-    yield from _of_rows(subject, name, concrete(field.model), lookup, needed, inline, owner)
+    yield from _of_rows(
+        subject, name, tracking.concrete(field.model), lookup, needed, inline, owner
+    )
 
 
 def _of_generic(
@@ -166,7 +170,7 @@ def _of_generic(
     lookup = {one.attname: value for one, value in zip(fields, values, strict=True)}
     needed = {type_name, key_name}
     owner = None if inline is None else owner_by_content_type(subject.model_admin, inline)
-    yield from _of_rows(subject, name, concrete(model), lookup, needed, inline, owner)
+    yield from _of_rows(subject, name, tracking.concrete(model), lookup, needed, inline, owner)
 
 
 def _of_rows(

@@ -26,7 +26,7 @@ from audittrail.admin.permissions.models import (
 )
 from audittrail.admin.permissions.readers import Reader, reader_of_model
 from audittrail.admin.permissions.rows import deleted_objects
-from audittrail.diff.parts import concrete
+from audittrail.capture.tracking import concrete
 from audittrail.revisions.models import BaseRevision
 from audittrail.timetravel.moment import resolve
 

@@ -14,7 +14,6 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import FieldDoesNotExist
 
 from audittrail.capture import tracking
-from audittrail.diff.parts import concrete
 from audittrail.exceptions import ConfigurationError
 
 
@@ -38,12 +37,12 @@ def related_names(model_admin: ModelAdmin[Any]) -> tuple[str, ...] | None:
 
 def is_masked(field: Any) -> bool:
     """Return whether history shows of a field that it changed, never what."""
-    return field.name in tracking.options_of(concrete(field.model)).mask
+    return field.name in tracking.options_of(tracking.concrete(field.model)).mask
 
 
 def is_excluded(field: Any) -> bool:
     """Return whether history does not hold a field."""
-    return field.name in tracking.options_of(concrete(field.model)).exclude
+    return field.name in tracking.options_of(tracking.concrete(field.model)).exclude
 
 
 def _names(model_admin: ModelAdmin[Any], attribute: str) -> tuple[str, ...] | None:

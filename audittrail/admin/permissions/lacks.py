@@ -17,7 +17,7 @@ from audittrail.admin.permissions.forms import (
 )
 from audittrail.admin.permissions.models import UNDELETE_COMPLETELY, has_permission, is_superuser
 from audittrail.admin.permissions.readers import Reader
-from audittrail.diff.parts import concrete
+from audittrail.capture.tracking import concrete
 from audittrail.restore.plan import Plan, RowPlan, TablePlan
 
 #: The permission that each action on a row needs.

@@ -25,7 +25,7 @@ from audittrail.admin.permissions.owners import (
     owners_by_inline,
 )
 from audittrail.capture import tracking
-from audittrail.diff.parts import concrete, many_to_many_of
+from audittrail.diff.parts import many_to_many_of
 from audittrail.timetravel import machine
 
 UNDO = "audittrail.undo_revision"
@@ -185,7 +185,7 @@ def _visible_models(
     found: dict[type[models.Model], VisibleModel] = {}
     # Proxies last: the ModelAdmin of the model itself counts before those of its proxies.
     for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.proxy):
-        own = concrete(model)
+        own = tracking.concrete(model)
         registered.add(own)
         if not tracking.is_tracked(own):
             continue
@@ -201,7 +201,9 @@ def _visible_models(
             if model not in registered and tracking.is_tracked(model):
                 owners.setdefault(model, []).append(owner)
     for model, shown_by in owners.items():
-        is_listed = any(found[concrete(one.model_admin.model)].is_listed for one in shown_by)
+        is_listed = any(
+            found[tracking.concrete(one.model_admin.model)].is_listed for one in shown_by
+        )
         found[model] = VisibleModel(model, owners=tuple(shown_by), is_listed=is_listed)
     if is_superuser(request):
         for model in tracking.tracked_models():
@@ -232,4 +234,4 @@ def _shown_with(
         # Django's inlines have no rows at all for who may view none without an object.
         if may_view(request, inline):
             for owner in owners_by_inline(model_admin, inline):
-                yield concrete(inline.model), owner
+                yield tracking.concrete(inline.model), owner

@@ -11,6 +11,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from audittrail.capture.tracking import concrete
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -76,8 +78,8 @@ def owners_by_inline(model_admin: ModelAdmin[Any], inline: Any) -> Iterator[Owne
         yield owner_by_content_type(model_admin, inline)
         return
     named = getattr(inline, "fk_name", None)
-    concrete: Any = inline.model._meta.concrete_model or inline.model
-    for field in concrete._meta.local_concrete_fields:
+    table: Any = concrete(inline.model)
+    for field in table._meta.local_concrete_fields:
         target = getattr(field.remote_field, "model", None)
         # Another foreign key of the rows to the same model leads to an object whose page does not show them.
         if named not in (None, field.name):

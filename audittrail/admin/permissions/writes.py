@@ -21,8 +21,7 @@ from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.owners import Owner, owner_by_field
 from audittrail.admin.permissions.page_rows import lack_of_page
 from audittrail.admin.permissions.readers import Reader
-from audittrail.diff.parts import many_to_many_of
-from audittrail.restore.fields import tables_of
+from audittrail.diff.parts import many_to_many_of, tables_of
 from audittrail.restore.plan import TablePlan
 
 

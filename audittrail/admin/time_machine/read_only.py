@@ -20,7 +20,6 @@ from django.utils.text import capfirst
 from audittrail import conf
 from audittrail.admin.permissions.rows import deleted_objects, seen_now
 from audittrail.capture import tracking
-from audittrail.diff.parts import concrete
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import machine, obstacles
 from audittrail.timetravel.live_keys import has_live_key
@@ -107,7 +106,7 @@ def _seen_now(method: Any) -> Any:
         found = method(self, request)
         if machine.current() is None or conf.rights_as_of() == "then":
             return found
-        if not tracking.is_tracked(concrete(self.model)):
+        if not tracking.is_tracked(tracking.concrete(self.model)):
             return found
         queries = seen_now(request, self, live_alias(found.db))
         if queries is None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from audittrail.capture import closing, indexes
 from audittrail.ledger import entering
-from audittrail.management.arguments import positive
+from audittrail.management.arguments import add_batches
 from audittrail.management.call import Call
 from audittrail.management.lines import entered_line
 
@@ -17,15 +17,7 @@ HELP: Final = "Makes reading the past fast: closes versions and builds indexes, 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("tables", nargs="*", help="tables (default: all with a history)")
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=10_000,
-        help="versions a batch (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
-    )
+    add_batches(parser)
 
 
 def run(call: Call) -> None:

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
 from audittrail.capture import closing
-from audittrail.management.arguments import add_confirmation, natural, positive
+from audittrail.management.arguments import add_batches, add_confirmation, natural
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
 from audittrail.revisions.pruning import Pruning, prune
@@ -67,15 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--reason", default="", help="what the revision that records it says")
     parser.add_argument("--dry-run", action="store_true", help="only count what would be deleted")
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=10_000,
-        help="versions a batch (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
-    )
+    add_batches(parser)
     add_confirmation(parser)
 
 
