@@ -8,7 +8,6 @@ ledger takes beside those of history, and the most memory that the two processes
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from contextlib import contextmanager
 from time import perf_counter, process_time
 from typing import Any
 
-from tests.benchmarks.time_travel import DATABASE, DEFAULT_SETTINGS
-from tests.servers import DEFAULT_VERSION, Run
+from tests.benchmarks.time_travel import empty_database
+from tests.servers import DEFAULT_VERSION
 
 #: At least so many revisions a second are to be entered.
 LIMIT = 20_000
@@ -55,17 +54,7 @@ def main() -> int:
     parser.add_argument("--postgres", default=DEFAULT_VERSION)
     parser.add_argument("--check", action="store_true", help="exit with 1 if the limit is not kept")
     options = parser.parse_args()
-    with Run.begin() as run:
-        server = run.own_server(options.postgres, DEFAULT_SETTINGS)
-        server.start()
-        server.createdb(DATABASE)
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "tests.benchmarks.travel.settings",
-            "AUDITTRAIL_BENCHMARK_HOST": server.host,
-        }
-        import django
-
-        django.setup()
+    with empty_database(options.postgres):
         return measure(options.revisions, check=options.check)
 
 

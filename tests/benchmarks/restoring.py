@@ -8,7 +8,6 @@ them tells its time, and the memory that it takes here and in the server's sessi
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import sys
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from tests.benchmarks.time_travel import DATABASE, DEFAULT_SETTINGS
-from tests.servers import DEFAULT_VERSION, Run
+from tests.benchmarks.time_travel import empty_database
+from tests.servers import DEFAULT_VERSION
 
 #: A restore may take at most so many times the plain statement.
 LIMIT = 3.0
@@ -47,17 +46,7 @@ def main() -> int:
     parser.add_argument("--postgres", default=DEFAULT_VERSION)
     parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is not kept")
     arguments = parser.parse_args()
-    with Run.begin() as run:
-        server = run.own_server(arguments.postgres, DEFAULT_SETTINGS)
-        server.start()
-        server.createdb(DATABASE)
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "tests.benchmarks.travel.settings",
-            "AUDITTRAIL_BENCHMARK_HOST": server.host,
-        }
-        import django
-
-        django.setup()
+    with empty_database(arguments.postgres):
         return measure(arguments.rows, arguments.changed, arguments.rounds, check=arguments.check)
 
 
@@ -68,18 +57,19 @@ def measure(rows: int, changed: int, rounds: int, *, check: bool) -> int:
     from audittrail.models import Revision
     from tests.benchmarks.travel import filling
     from tests.benchmarks.travel.models import Order
+    from tests.builders.sending import sql
 
     orders: Any = Order
     call_command("migrate", verbosity=0)
     call_command("migrate", run_syncdb=True, verbosity=0)
     customers = max(rows // 10, 1)
     for statement in filling.SMALL:
-        execute(statement)
-    execute(filling.CUSTOMERS, [customers])
-    execute(filling.ORDERS, [customers, max(rows // 100, 1), 1, rows])
+        sql(statement)
+    sql(filling.CUSTOMERS, customers)
+    sql(filling.ORDERS, customers, max(rows // 100, 1), 1, rows)
     call_command("audittrail", "maintain", stdout=StringIO())
     for statement in SETUP:
-        execute(statement)
+        sql(statement)
     print(f"{rows:,} rows, {changed:,} of them restored; seconds, medians of {rounds} rounds")
     newest = Revision.objects.newest()
     update = "SET status = 'wrong', total = total + 1, updated_at = updated_at + interval '1 day' WHERE id <= %s"
@@ -96,41 +86,39 @@ def measure(rows: int, changed: int, rounds: int, *, check: bool) -> int:
 
     times = []
     for _ in range(rounds):
-        execute(f"UPDATE travel_order {update}", [changed])
-        execute(f"UPDATE plain {update}", [changed])
-        execute("ANALYZE")
+        sql(f"UPDATE travel_order {update}", changed)
+        sql(f"UPDATE plain {update}", changed)
+        sql("ANALYZE")
         past = orders.history(revision=newest).filter(pk__lte=changed)
         planned = timed(lambda past=past: past.restore(dry_run=True))
         source = "FROM (SELECT id AS key, status, total, updated_at FROM travel_order WHERE id <= %s) o WHERE p.id = o.key"
         plain = timed(
-            lambda source=source: execute(
+            lambda source=source: sql(
                 f"UPDATE plain p SET status = 'new', total = o.total - 1, updated_at = o.updated_at {source}",
-                [changed],
+                changed,
             )
         )
         restored = timed(lambda past=past: past.restore())
         times.append((plain, restored, planned))
-        execute("VACUUM travel_order, plain")
+        sql("VACUUM travel_order, plain")
     report("UPDATE ... FROM", times)
     times = []
     for _ in range(rounds):
-        execute("CREATE TABLE gone AS SELECT * FROM plain WHERE id <= %s", [changed])
-        execute("DELETE FROM travel_order WHERE id <= %s", [changed])
-        execute("DELETE FROM plain WHERE id <= %s", [changed])
-        execute("VACUUM ANALYZE travel_order, plain, gone")
+        sql("CREATE TABLE gone AS SELECT * FROM plain WHERE id <= %s", changed)
+        sql("DELETE FROM travel_order WHERE id <= %s", changed)
+        sql("DELETE FROM plain WHERE id <= %s", changed)
+        sql("VACUUM ANALYZE travel_order, plain, gone")
         past = orders.history(revision=newest).filter(pk__lte=changed)
         planned = timed(lambda past=past: past.restore(dry_run=True))
-        plain = timed(
-            lambda: execute("INSERT INTO plain OVERRIDING SYSTEM VALUE SELECT * FROM gone")
-        )
+        plain = timed(lambda: sql("INSERT INTO plain OVERRIDING SYSTEM VALUE SELECT * FROM gone"))
         restored = timed(lambda past=past: past.restore())
         times.append((plain, restored, planned))
-        execute("DROP TABLE gone")
-        execute("VACUUM travel_order, plain")
+        sql("DROP TABLE gone")
+        sql("VACUUM travel_order, plain")
     report("INSERT ... SELECT", times)
 
-    execute(f"UPDATE travel_order {update}", [rows])
-    execute("VACUUM ANALYZE travel_order")
+    sql(f"UPDATE travel_order {update}", rows)
+    sql("VACUUM ANALYZE travel_order")
     before, server = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, session_memory()
     plans = []
     seconds = timed(lambda: plans.append(newest.restore_all(dry_run=True)))
@@ -140,14 +128,6 @@ def measure(rows: int, changed: int, rounds: int, *, check: bool) -> int:
         f"{(session_memory() - server) / 1024:,.0f} MiB more at most in the session"
     )
     return 0 if kept or not check else 1
-
-
-def execute(statement: str, params: list[Any] | None = None) -> None:
-    """Execute a statement in a transaction of its own."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
 
 
 def timed(work: Callable[[], Any]) -> float:

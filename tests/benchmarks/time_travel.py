@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from statistics import median
@@ -201,6 +202,23 @@ def main() -> int:
         server = place.own_server(arguments.postgres, DEFAULT_SETTINGS)
         server.start()
         return run(arguments, server.host)
+
+
+@contextmanager
+def empty_database(postgres: str) -> Iterator[None]:
+    """Set Django up with the project `travel`, in an empty database on a server that goes with the block."""
+    with Run.begin() as place:
+        server = place.own_server(postgres, DEFAULT_SETTINGS)
+        server.start()
+        server.createdb(DATABASE)
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "tests.benchmarks.travel.settings",
+            "AUDITTRAIL_BENCHMARK_HOST": server.host,
+        }
+        import django
+
+        django.setup()
+        yield
 
 
 def run(arguments: argparse.Namespace, host: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 
 from audittrail.models import Revision
 
@@ -29,6 +31,15 @@ def try_to_send(connection: Any, statement: str) -> None:
         code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
         if isinstance(error, DatabaseError) or not code:
             raise
+
+
+@contextmanager
+def snapshot(isolation: str = "REPEATABLE READ", using: str = "default") -> Iterator[None]:
+    """Begin a transaction whose snapshot is taken: what others commit within the block it does not see."""
+    with transaction.atomic(using):
+        sql(f"SET TRANSACTION ISOLATION LEVEL {isolation}", using=using)
+        sql("SELECT 1", using=using)
+        yield
 
 
 def newest(using: str = "default") -> Any:

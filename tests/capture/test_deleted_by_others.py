@@ -121,7 +121,7 @@ def versions(witness: Witness, after: int, key: str = "1") -> list[str]:
     ]
 
 
-def newest(witness: Witness) -> int:
+def last_version(witness: Witness) -> int:
     """Return the last version that there is."""
     return max(version.version for version in witness.versions())
 
@@ -137,7 +137,7 @@ def test_what_comes_in_again_is_an_insertion(made: Made, raw: Raw, kind: str, do
             first = f"LOCK TABLE untracked_gate; {first}"
         cursor = begin(raw, "REPEATABLE READ", first)
         sql(OTHERS[done])
-        before = newest(witness)
+        before = last_version(witness)
         with witness.watching(exact=False):
             for message in messages:
                 cursor.execute(message)
@@ -163,7 +163,7 @@ def test_what_others_have_truncated(made: Made, raw: Raw, isolation: str, trunca
     ((number,),) = sql(f"SELECT min(id) FROM {table}")
     cursor = begin(raw, isolation, "SELECT")
     sql(f"TRUNCATE {table}")
-    before = newest(witness)
+    before = last_version(witness)
     cursor.execute("SAVEPOINT s")
     with pytest.raises(Exception, match=r"may have deleted a row of scratch\.item"):
         cursor.execute(

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 
 from audittrail import history
 from audittrail.capture import closing, tracking
 from audittrail.exceptions import ConfigurationError, UnsettledError
 from audittrail.timetravel import tables
-from tests.builders.sending import newest, send, sql
+from tests.builders.sending import newest, send, snapshot, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,12 +140,7 @@ def read_beside_closing() -> None:
         told.append([*Group.history(revision=revision).values_list("name", flat=True)])
         connections.close_all()
 
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute(
-                "SELECT set_config('audittrail.nothing', '', true), count(*) FROM auth_group"
-            )
+    with snapshot():
         # Nobody has committed since the snapshot was taken, so that the moment is settled for it.
         told.append([*Group.history(revision=revision).values_list("name", flat=True)])
         thread = Thread(target=close_and_read)

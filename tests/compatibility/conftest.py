@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 
-from tests.databases import raw_connection
 from tests.structure.tree import ROOT
-from tests.suites.projects import server
+from tests.suites.checking import Checked
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
@@ -41,37 +37,7 @@ def packages() -> Path:
 @pytest.fixture(scope="module")
 def run(packages: Path) -> Iterator[Callable[[str], None]]:
     """Give a function that runs one of the project's checks by its name, in a process of its own."""
-    given = server()
-    name = f"packages_{uuid4().hex[:8]}"
-    with closing(raw_connection(**given, dbname="postgres")) as session:
-        session.autocommit = True
-        session.cursor().execute(f"CREATE DATABASE {name}")
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DJANGO"))},
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(packages)]),
-        "DJANGO_SETTINGS_MODULE": "tests.compatibility.project.settings",
-        "PACKAGES_DRIVER": settings.DRIVER,
-        "PACKAGES_NAME": name,
-        "PACKAGES_HOST": given["host"],
-        "PACKAGES_PORT": given.get("port", ""),
-        "PACKAGES_USER": given["user"],
-        "PACKAGES_PASSWORD": given.get("password", ""),
-    }  # fmt: skip
-
-    def run_one(check: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.compatibility.project.checks", check],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
-
-    run_one("begin")
-    yield run_one
-    with closing(raw_connection(**given, dbname="postgres")) as session:
-        session.autocommit = True
-        session.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    checked = Checked("tests.compatibility.project", "PACKAGES", paths=(packages,))
+    with checked.database() as name:
+        checked.run("begin", name)
+        yield lambda check: checked.run(check, name)

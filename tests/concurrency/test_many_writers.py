@@ -10,11 +10,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 from django.utils import timezone
 
 from audittrail.exceptions import UnsettledError
 from audittrail.models import Revision
+from tests.builders.sending import snapshot
 from tests.concurrency.accounts import Accounts, Client
 from tests.histories.record import Version, as_of, by_key
 
@@ -198,10 +199,7 @@ def test_settled_moments_are_not_asked_for_in_an_old_snapshot(accounts: Accounts
         "PREPARE TRANSACTION 'seen too late'",
     )
     fast.run("UPDATE account SET balance = 2 WHERE id = 2")
-    with accounts.attached("old"), transaction.atomic(using="old"):
-        with connections["old"].cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT FROM account")
+    with accounts.attached("old"), snapshot(using="old"):
         fast.run("COMMIT PREPARED 'seen too late'")
         with pytest.raises(UnsettledError, match="snapshot"):
             Revision.objects.using("old").settled(timeout=0.1)

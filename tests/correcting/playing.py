@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from hypothesis import settings
+from hypothesis import note, settings
 
 from audittrail.capture import closing, pruning
 from audittrail.exceptions import LockedError
@@ -38,6 +38,19 @@ def correction(dice: Random, schema: Schema, action: str, first_key: int) -> Ste
         key=dice.randint(first_key, first_key + 5),
         value=dice.randint(0, 9),
     )
+
+
+def play_out(play: Any, chosen: Iterable[Step], check: Callable[[Any], None]) -> None:
+    """Let a play take the chosen steps, and check what came of it; note what was done, however it ends."""
+    for text in play.schema.statements():
+        note(text)
+    try:
+        for step in chosen:
+            play.step(step)
+        play.finish()
+        check(play)
+    finally:
+        note("\n".join(play.script))
 
 
 class GaveUpError(Exception):

@@ -10,13 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 from pytest_django import DjangoDbBlocker
 
 from audittrail.exceptions import TrackedLaterError
 from audittrail.timetravel.moment import Moment
 from tests.closing import reading
-from tests.correcting.playing import ALIAS, PruningPlay, correction, random_corrections
+from tests.correcting.playing import ALIAS, PruningPlay, correction, play_out, random_corrections
 from tests.histories import record
 from tests.histories.drawing import CLIENTS, Drawn, plays
 from tests.histories.schemas import Schema
@@ -41,21 +41,12 @@ def test_pruning_changes_no_answer_that_is_kept(
         django_db_blocker.unblock(),
         database.server.attached(ALIAS, database.name),
     ):
-        play = PruningPlay(schema, database.connect, CLIENTS)
-        for text in schema.statements():
-            note(text)
-        try:
-            for step in chosen:
-                play.step(step)
-            play.finish()
-            play.ticks |= play.seen
-            check(play)
-        finally:
-            note("\n".join(play.script))
+        play_out(PruningPlay(schema, database.connect, CLIENTS), chosen, check)
 
 
 def check(play: PruningPlay) -> None:
     """Prune once more at the end, and compare with the truth of each moment."""
+    play.ticks |= play.seen
     present = sorted((tick, number) for number, tick in record.commits(play.observer).items())
     if present:
         play.prune(*present[len(present) // 2], 0, [])

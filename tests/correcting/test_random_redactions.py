@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from django.db import DatabaseError
-from hypothesis import given, note
+from hypothesis import given
 from pytest_django import DjangoDbBlocker
 
 from audittrail import history
@@ -18,7 +18,7 @@ from audittrail.exceptions import EditingError
 from tests.builders.sending import send
 from tests.closing import reading
 from tests.closing.test_random_histories import ClosingPlay
-from tests.correcting.playing import ALIAS, correction, random_corrections
+from tests.correcting.playing import ALIAS, correction, play_out, random_corrections
 from tests.histories import record
 from tests.histories.drawing import CLIENTS, Drawn, plays
 from tests.histories.schemas import VALUES, Schema, Table
@@ -108,16 +108,7 @@ def test_redacting_replaces_what_it_is_to_replace(
     ):
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '5ms'")
-        play = RedactingPlay(schema, database.connect, CLIENTS)
-        for text in schema.statements():
-            note(text)
-        try:
-            for step in chosen:
-                play.step(step)
-            play.finish()
-            check(play)
-        finally:
-            note("\n".join(play.script))
+        play_out(RedactingPlay(schema, database.connect, CLIENTS), chosen, check)
 
 
 def check(play: RedactingPlay) -> None:

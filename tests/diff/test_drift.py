@@ -13,24 +13,16 @@ from audittrail.capture import tracking
 from audittrail.diff.versions import version_changes
 from audittrail.models import Revision
 from tests.builders.sending import sql
+from tests.diff.telling import by_attribute
 from tests.testapp.models import Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def execute(*statements: str) -> None:
-    for statement in statements:
-        sql(statement)
-
-
-def told(changes: Any) -> dict[str, tuple[Any, Any]]:
-    return {change.attribute: (change.old, change.new) for change in changes}
-
-
 @pytest.fixture
 def tag(transactional_db: None) -> Iterator[Any]:
     """Give a tag whose table had the columns `weight` and `secret` when it changed, and has them no more."""
-    execute(
+    for statement in (
         "ALTER TABLE testapp_tag ADD weight numeric, ADD secret text",
         "SELECT audittrail.track('testapp_tag')",
         "INSERT INTO testapp_tag (name, weight, secret) VALUES ('a', 1.0, 'one')",
@@ -39,20 +31,22 @@ def tag(transactional_db: None) -> Iterator[Any]:
         "ALTER TABLE testapp_tag DROP weight, DROP secret",
         "SELECT audittrail.track('testapp_tag')",
         "UPDATE testapp_tag SET name = 'c'",
-    )
+    ):
+        sql(statement)
     yield Tag.objects.get()
     # The history table is made anew, without what this test has left in it.
-    execute(
+    for statement in (
         "SELECT audittrail.untrack(id) FROM audittrail.tracked_table WHERE table_name = 'testapp_tag' AND until_version IS NULL",
         "DROP TABLE audittrail.testapp_tag_history",
         "DELETE FROM audittrail.tracked_table WHERE history_name = 'testapp_tag_history'",
         "SELECT audittrail.track('testapp_tag', wanted_history => 'testapp_tag_history')",
-    )
+    ):
+        sql(statement)
 
 
 def test_dropped_columns_are_told_on_request(tag: Any) -> None:
     versions = list(Tag.history.versions.in_order())
-    plain = [told(found.changes) for found in version_changes(versions)]
+    plain = [by_attribute(found.changes) for found in version_changes(versions)]
     assert plain == [
         {"id": (None, tag.pk), "name": (None, "a")},
         {},
@@ -60,7 +54,7 @@ def test_dropped_columns_are_told_on_request(tag: Any) -> None:
         {"name": ("b", "c")},
     ]
     found = version_changes(versions, dropped=True)
-    assert [told(one.changes) for one in found] == [
+    assert [by_attribute(one.changes) for one in found] == [
         {
             "id": (None, tag.pk),
             "name": (None, "a"),
@@ -77,13 +71,13 @@ def test_dropped_columns_are_told_on_request(tag: Any) -> None:
 
 
 def test_dropped_columns_in_the_steps_of_an_object(tag: Any) -> None:
-    assert [told(step.changes) for step in tag.history.steps()][1:] == [
+    assert [by_attribute(step.changes) for step in tag.history.steps()][1:] == [
         {"name": ("a", "b")},
         {"name": ("b", "c")},
     ]
     steps = list(tag.history.steps(dropped=True))
     assert len(steps) == 4
-    assert told(steps[1].changes)["secret"] == ("one", "two")
+    assert by_attribute(steps[1].changes)["secret"] == ("one", "two")
 
 
 def test_what_made_room_for_a_masked_or_excluded_column_is_not_shown(
@@ -92,7 +86,7 @@ def test_what_made_room_for_a_masked_or_excluded_column_is_not_shown(
     sql("ALTER TABLE audittrail.testapp_tag_history RENAME secret TO name_until_1")
     versions = list(Tag.history.versions.in_order())
     found = version_changes(versions, dropped=True)
-    assert told(found[1].changes)["name_until_1"] == ("one", "two")
+    assert by_attribute(found[1].changes)["name_until_1"] == ("one", "two")
     monkeypatch.setitem(tracking._registered, Tag, tracking.Options(mask=("name",)))
     (change,) = (
         c
@@ -105,18 +99,19 @@ def test_what_made_room_for_a_masked_or_excluded_column_is_not_shown(
 def test_a_column_that_came_later_has_no_value_before() -> None:
     Tag.objects.create(name="a")
     first = Revision.objects.newest()
-    execute(
+    for statement in (
         "ALTER TABLE testapp_tag DROP name",
         "ALTER TABLE testapp_tag ADD name varchar(50)",
         "UPDATE testapp_tag SET name = 'made'",
         "SELECT audittrail.track('testapp_tag')",
-    )
+    ):
+        sql(statement)
     try:
         (change,) = Tag.history.diff(first, pk=Tag.objects.get().pk)
         assert (change.old, change.new) == (None, "made")
         assert [one.operation for one in Tag.history.compare(first)] == ["U"]
         (step,) = history.of(Tag).steps(first, pk=Tag.objects.get().pk, dropped=True)
-        assert told(step.changes)["name_until_1"] == ("a", None)
+        assert by_attribute(step.changes)["name_until_1"] == ("a", None)
     finally:
         sql("ALTER TABLE testapp_tag ALTER name SET NOT NULL, ADD UNIQUE (name)")
         sql("ALTER TABLE audittrail.testapp_tag_history DROP name_until_1")

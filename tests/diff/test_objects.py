@@ -13,6 +13,7 @@ from audittrail import history
 from audittrail.capture import tracking
 from audittrail.capture.baseline import backfill
 from tests.builders.sending import newest, sql
+from tests.diff.telling import told
 from tests.testapp.models import (
     Clash,
     Country,
@@ -34,10 +35,6 @@ from tests.testapp.models import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def told(changes: Any) -> list[tuple[str, Any, Any]]:
-    return [(change.attribute, change.old, change.new) for change in changes]
 
 
 def test_the_mission_line() -> None:

@@ -12,13 +12,10 @@ from audittrail.diff.steps import ObjectHistory
 from audittrail.diff.versions import version_changes
 from audittrail.exceptions import TrackedLaterError
 from audittrail.models import Revision
+from tests.diff.telling import told
 from tests.testapp.models import Employee, Person, Product, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def told(changes: Any) -> list[tuple[str, Any, Any]]:
-    return [(change.attribute, change.old, change.new) for change in changes]
 
 
 @pytest.fixture

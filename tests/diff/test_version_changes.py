@@ -16,6 +16,7 @@ from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.models import Revision
 from tests.builders.sending import sql
 from tests.diff.kinds import ALIKE, VALUES
+from tests.diff.telling import by_attribute
 from tests.testapp.models import (
     Clash,
     Country,
@@ -41,8 +42,7 @@ def changes_of(target: Any) -> list[VersionChanges]:
 
 
 def told(found: VersionChanges) -> dict[str, tuple[Any, Any]]:
-    """Return the changes by attribute, as old and new values."""
-    return {change.attribute: (change.old, change.new) for change in found.changes}
+    return by_attribute(found.changes)
 
 
 def plain(value: Any) -> Any:

@@ -157,17 +157,14 @@ def _judge_failures(verdict: Verdict, before: dict[str, str], after: dict[str, s
 
 def _judge_answers(verdict: Verdict, replayed: Any) -> None:
     verdict.same.update(replayed["same"])
-    for found in replayed["refused"]:
-        if reason := known.why_refused(found):
-            verdict.known[reason] += 1
-        else:
-            verdict.wrong.append(
-                f"REFUSED {found['kind']} in {found['test']}: {found['reason']}\n    {found['question']}"
-            )
-    for found in replayed["different"]:
-        if reason := known.why_differs(found):
-            verdict.known[reason] += 1
-        else:
-            verdict.wrong.append(
-                f"DIFFERS {found['kind']} in {found['test']}: {found['difference']}\n    {found['question']}"
-            )
+    for outcome, why_known, told in (
+        ("refused", known.why_refused, "reason"),
+        ("different", known.why_differs, "difference"),
+    ):
+        for found in replayed[outcome]:
+            if reason := why_known(found):
+                verdict.known[reason] += 1
+            else:
+                verdict.wrong.append(
+                    f"{outcome.upper()} {found['kind']} in {found['test']}: {found[told]}\n    {found['question']}"
+                )

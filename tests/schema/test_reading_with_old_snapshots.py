@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, models, transaction
 
 from audittrail.exceptions import TrackedLaterError
-from tests.builders.sending import newest
+from tests.builders.sending import newest, snapshot
 from tests.builders.workshop import Workshop, create
 
 ISOLATION = ["REPEATABLE READ", "SERIALIZABLE"]
@@ -53,9 +53,7 @@ def test_the_past_in_a_snapshot_older_than_a_change(
     shop: Workshop, moment: Any, complete: bool, isolation: str, change: str
 ) -> None:
     other = shop.session().cursor()
-    with transaction.atomic():
-        shop.sql(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
-        shop.sql("SELECT 1")
+    with snapshot(isolation):
         for statement in change.split("; "):
             other.execute(statement)
         if complete and not CHANGES[change]:
@@ -114,9 +112,7 @@ def test_a_type_that_a_transaction_changes_itself(
 ) -> None:
     """Others have written after its snapshot: the rewritten table shows that to it, and history does not."""
     other = shop.session().cursor()
-    with transaction.atomic():
-        shop.sql(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
-        shop.sql("SELECT 1")
+    with snapshot(isolation):
         other.execute(before)
         shop.sql("UPDATE workshop_item SET name = 'own' WHERE id = 1")
         shop.sql(RETYPED)

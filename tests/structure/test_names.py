@@ -67,3 +67,9 @@ def test_modules_of_the_admin_are_worth_opening() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in python_files(PACKAGE / "admin")}
     short = {path for path, n in lengths.items() if n < SHORTEST_IN_ADMIN}
     assert {str(path) for path in short if path.name != "__init__.py"} == set()
+
+
+def test_the_tests_of_the_admin_stand_in_rooms_of_the_same_names() -> None:
+    rooms = {path.parent.name for path in (PACKAGE / "admin").glob("*/__init__.py")}
+    tested = {path.parent.name for path in (ROOT / "tests/admin").glob("*/test_*.py")}
+    assert rooms == tested

@@ -22,7 +22,7 @@ from audittrail import history
 from audittrail.exceptions import MomentError, NotTrackedError, UnsettledError
 from audittrail.models import Revision
 from tests.builders import world
-from tests.builders.sending import newest
+from tests.builders.sending import newest, snapshot
 from tests.testapp.models import Customer, LogLine, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -359,10 +359,7 @@ def test_a_snapshot_that_may_lack_a_commit_is_refused(
     writer = connect()
     with writer.cursor() as cursor:
         cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
-    with transaction.atomic():
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT count(*) FROM testapp_customer")
+    with snapshot():
         if end is not None:
             getattr(writer, end)()
         if end == "commit":
@@ -383,10 +380,7 @@ def test_a_snapshot_reads_a_moment_that_was_closed_before(
     writer = connect()
     with writer.cursor() as cursor:
         cursor.execute("INSERT INTO testapp_customer (name, email, vip) VALUES ('slow', '', false)")
-    with transaction.atomic():
-        with connections["default"].cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT count(*) FROM testapp_customer")
+    with snapshot():
         writer.commit()
         assert names(versions[0]) == ["One"]
 

@@ -133,3 +133,11 @@ def test_steps_and_differences(strange: Any) -> None:
         text for before, text in zip(texts, [*texts[1:], None], strict=True) if text != before
     ]
     assert revisions[0].compare(revisions[3]).counts[Specimen].updated == 1
+
+
+def test_dates_of_rows_at_the_ends_of_the_calendar(as_superuser) -> None:
+    one = Specimen.objects.create(name="ends", day="9999-12-31", moment="9999-12-31T23:59:59+00:00")
+    Specimen.objects.update(day="0001-01-01", moment="0001-01-01T00:00:00+00:00")
+    number = newest().pk
+    for page in ("", "compare/", f"{number}/", f"{number}/restore/"):
+        assert as_superuser.get(address(one) + page).status_code == 200, page

@@ -1,0 +1,71 @@
+"""Projects that are kept here and have checks of their own, each run in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from django.conf import settings
+
+from tests.databases import raw_connection
+from tests.structure.tree import ROOT
+from tests.suites.projects import server
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A project, by the package that has its modules `settings` and `checks`.
+
+    The settings find driver and database in variables that begin with `prefix`, and packages in further `paths`; `environment` are
+    further variables.
+    """
+
+    project: str
+    prefix: str
+    paths: tuple[Path, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """Make a database like `template`, give its name, and drop it at the end."""
+        name = f"{self.prefix.lower()}_{uuid4().hex[:8]}"
+        with closing(raw_connection(**server(), dbname="postgres")) as session:
+            session.autocommit = True
+            session.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            yield name
+            session.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def run(self, check: str, database: str) -> None:
+        """Run a check by its name, in a process of its own and in a database; raise `AssertionError` if it fails."""
+        given = server()
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PYTEST", "DJANGO"))
+        }
+        variables = {
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *self.paths))),
+            "DJANGO_SETTINGS_MODULE": f"{self.project}.settings",
+            f"{self.prefix}_DRIVER": settings.DRIVER,
+            f"{self.prefix}_NAME": database,
+            f"{self.prefix}_HOST": given["host"],
+            f"{self.prefix}_PORT": given.get("port", ""),
+            f"{self.prefix}_USER": given["user"],
+            f"{self.prefix}_PASSWORD": given.get("password", ""),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", f"{self.project}.checks", check],
+            cwd=ROOT,
+            env={**inherited, **variables, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
