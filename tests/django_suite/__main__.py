@@ -90,6 +90,8 @@ def _tell(verdict: Verdict) -> None:
     print(f"The same answers: {dict(verdict.same)}")
     for reason, count in verdict.known.most_common():
         print(f"Known, {count} times: {reason}")
+    for reason in verdict.outdated():
+        print(f"Listed, and no longer so: {reason}")
     for name, said in verdict.not_run.items():
         print(f"Not run, since it does not without audittrail either: {name} ({said})")
     print(f"{len(verdict.wrong)} differences that are not known")

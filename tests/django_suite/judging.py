@@ -31,6 +31,8 @@ class Verdict:
     skipped: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
+    #: Reasons for tests to fail, by how many of those tests passed.
+    passed: Counter[str] = field(default_factory=Counter)
     #: Modules that run here on none of the servers, without audittrail either, with the last words of the attempt.
     not_run: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -41,8 +43,13 @@ class Verdict:
         self.skipped += other.skipped
         self.same += other.same
         self.known += other.known
+        self.passed += other.passed
         self.not_run |= other.not_run
         self.wrong += other.wrong
+
+    def outdated(self) -> list[str]:
+        """Return the reasons for tests to fail that are none any more: those tests have run, and not one failed."""
+        return sorted(set(self.passed) - set(self.known))
 
     def tests(self) -> str:
         """Return how many tests ran in each way, those that skip themselves apart."""
@@ -91,7 +98,9 @@ class Judge:
             verdict.skipped[mode] += outcome["skipped"]
             if mode == "replayed":
                 _judge_answers(verdict, outcome["replayed"])
-            elif unknown := _unknown(verdict, outcome["failed"]):
+                continue
+            verdict.passed.update(filter(None, map(known.why_fails, outcome["passed"])))
+            if unknown := _unknown(verdict, outcome["failed"]):
                 # Names of tests begin with those of their modules.
                 failing = [name for name in group if any(it.startswith(name) for it in unknown)]
                 before, output = self._run(failing or group, WITHOUT, servers[0])

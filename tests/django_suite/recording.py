@@ -26,6 +26,15 @@ OUTCOME = "SUITE_OUTCOME"
 class Result(unittest.TextTestResult):
     """The result of a run, which says what failed by the names of the tests."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.passed: list[str] = []
+
+    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802 (unittest's name)
+        """Note that a test has passed."""
+        self.passed.append(test.id())
+        super().addSuccess(test)
+
     def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802 (unittest's name)
         """Begin a test: what is read from now on is read by it."""
         os.environ["SUITE_TEST"] = test.id()
@@ -65,6 +74,7 @@ class Runner(DiscoverRunner):
             "ran": result.testsRun,
             "skipped": len(result.skipped),
             "failed": result.failed(),
+            "passed": result.passed,
         }
         if os.environ["SUITE_MODE"] == "replayed":
             from tests.django_suite import replaying

@@ -6,6 +6,7 @@ import pytest
 from django.db.models import F
 
 from tests.django_suite import answers, known
+from tests.django_suite.judging import Verdict
 from tests.testapp.models import Tag
 
 
@@ -58,3 +59,12 @@ def test_what_is_not_known_has_no_reason() -> None:
     assert known.why_refused(found) is None
     assert known.why_fails("x.Tests.test") is None
     assert set(known.PART) <= known.QUERYING
+
+
+def test_a_reason_is_outdated_when_all_that_it_is_for_passes() -> None:
+    verdict, other = Verdict(), Verdict()
+    verdict.passed.update(["lists the routers", "counts models"])
+    other.known["counts models"] += 1
+    assert verdict.outdated() == ["counts models", "lists the routers"]
+    verdict.add(other)
+    assert verdict.outdated() == ["lists the routers"]
