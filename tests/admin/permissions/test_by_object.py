@@ -12,6 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils.timezone import localtime
 
 from audittrail import history
+from audittrail.capture import tracking
 from tests.admin.histories import address, plain, told
 from tests.admin.previews import carry_out
 from tests.admin.reading import REVISIONS, listed, text_of
@@ -197,6 +198,68 @@ def test_rows_of_a_generic_inline_are_written_with_their_object(notes, log_in, m
     monkeypatch.setattr(NoteInline, "can_delete", True)
     assert carry_out(client, undo.format(notes["shown"])).status_code == 302
     assert not TaggedNote.objects.filter(text="note shown").exists()
+
+
+@pytest.fixture
+def kinds(staff: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Give notes of content types, shown by a generic inline, though the foreign key of each note leads to a content type as well."""
+
+    class KindAdmin(admin.ModelAdmin):
+        inlines = (NoteInline,)
+
+        def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+            return obj is None or obj.model != "secret"
+
+        def get_queryset(self, request: Any) -> Any:
+            found: Any = super().get_queryset(request)
+            return found if request.user.is_superuser else found.exclude(model="hidden")
+
+    monkeypatch.delitem(admin.site._registry, TaggedNote, raising=False)
+    monkeypatch.setitem(admin.site._registry, ContentType, KindAdmin(ContentType, admin.site))
+    monkeypatch.setitem(tracking._registered, ContentType, tracking.Options())
+    shown, secret, hidden = (
+        ContentType.objects.create(app_label="testapp", model=name)
+        for name in ("shown", "secret", "hidden")
+    )
+    made: dict[str, Any] = {}
+    for name, values in (
+        ("of the one shown", {"target": shown}),
+        ("of the secret one", {"target": secret}),
+        ("of the hidden one", {"target": hidden}),
+        # On the page of none: the foreign key alone leads to a content type that is shown.
+        ("of an object of it", {"content_type": shown, "object_id": "7"}),
+    ):
+        TaggedNote.objects.create(text=f"note {name}", **values)
+        made[name] = newest().pk
+    names = [
+        f"{label}.{action}_{model}"
+        for action in ("view", "add", "change", "delete")
+        for label, model in (("contenttypes", "contenttype"), ("testapp", "taggednote"))
+    ]
+    made["clerk"] = staff("clerk", *names, "audittrail.undo_revision")
+    return made
+
+
+def test_rows_of_a_generic_inline_that_have_a_foreign_key_to_its_model_too(kinds, log_in) -> None:
+    """The content type and the key tie a row to the page on which it would appear, and its rights are asked there, not by the foreign key."""
+    client, undo = log_in(kinds["clerk"]), "/admin/audittrail/revisions/{}/undo/"
+    answers = {
+        name: (
+            client.get(REVISION.format(number)).status_code,
+            client.get(undo.format(number)).status_code,
+        )
+        for name, number in kinds.items()
+        if name != "clerk"
+    }
+    assert answers == {
+        "of the one shown": (200, 200),
+        "of the secret one": (200, 403),
+        "of the hidden one": (404, 404),
+        "of an object of it": (404, 404),
+    }
+    assert listed(client.get(REVISIONS)) == [kinds["of the secret one"], kinds["of the one shown"]]
+    assert carry_out(client, undo.format(kinds["of the one shown"])).status_code == 302
+    assert not TaggedNote.objects.filter(text="note of the one shown").exists()
 
 
 # The time machine
