@@ -11,7 +11,6 @@ import argparse
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from threading import Barrier, Thread
 from time import perf_counter
@@ -19,6 +18,7 @@ from typing import Any
 
 import psycopg2
 
+from tests.benchmarks import processors
 from tests.benchmarks.time_travel import DATABASE, DEFAULT_SETTINGS
 from tests.servers import DEFAULT_VERSION, SUPERUSER, Run
 
@@ -28,7 +28,6 @@ LOCKS = {
     "sequence": "SELECT pg_sequence_last_value('commits')",
     "advisory": "SELECT pg_advisory_xact_lock_shared(1, 2)",
 }
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -90,24 +89,15 @@ def _round(sessions: Sequence[Any], lock: str, transactions: int) -> tuple[float
             cursor.execute(statement)
 
     threads = [Thread(target=work, args=(session,)) for session in sessions]
-    before, begin = _processor_seconds(sessions), perf_counter()
+    processes = [session.info.backend_pid for session in sessions]
+    before, begin = processors.seconds(processes), perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    spent, passed = _processor_seconds(sessions) - before, perf_counter() - begin
+    spent, passed = processors.seconds(processes) - before, perf_counter() - begin
     count = len(sessions) * transactions
     return spent / count * 1e6, passed / count * 1e6
-
-
-def _processor_seconds(sessions: Sequence[Any]) -> float:
-    """Return the processors' time that the server's processes of some sessions took."""
-    ticks = 0
-    for session in sessions:
-        text = Path(f"/proc/{session.info.backend_pid}/stat").read_text(encoding="ascii")
-        user, system = text.rpartition(")")[2].split()[11:13]
-        ticks += int(user) + int(system)
-    return ticks / TICK
 
 
 if __name__ == "__main__":
