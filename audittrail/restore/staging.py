@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from audittrail.restore import catalog, statements
-from audittrail.restore.catalog import Column, LiveTable
+from audittrail.restore import catalog, defaults, statements
+from audittrail.restore.catalog import LiveTable
 from audittrail.restore.plan import Note
 from audittrail.restore.statements import (
     ACTION,
@@ -21,7 +21,6 @@ from audittrail.restore.statements import (
     raw,
     run,
 )
-from audittrail.revisions.wording import counted
 
 #: From so many rows on, a table is locked as a whole, which takes less time than locking the rows one by one.
 MANY: Final = 10_000
@@ -145,23 +144,7 @@ class Staging:
         """Complete the staged rows of a table: what history doesn't hold gets its default, what is generated is generated."""
         self.restored[table.relation] = tuple(restored)
         stage = self.name(table)
-        unknown = [c for c in table.writable if not c.stored and c.name not in table.key]
-        needed = [c for c in table.writable if c.stored and c.not_null]
-        for found in [*unknown, *needed]:
-            fallback = self._fallback(table, found)
-            if fallback is None:
-                continue
-            updated = run(
-                self.cursor,
-                "UPDATE {stage} SET {name} = {value} WHERE {name} IS NULL AND {action} IN ({actions})",
-                stage=stage,
-                name=found.name,
-                value=fallback,
-                action=ACTION,
-                actions=raw("'I'" if not found.stored else "'I', 'U'"),
-            ).rowcount
-            if updated > 0:
-                self.notes.append(_default_taken(table, found, updated))
+        self.notes += defaults.take(self.live, self.cursor, table, stage)
         generated = [c for c in table.columns if c.generated == "s" and c.default]
         if generated:
             run(
@@ -174,26 +157,6 @@ class Staging:
                 ),
             )
         run(self.cursor, "ANALYZE {stage}", stage=stage)
-
-    def _fallback(self, table: LiveTable, found: Column) -> Any:
-        """Return the default of a column as SQL, or None if it has none."""
-        if found.default is not None:
-            return raw(found.default)
-        field = table.field(found.name)
-        # All rows would get the same default here, which a unique column can't have.
-        if field is None or field.primary_key or (field.unique and callable(field.default)):
-            return None
-        value = field.get_default()
-        if value is None:
-            return None
-        prepared = field.get_db_prep_save(value, self.live)
-        return composed("{value}::{type}", value=statements.literal(prepared), type=raw(found.type))
-
-
-def _default_taken(table: LiveTable, found: Column, rows: int) -> Note:
-    why = "had no value then" if found.stored else "is excluded from history"
-    text = f"{table}.{found.name} {why}, so {counted(rows, 'row')} will have its default."
-    return Note("default", str(table), rows, text, table.model, (found.name,))
 
 
 def columns_of(table: LiveTable) -> list[str]:

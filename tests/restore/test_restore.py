@@ -304,6 +304,28 @@ def test_an_excluded_column_gets_its_default_and_the_plan_says_so() -> None:
     assert user.first_name == "" and user.check_password("new"), "the password is left alone"
 
 
+def test_a_default_is_asked_for_only_where_a_row_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = User.objects.create_user("una", password="secret")
+    rev = newest()
+    User.objects.filter(pk=user.pk).update(username="other")
+
+    def failing() -> str:
+        raise LookupError("no site is chosen")
+
+    monkeypatch.setattr(User._meta.get_field("username"), "default", failing)
+    monkeypatch.setattr(User._meta.get_field("password"), "default", failing)
+    for name in ("username", "password"):
+        monkeypatch.delitem(vars(User._meta.get_field(name)), "_get_default", raising=False)
+    User.history(revision=rev).restore()
+    assert User.objects.get().username == "una"
+    user.delete()
+    with pytest.raises(RestoreError, match=r"auth\.User\.password .* raises LookupError: no site"):
+        User.history(revision=rev).restore()
+    assert not User.objects.exists()
+
+
 def test_user_triggers_fire_and_may_refuse(created: Revision) -> None:
     m.Capital.objects.update(name="Changed")
     with connection.cursor() as cursor:
