@@ -36,7 +36,6 @@ class _Follower:
         self.ours: list[tuple[tuple[int, ...], bytes]] = []
         self.differing: list[int] = []
         self.at = 0
-        self.last_agreeing: int | None = None
         self.members: list[int] = []
         self.tree = Frontier(digest.level, self._finished)
 
@@ -48,12 +47,11 @@ class _Follower:
     def _finished(self, node: bytes) -> None:
         members, self.members = tuple(self.members), []
         if self.at < len(self.theirs):
-            if (members[-1], node) == self.theirs[self.at] and not self.ours:
-                self.last_agreeing = members[-1]
-            else:
+            is_other = (members[-1], node) != self.theirs[self.at]
+            if is_other or self.ours:
                 self.ours.append((members, node))
-                if (members[-1], node) != self.theirs[self.at]:
-                    self.differing.append(self.at)
+            if is_other:
+                self.differing.append(self.at)
         self.at += 1
 
     def findings(self, cursor: Any, root: bytes | None) -> Iterator[Finding]:

@@ -86,8 +86,8 @@ def note_text(note: Note, shown: ShownFields) -> str:
         case "not restored" if note.rows and note.model is not None:
             return (
                 ngettext(
-                    "%(table)s: %(number)s row is not there any more, and stays away.",
-                    "%(table)s: %(number)s rows are not there any more, and stay away.",
+                    "%(table)s: %(number)s row is not there any more, and is not brought back.",
+                    "%(table)s: %(number)s rows are not there any more, and are not brought back.",
                     note.rows,
                 )
                 % values

@@ -23,7 +23,7 @@ FROM, TO, NOW = "from", "to", "now"
 
 
 class NoMomentError(ValueError):
-    """What an address names is no moment; its text is meant for people."""
+    """An address names no moment that there was; the text says so to people."""
 
 
 @dataclass(frozen=True)

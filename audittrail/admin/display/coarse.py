@@ -40,15 +40,19 @@ def size_of(value: Any, most: int) -> int:
     return size
 
 
-def coarse_parts(old: Any, new: Any) -> list[TextPart]:
+class CoarseParts(list[TextPart]):
+    """Parts of values that were not compared exactly: what is marked may hold more than what has changed."""
+
+
+def coarse_parts(old: Any, new: Any) -> CoarseParts:
     """Return the parts of two large texts or structures: the same before and after what differs, and that as a whole."""
     if isinstance(old, str) and isinstance(new, str):
-        return _of_texts(old, new)
+        return CoarseParts(_of_texts(old, new))
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return _joined(_of_mappings(old, new))
+        return CoarseParts(_joined(_of_mappings(old, new)))
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        return _joined(_of_lists(old, new))
-    return [TextPart("removed", coarse_text(old)), TextPart("added", coarse_text(new))]
+        return CoarseParts(_joined(_of_lists(old, new)))
+    return CoarseParts([TextPart("removed", coarse_text(old)), TextPart("added", coarse_text(new))])
 
 
 def coarse_text(value: Any) -> str:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from audittrail.admin.display.coarse import CoarseParts
 from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, changed_parts, shortened
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.values import (
@@ -57,7 +58,7 @@ class Difference:
         if self.members:
             return _joined(_member(kind, label) for kind, label in self.members if kind != SAME)
         if self.parts:
-            return _text(shortened(self.parts), SAME, REMOVED, ADDED)
+            return self._parts(SAME, REMOVED, ADDED)
         if self.old is None:
             return format_html("{}", self.new)
         if self.new is None:
@@ -93,12 +94,19 @@ class Difference:
                 else format_html("{}", shown_labels(()))
             )
         if self.parts:
-            return _text(shortened(self.parts), SAME, kind)
+            return self._parts(SAME, kind)
         if value is None:
             return format_html('<span class="audittrail-nothing">{}</span>', _("not there"))
         if self.old is None or self.new is None:
             return format_html("{}", value)
         return format_html("<ins>{}</ins>" if kind == ADDED else "<del>{}</del>", value)
+
+    def _parts(self, *kinds: Kind) -> SafeString:
+        text = _text(shortened(self.parts), *kinds)
+        if not isinstance(self.parts, CoarseParts) or ADDED not in kinds:
+            return text
+        note = _("too large to be compared exactly; parts of what is marked may be the same")
+        return format_html('<div class="audittrail-quiet">{}</div>{}', note, text)
 
 
 def difference(

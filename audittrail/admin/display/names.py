@@ -26,7 +26,10 @@ from audittrail.timetravel.moment import Moment
 
 
 class ObjectToName(NamedTuple):
-    """An object that is to be named: the one of a model whose field has a value, as of a tick; None for now, or when it last was."""
+    """An object that is to be named: the one of the model whose field has the value, by the name that it had at the tick.
+
+    Without a tick it has the name that it has now or, if it was deleted, last had.
+    """
 
     model: type[models.Model]
     field: Any

@@ -47,7 +47,7 @@ def ledger_of_revision(reader: Reader, revision: BaseRevision) -> LedgerNote | N
     made = _told(found.digest_at)
     if found.differed_at is not None:
         text = _(
-            "in the digest of %(made)s; history was not what it was when verified %(differed)s"
+            "in the digest of %(made)s; the verification of %(differed)s found that history had been changed"
         )
         return LedgerNote(text % {"made": made, "differed": _told(found.differed_at)}, True)
     if found.verified_at is None:
@@ -63,7 +63,7 @@ def ledger_of_history(reader: Reader) -> LedgerNote | None:
         return None
     if found.differed_at is not None:
         text = _(
-            "History was not what it was when it was last verified, on %(differed)s:"
+            "The last verification, on %(differed)s, found that history had been changed:"
             " manage.py audittrail ledger verify says what differs."
         )
         return LedgerNote(text % {"differed": _told(found.differed_at)}, True)

@@ -29,7 +29,7 @@ from audittrail.revisions.versions import Operation, version_model, version_name
 #: Versions of one table that are counted for a page of revisions; where there are more, each revision's are up to MANY.
 COUNTED = 50_000
 MANY = 1_000
-#: Ranges of versions that one condition has at most, and ticks between two that are taken for one.
+#: How many ranges of versions one condition has at most, and how many ticks may lie between two ranges that are taken for one.
 RANGES = 64
 GAP = 2_000
 

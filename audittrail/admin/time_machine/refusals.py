@@ -70,7 +70,7 @@ def _explained(model_admin: Any, error: Exception) -> tuple[str, str, int]:
             _("A transaction of that moment is just ending. Try again in a few seconds."),
             503,
         )
-    title = _("This page can't be shown as of then")
+    title = _("This page can't be shown as it was then")
     if model_admin is not None:
         names = {"names": capfirst(model_admin.opts.verbose_name_plural)}
         if not tracking.is_tracked(model_admin.model):

@@ -115,6 +115,11 @@ def test_large_values_on_all_pages(as_superuser) -> None:
     response = as_superuser.get(address(document))
     assert response.status_code == 200
     assert len(plain(response.content.decode())) < 200_000
+    assert "too large to be compared exactly" in response.content.decode()
+    Document.objects.update(body="short")
+    Document.objects.update(body="short, and compared word by word " * 20)
+    last = as_superuser.get(address(document, "compare"))
+    assert "too large to be compared exactly" not in last.content.decode()
 
 
 def test_null_bytes_in_json_are_told_by_their_numbers() -> None:
