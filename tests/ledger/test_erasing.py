@@ -97,25 +97,44 @@ def test_a_rollback_and_a_pruning_are_told_apart(scene: Scene, digest: Digest) -
     assert erasures(scene, digest)
 
 
-def test_a_rollback_excuses_prunings_of_what_it_went_back_to_alone(
+def test_a_rollback_excuses_the_prunings_whose_records_it_erased_alone(
     scene: Scene, digest: Digest
 ) -> None:
     from audittrail.models import Revision
     from audittrail.revisions.pruning import prune
 
-    moved = Revision.objects.using(ALIAS).get(reason="Moved")
-    prune(moved, using=ALIAS)
-    moved.rollback_all_later_revisions()
+    def kept_from_is_told(kept_from: int | None) -> bool:
+        scene.run(
+            f"UPDATE audittrail.tracked_table SET kept_from = {kept_from} WHERE table_name = 'shop'"
+        )
+        start = f"shop: the registry says that it is kept from tick {kept_from} on"
+        return any(text.startswith(start) for text in told(scene.verify(digest)))
+
+    renamed, moved = (Revision.objects.using(ALIAS).get(reason=r) for r in ("Renamed", "Moved"))
+    prune(renamed, using=ALIAS)
     assert told(scene.verify(digest)) == []
-    scene.run("UPDATE shop SET total = total + 1")
-    last = Revision.objects.using(ALIAS).newest()
-    scene.run(
-        f"UPDATE audittrail.tracked_table SET kept_from = {last.committed} WHERE table_name = 'shop'"
-    )
-    assert any(
-        text.startswith(f"shop: the registry says that it is kept from tick {last.committed} on")
-        for text in told(scene.verify(digest))
-    )
+    assert kept_from_is_told(moved.committed)
+    assert not kept_from_is_told(renamed.committed)
+    for _ in range(2):
+        scene.run("UPDATE shop SET total = total + 1")
+        moved.rollback_all_later_revisions()
+        assert told(scene.verify(digest)) == []
+        assert kept_from_is_told(moved.committed)
+        assert not kept_from_is_told(renamed.committed)
+
+
+def test_a_rollback_may_go_beyond_the_pruning_of_a_table_that_is_gone(
+    scene: Scene, digest: Digest
+) -> None:
+    from audittrail.models import Revision
+    from audittrail.revisions.pruning import prune
+
+    renamed, moved = (Revision.objects.using(ALIAS).get(reason=r) for r in ("Renamed", "Moved"))
+    prune(moved, using=ALIAS, tables=["note"])
+    scene.run("DROP TABLE note CASCADE")
+    scene.enter()
+    renamed.rollback_all_later_revisions()
+    assert told(scene.verify(digest)) == []
 
 
 def test_a_changed_revision_is_told(scene: Scene, digest: Digest) -> None:

@@ -16,6 +16,17 @@ BEGIN
 END
 $$;
 
+-- The prunings that a revision records, with "kept_from" and "kept_since": its own, or those whose records a rollback has erased. A
+-- rollback that does not say which, as former ones, may have erased any: an object without either stands for that.
+CREATE OR REPLACE FUNCTION audittrail.recorded_prunings(context jsonb) RETURNS SETOF jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('kept_from', p.pruned -> 'kept_from', 'kept_since', p.pruned -> 'kept_since')
+      FROM (SELECT context -> 'pruned'
+            UNION ALL
+            SELECT jsonb_array_elements(coalesce(context #> '{restored,erased_prunings}', '[{}]')) WHERE context #>> '{restored,kind}' = 'rollback') p (pruned)
+     WHERE p.pruned IS NOT NULL
+$$;
+
 -- The condition that a version h is not part of the history up to a tick: it came later, or its revision was committed later.
 CREATE OR REPLACE FUNCTION audittrail.is_later(tick bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

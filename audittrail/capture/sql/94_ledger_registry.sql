@@ -120,11 +120,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT t.table_name, format('the registry says that it is kept from tick %s on, since %s, and no revision has pruned it so', t.kept_from, t.kept_since)
       FROM audittrail.tracked_table t
-     WHERE t.kept_from > t.since_version AND NOT EXISTS (SELECT FROM audittrail.revision r
-                                                          WHERE r.context #>> '{pruned,kept_since}' IS NOT NULL AND (r.context #>> '{pruned,kept_since}')::timestamptz = t.kept_since
-                                                     -- A rollback to what was kept has erased the record of it.
-                                                     OR r.context #>> '{restored,kind}' = 'rollback' AND t.kept_from <= coalesce(
-                                                        (SELECT o.committed FROM audittrail.revision o WHERE o.id = (r.context #>> '{restored,revision}')::bigint), t.kept_from))
+     WHERE t.kept_from > t.since_version AND NOT EXISTS (
+           SELECT FROM audittrail.revision r CROSS JOIN audittrail.recorded_prunings(r.context) p (pruned)
+            WHERE coalesce((p.pruned ->> 'kept_from')::bigint, t.kept_from) = t.kept_from
+              AND coalesce((p.pruned ->> 'kept_since')::timestamptz, t.kept_since) = t.kept_since)
     UNION ALL
     SELECT t.table_name, format('the registry says that nothing before tick %s is still to be closed, and revision %s is', t.tail_from, r.id)
       FROM audittrail.tracked_table t
