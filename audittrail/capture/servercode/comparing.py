@@ -182,16 +182,20 @@ _ON_TABLE: Final = re.compile(
 )
 
 #: Whether a table is in step is worked out once for it, not for each of its functions.
-_GENERATED: Final = """
+_GENERATED: Final = r"""
 WITH present AS MATERIALIZED (
-    SELECT t AS tracked, to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL AS is_kept,
+    SELECT t AS tracked, audittrail.tied(t) AS tied, to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL AS is_kept,
            c.oid IS NOT NULL AND t.relation = audittrail.tied_relation(t) AND audittrail.fingerprint(t.relation, t.history_name) = t.fingerprint AS in_step
       FROM audittrail.tracked_table t LEFT JOIN pg_class c ON c.oid = t.relation
      WHERE t.until_version IS NULL
 )
 SELECT quote_ident((p.tracked).history_name || '_' || f.name), f.name,
-       -- What weaves is called by capture functions that are in step.
-       CASE WHEN p.is_kept AND (p.in_step OR f.name <> 'weave') THEN audittrail.capture_function(p.tracked, f.name) END, p.in_step
+       -- What weaves is called by capture functions that are in step. After a restore the others name the former number of their table,
+       -- and are of the kind that it needs under its present one: for a partitioned table, say.
+       CASE WHEN NOT p.is_kept THEN NULL
+            WHEN p.in_step THEN audittrail.capture_function(p.tracked, f.name)
+            WHEN f.name <> 'weave' THEN regexp_replace(audittrail.capture_function(p.tied, f.name), format('\m%s\M', (p.tied).relation), (p.tracked).relation::text, 'g') END,
+       p.in_step
   FROM present p CROSS JOIN unnest(audittrail.capture_functions()) f (name)
 """
 

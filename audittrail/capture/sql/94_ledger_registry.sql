@@ -27,7 +27,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.facts ->> 'table', format('another column of history has taken the place of the one of column %s', b.value ->> 1)
       FROM pairs p CROSS JOIN LATERAL jsonb_each(p.former -> 'bound') f
       JOIN LATERAL jsonb_each(p.facts -> 'bound') b ON b.key <> f.key
-                                                   AND CASE WHEN p.former -> 'relation' = p.facts -> 'relation' THEN b.value -> 0 = f.value -> 0 ELSE b.value -> 1 = f.value -> 1 END
+                                                   AND CASE WHEN p.former -> 'relation' = p.facts -> 'relation' THEN b.value -> 0 = f.value -> 0
+                                                        -- A name that went from one column to another as both were renamed tells nothing: above, their order does.
+                                                        ELSE b.value -> 1 = f.value -> 1 AND NOT (p.former -> 'bound' ? b.key AND (
+                                                             p.facts -> 'bound' ? f.key OR NOT p.facts -> 'columns' ? (p.former #>> ARRAY['bound', b.key, '1']))) END
      WHERE EXISTS (SELECT FROM jsonb_array_elements(p.former_form -> 'columns') o WHERE o ->> 0 = b.key)
         OR p.fills -> b.key ->> 'is' IS DISTINCT FROM '()' AND NOT EXISTS (
            WITH RECURSIVE origin AS (
