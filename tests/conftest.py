@@ -172,3 +172,16 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[Callable[..., OwnServ
             return server
 
         yield start
+
+
+@pytest.fixture
+def writing_function(transactional_db: None) -> Iterator[None]:
+    """Make the function `write_tag()`, which inserts a tag and returns its name."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION write_tag() RETURNS text LANGUAGE sql AS"
+            " $$ INSERT INTO testapp_tag (name) VALUES ('by a function') RETURNING name $$"
+        )
+    yield
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DROP FUNCTION write_tag()")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from tests.builders.fresh import Fresh
+from tests.roles.foreign import run
 
 #: Roles are of the whole server, which several processes of a test run share.
 ROLE = f"audittrail_clerk_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
@@ -59,13 +60,6 @@ def database(fresh_database: Callable[[], Any]) -> Iterator[Fresh]:
         run(made.connect(), *TABLES)
         yield made
         run(made.connect(), f"DROP OWNED BY {ROLE}", f"DROP ROLE {ROLE}")
-
-
-def run(connection: Any, *statements: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        return list(cursor.fetchall()) if cursor.description else []
 
 
 def test_what_the_role_writes_is_recorded_under_its_name(database: Fresh) -> None:

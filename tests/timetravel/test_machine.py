@@ -402,18 +402,6 @@ def test_functions_of_drivers_are_refused_where_they_cannot_be_seen_through(
     assert newest() == created
 
 
-@pytest.fixture
-def writing_function(transactional_db: None) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION write_tag() RETURNS text LANGUAGE sql AS"
-            " $$ INSERT INTO testapp_tag (name) VALUES ('by a function') RETURNING name $$"
-        )
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION write_tag()")
-
-
 def test_not_even_a_function_of_the_database_writes(
     created: Revision, writing_function: None
 ) -> None:

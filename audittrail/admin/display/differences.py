@@ -103,7 +103,7 @@ class Difference:
 
     def _parts(self, *kinds: Kind) -> SafeString:
         text = _text(shortened(self.parts), *kinds)
-        if not isinstance(self.parts, CoarseParts) or ADDED not in kinds:
+        if not isinstance(self.parts, CoarseParts):
             return text
         note = _("too large to be compared exactly; parts of what is marked may be the same")
         return format_html('<div class="audittrail-quiet">{}</div>{}', note, text)

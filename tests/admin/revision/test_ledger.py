@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils.translation import override
 
 from tests.admin.reading import REVISIONS
-from tests.builders.sending import newest
+from tests.builders.sending import newest, sql
 from tests.testapp.models import Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,15 +75,17 @@ def test_nothing_is_noted_where_others_may_have_put_triggers(as_superuser, tmp_p
     Customer.objects.create(name="Ada")
     ledger("digest", file)
     ledger("verify", "--against", file)
-    run(
-        "CREATE FUNCTION pg_temp.escalate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'escalated'; END $$",
-        "CREATE TRIGGER escalate BEFORE INSERT OR UPDATE ON audittrail.digest FOR EACH ROW EXECUTE FUNCTION pg_temp.escalate()",
+    sql(
+        "CREATE FUNCTION pg_temp.escalate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'escalated'; END $$"
+    )
+    sql(
+        "CREATE TRIGGER escalate BEFORE INSERT OR UPDATE ON audittrail.digest FOR EACH ROW EXECUTE FUNCTION pg_temp.escalate()"
     )
     try:
         with pytest.raises(CommandError, match="History is not what it was"):
             ledger("verify", "--against", file)
     finally:
-        run("DROP TRIGGER escalate ON audittrail.digest")
+        sql("DROP TRIGGER escalate ON audittrail.digest")
     assert not as_superuser.get(REVISIONS).context["ledger"].is_alarm
 
 
@@ -99,14 +100,6 @@ def tampered(name: str, by: str) -> Iterator[None]:
 
 
 def exchange(name: str, by: str) -> None:
-    run(
-        "ALTER TABLE audittrail.testapp_customer_history DISABLE TRIGGER USER",
-        f"UPDATE audittrail.testapp_customer_history SET name = '{by}' WHERE name = '{name}'",
-        "ALTER TABLE audittrail.testapp_customer_history ENABLE TRIGGER USER",
-    )
-
-
-def run(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+    sql("ALTER TABLE audittrail.testapp_customer_history DISABLE TRIGGER USER")
+    sql(f"UPDATE audittrail.testapp_customer_history SET name = '{by}' WHERE name = '{name}'")
+    sql("ALTER TABLE audittrail.testapp_customer_history ENABLE TRIGGER USER")

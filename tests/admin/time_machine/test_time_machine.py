@@ -364,18 +364,6 @@ def write_everywhere(then: Revision) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "/zoo/write/", {"way": way}
 
 
-@pytest.fixture
-def writing_function(transactional_db: None) -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE FUNCTION write_tag() RETURNS text LANGUAGE sql AS"
-            " $$ INSERT INTO testapp_tag (name) VALUES ('by a function') RETURNING name $$"
-        )
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION write_tag()")
-
-
 def test_no_write_passes(traveller: Client, then: Revision, writing_function: None) -> None:
     last = newest()
     for path, data in write_everywhere(then):
