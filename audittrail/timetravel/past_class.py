@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, Final
 
 
 def past_class(
@@ -27,4 +28,27 @@ def past_class(
 def live_class(past: Any) -> type[Any]:
     """Return the class of the present that the class of an object of the past was made from."""
     found: type[Any] = type(past).__mro__[2]
+    return found
+
+
+#: Where Django makes the classes of managers of relations, whose methods know the moment of their object.
+_RELATIONS: Final = (
+    "django.db.models.fields.related_descriptors",
+    "django.contrib.contenttypes.fields",
+)
+
+
+def own_members(live: type[Any], base: type[Any], adopted: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return the methods and properties that a class has beside those of Django's base class, each adopted by a function."""
+    found: dict[str, Any] = {}
+    for klass in reversed(live.__mro__):
+        for name, member in vars(klass).items():
+            if hasattr(base, name) or name.startswith("__"):
+                continue
+            if isinstance(member, FunctionType) and member.__module__ not in _RELATIONS:
+                found[name] = adopted(member)
+            elif isinstance(member, property) and member.fget is not None:
+                found[name] = property(adopted(member.fget), member.fset, member.fdel)
+            else:
+                found.pop(name, None)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache, partial, wraps
-from types import FunctionType
 from typing import Any, NoReturn
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -16,7 +15,7 @@ from audittrail.timetravel import machine
 from audittrail.timetravel.along import Along, reading_along
 from audittrail.timetravel.compiler import without_excluded
 from audittrail.timetravel.moment import Moment, from_alias, live_alias
-from audittrail.timetravel.past_class import live_class, past_class
+from audittrail.timetravel.past_class import live_class, own_members, past_class
 from audittrail.timetravel.query import adopt, mixed, past_query
 from audittrail.timetravel.scope import Scope
 from audittrail.timetravel.steps import stepwise
@@ -171,14 +170,7 @@ def past_queryset_class(live: Any) -> Any:
     """Return the class of the past querysets that belong to a class of present ones."""
     if issubclass(live, PastQuerySetMixin):
         return live
-    own = {
-        name: adopting(method)
-        for klass in reversed(live.__mro__)
-        for name, method in vars(klass).items()
-        if isinstance(method, FunctionType)
-        and not hasattr(QuerySet, name)
-        and not name.startswith("__")
-    }
+    own = own_members(live, QuerySet, adopting)
     return past_class(PastQuerySetMixin, live, own)
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import query as query_module
+from django.db.models.fields import related_descriptors
 from django.db.models.manager import BaseManager
 from django.db.models.query import QuerySet
 
 from audittrail.exceptions import MixedMomentsError
 from audittrail.timetravel import machine
-from audittrail.timetravel.managers import past_manager
+from audittrail.timetravel.managers import past_manager, past_related_manager
 from audittrail.timetravel.moment import from_alias, moment_of
 from audittrail.timetravel.query import mixed
 from audittrail.timetravel.queryset import PastQuerySetMixin, moment_read, turn
@@ -31,6 +32,8 @@ def install() -> None:
     live.using = _using_past(live.using)
     manager: Any = BaseManager
     manager.db_manager = _managing_past(manager.db_manager)
+    descriptor: Any = related_descriptors.ReverseManyToOneDescriptor
+    descriptor.__get__ = _relating_past(descriptor.__get__)
     live._merge_sanity_check = _merging_one_moment(live._merge_sanity_check)
     module: Any = query_module
     module.prefetch_one_level = _with_copies(module.prefetch_one_level)
@@ -107,6 +110,16 @@ def _managing_past(live: Any) -> Any:
         return manager if from_alias(manager._db) is None else past_manager(manager)
 
     return db_manager
+
+
+def _relating_past(live: Any) -> Any:
+    @wraps(live)
+    def related_manager(self: Any, instance: Any, cls: Any = None) -> Any:
+        manager = live(self, instance, cls)
+        moment = moment_of(instance)
+        return manager if moment is None else past_related_manager(manager, moment)
+
+    return related_manager
 
 
 def _merging_one_moment(live: Any) -> Any:

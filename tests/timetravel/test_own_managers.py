@@ -1,0 +1,145 @@
+"""What a project's own manager asks, from whatever of the past it is reached, is of the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import models
+
+from audittrail import history
+from audittrail.exceptions import PastIsReadOnlyError
+from audittrail.models import Revision
+from tests.builders.sending import newest
+from tests.testapp.models import Country, Customer, Order, Product, Tag, TaggedNote
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Shelf(models.QuerySet[Any]):
+    """What `Manager.from_queryset` is given."""
+
+    def class_of_queryset(self) -> Any:
+        return self.model._default_manager.all()
+
+
+class Asking(models.Manager.from_queryset(Shelf)):  # type: ignore[misc]
+    """Methods that ask the manager, and others that ask the class, at once or later."""
+
+    def by_itself(self) -> Any:
+        return self.filter(pk__isnull=False)
+
+    def by_class(self) -> Any:
+        return self.model._default_manager.all()
+
+    def by_values(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    def generated(self) -> Iterator[Any]:
+        yield from self.model._base_manager.all()
+
+    @property
+    def as_property(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    def get_queryset(self) -> Any:
+        # By values, which a query of the past can't tell from others.
+        texts = [text_of(found) for found in self.model._base_manager.all()]
+        return super().get_queryset().filter(**{f"{TEXTS[self.model]}__in": texts})
+
+
+#: The field of each model that is changed.
+TEXTS: dict[Any, str] = {Order: "reference", Tag: "name", Product: "name", TaggedNote: "text"}
+#: The relations of which each is the other end, with the model that has them.
+RELATIONS = {
+    "orders": (Customer, Order),
+    "tags": (Product, Tag),
+    "products": (Tag, Product),
+    "notes": (Country, TaggedNote),
+}
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "all": lambda manager: manager.all(),
+    "itself": lambda manager: manager.by_itself(),
+    "class": lambda manager: manager.by_class(),
+    "values": lambda manager: manager.by_values(),
+    "generator": lambda manager: manager.generated(),
+    "property": lambda manager: manager.as_property,
+    "queryset": lambda manager: manager.class_of_queryset(),
+    "queryset of itself": lambda manager: manager.all().class_of_queryset(),
+    "another manager": lambda manager: manager(manager="asking").by_class(),
+    "for a database": lambda manager: manager.db_manager(manager.all().db).by_class(),
+}
+
+
+def text_of(found: Any) -> str:
+    text: str = getattr(found, TEXTS[type(found)])
+    return text
+
+
+@pytest.fixture
+def revision(monkeypatch: pytest.MonkeyPatch) -> Iterator[Revision]:
+    """Give each model such a manager, and a revision since which all of the objects were changed."""
+    descriptors = [vars(owner)[name] for name, (owner, _) in RELATIONS.items()]
+    for model in TEXTS:
+        manager: Any = Asking()
+        manager.model, manager.name = model, "asking"
+        monkeypatch.setitem(vars(model._meta), "default_manager", manager)
+        monkeypatch.setattr(model, "asking", manager, raising=False)
+    for descriptor in descriptors:
+        vars(descriptor).pop("related_manager_cls", None)
+    Order.objects.create(customer=Customer.objects.create(name="Ada"), reference="then")
+    Product.objects.create(name="then").tags.add(Tag.objects.create(name="then"))
+    Country.objects.create(code="fi", name="Finland").notes.create(text="then")
+    before = newest()
+    for model, name in TEXTS.items():
+        model._base_manager.update(**{name: "now"})
+    yield before
+    for descriptor in descriptors:
+        vars(descriptor).pop("related_manager_cls", None)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_the_manager_of_a_relation(revision: Revision, name: str) -> None:
+    owner, _ = RELATIONS[name]
+    past = history.of(owner)(revision=revision)
+    fetched = past.prefetch_related(name).get()
+    now = owner._base_manager.get()
+    for which, way in WAYS.items():
+        assert [text_of(one) for one in way(getattr(past.get(), name))] == ["then"], which
+        assert [text_of(one) for one in way(getattr(fetched, name))] == ["then"], which
+        assert [text_of(one) for one in way(getattr(now, name))] == ["now"], which
+
+
+def test_the_history_of_a_model(revision: Revision) -> None:
+    orders = history.of(Order)
+    past = orders(revision=revision)
+    assert [text_of(order) for order in past] == ["then"]
+    assert [text_of(order) for order in past.class_of_queryset()] == ["then"]
+    with pytest.raises(AttributeError):
+        past.by_class()
+    with history.at_rev(revision):
+        for name in ("by_itself", "by_class", "by_values", "generated", "class_of_queryset"):
+            assert [text_of(order) for order in getattr(orders, name)()] == ["then"], name
+
+
+def test_what_was_prefetched_is_not_asked_for_again(
+    revision: Revision, django_assert_num_queries: Any
+) -> None:
+    (past,) = history.of(Product)(revision=revision).prefetch_related("tags")
+    with django_assert_num_queries(0):
+        assert [tag.name for tag in past.tags.all()] == ["then"]
+
+
+def test_nothing_is_written(revision: Revision) -> None:
+    past = history.of(Customer)(revision=revision).get()
+    product = history.of(Product)(revision=revision).get()
+    for write in (
+        lambda: past.orders.create(reference="x"),
+        lambda: past.orders.by_class().update(reference="x"),
+        lambda: product.tags.clear(),
+        lambda: product.tags.create(name="x"),
+    ):
+        with pytest.raises(PastIsReadOnlyError):
+            write()
+    assert Order.objects.get().reference == "now"
