@@ -1,9 +1,16 @@
 -- The files in which tracked tables are stored, by which it is known that ALTER TABLE has given no row another value.
 
--- This database, as nothing that is in a dump of it or of another.
+-- This database, as nothing that is in a dump of it or of another. NULL where a server lets its owner not ask for the number of the cluster:
+-- then it can't be told, and nothing that is noted passes for what is true here. Looks first and catches no error, which a parallel
+-- worker could not.
 CREATE OR REPLACE FUNCTION audittrail.this_database() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('%s/%s', s.system_identifier, d.oid) FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') THEN
+        RETURN (SELECT format('%s/%s', s.system_identifier, d.oid) FROM pg_control_system() s, pg_database d WHERE d.datname = current_database());
+    END IF;
+    RETURN NULL;
+END
 $$;
 
 -- The files in which the rows of a table are stored, as the catalogs have them in the snapshot that shows the columns as well.
@@ -17,7 +24,7 @@ $$;
 -- them all in new ones. TRUNCATE, VACUUM FULL and CLUSTER do as well, maybe of a single partition, and a restore from a dump.
 CREATE OR REPLACE FUNCTION audittrail.has_new_files(tracked audittrail.tracked_table, live oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT tracked.database IS DISTINCT FROM audittrail.this_database() OR NOT tracked.files && audittrail.files_of(live)
+    SELECT (tracked.database = audittrail.this_database()) IS NOT TRUE OR NOT tracked.files && audittrail.files_of(live)
 $$;
 
 -- Note database and files of the tables whose columns are as they were when they were last looked at: files are new by now that were not
