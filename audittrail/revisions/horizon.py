@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from django.db import connections, models
-from django.db.models import Q
+from django.db.models import Expression, Q
 from django.db.models.sql import DeleteQuery, Query
 from django.db.models.sql.constants import ROW_COUNT
+from django.db.models.sql.where import AND
 
 from audittrail.capture import schemas
 from audittrail.capture.tables import history_name
@@ -80,16 +81,40 @@ class HistoryQuery(QueryInPlace):
     ) -> Any:
         """Return the compiler of the query, as far as the horizon."""
         horizon = _horizon.get()
-        # Each part of a combined query, such as a UNION, is compiled by this method too, and gets the condition there.
-        if horizon is None or self.combinator:
+        live = connections[using] if using else connection
+        is_kept = live.in_atomic_block and hasattr(self.model, "tracked_model")
+        # Each part of a combined query, such as a UNION, is compiled by this method too, and gets the conditions there.
+        if self.combinator or not (horizon or is_kept):
             return super().get_compiler(using, connection, elide_empty)
-        tick = horizon.tick_in(using or connection.alias)
         seen: Any = self.clone()
+        if is_kept:
+            seen.where.add(_FileIsShown(self.model), AND)
+        if horizon is None:
+            return _in_place(Query.get_compiler(seen, using, connection, elide_empty))
+        tick = horizon.tick_in(live.alias)
         for path in seen.model.tick_paths:
             seen.add_q(Q(**{f"{path}__lte": tick}))
         if seen.model.time_path:
             seen.add_q(Q(**{f"{seen.model.time_path}__lte": horizon.at + CLOCK_ERROR}))
         return _in_place(Query.get_compiler(seen, using, connection, elide_empty))
+
+
+class _FileIsShown(Expression):
+    """The condition that a transaction which keeps its snapshot sees the rows of a history table, also if others have rewritten that since.
+
+    Asked once by a statement, whatever rows there are: where it does not hold it is an error, a serialization failure.
+    """
+
+    conditional = True
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(output_field=models.BooleanField())
+        self.model = model
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """Return the condition; the table is named as in the statement."""
+        table = compiler.quote_name_unless_alias(self.model._meta.db_table)
+        return "audittrail.require_file(to_regclass(%s))::text IS NOT NULL", [table]
 
 
 def _in_place(compiler: Any) -> Any:

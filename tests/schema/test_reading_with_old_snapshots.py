@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError, models, transaction
 
 from audittrail.exceptions import TrackedLaterError
+from audittrail.models import Revision
 from tests.builders.sending import newest, snapshot
 from tests.builders.workshop import Workshop, create
 
@@ -148,3 +149,37 @@ def test_a_snapshot_that_may_lack_rows_records_no_table(
     assert (getattr(error, "sqlstate", None) or error.pgcode) == "40001"
     cursor.execute("ROLLBACK; BEGIN")
     cursor.execute(f"{recording}; COMMIT")
+
+
+@pytest.mark.parametrize("complete", [True])
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", *ISOLATION])
+def test_versions_in_a_snapshot_older_than_a_rewriting_of_history(
+    shop: Workshop, moment: Any, isolation: str
+) -> None:
+    item = shop.Item.objects.get(pk=1)
+    versions = shop.Item.history.versions
+    ways = (
+        versions.count,
+        versions.exists,
+        lambda: list(versions.order_by("version")[:1]),
+        lambda: versions.aggregate(models.Max("version")),
+        lambda: versions.union(versions).count(),
+        item.history.versions.count,
+        lambda: Revision.objects.for_object(item).count(),
+    )
+    other = shop.session().cursor()
+    with transaction.atomic():
+        shop.sql(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+        shop.sql("SELECT 1")
+        # History is stored anew as well: no statement of this transaction may have read it yet.
+        other.execute(f"{RETYPED}; UPDATE workshop_item SET name = 'after' WHERE id = 1")
+        for way in ways:
+            if isolation == "READ COMMITTED":
+                assert way()
+                continue
+            with (
+                pytest.raises(OperationalError, match="which does not show its rows"),
+                transaction.atomic(),
+            ):
+                way()
+    assert all(way() for way in ways)
