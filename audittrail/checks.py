@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from audittrail import conf, history
 from audittrail.capture import install, registry, servercode, sync, tracking
 from audittrail.capture.row_security import check_policies
-from audittrail.exceptions import ConfigurationError
+from audittrail.exceptions import ConfigurationError, NotInstalledError
 
 PREFIX = "AUDITTRAIL_"
 MIDDLEWARE = "audittrail.middleware.RevisionContextMiddleware"
@@ -169,27 +169,29 @@ def check_database(
         found = install.obstacle(connection)
         if found:
             message = f"Database {alias!r}: {found.problem}."
-            messages.append(
-                checks.Warning(message, hint=found.remedy, id="audittrail.W010")
-                if found.installed
-                else checks.Error(message, hint=found.remedy, id="audittrail.E010")
-            )
+            number = "audittrail.W010" if found.installed else "audittrail.E010"
+            kind = checks.Warning if found.installed else checks.Error
+            messages.append(kind(message, hint=found.remedy, id=number))
         elif install.is_installed(connection) and install.has_functions(connection):
-            messages.extend(_check_tracking(alias))
+            try:
+                with install.of_this_release(connection):
+                    messages.extend(_check_tracking(alias))
+            except NotInstalledError:
+                messages.append(_of_another_release(alias, "migrate"))
     return messages
+
+
+def _of_another_release(alias: str, command: str) -> checks.CheckMessage:
+    problem = f"Database {alias!r} holds the functions of another release of audittrail."
+    hint = f"Run manage.py {command} --database {alias}."
+    return checks.Warning(problem, hint=hint, id="audittrail.W011")
 
 
 def _check_tracking(alias: str) -> list[checks.CheckMessage]:
     connection = connections[alias]
     messages: list[checks.CheckMessage] = []
     if not install.functions_are_current(connection):
-        messages.append(
-            checks.Warning(
-                f"Database {alias!r} holds the functions of another release of audittrail.",
-                hint=f"Run manage.py audittrail sync --database {alias}.",
-                id="audittrail.W011",
-            )
-        )
+        messages.append(_of_another_release(alias, "audittrail sync"))
     else:
         messages.extend(
             checks.Warning(

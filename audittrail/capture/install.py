@@ -1,13 +1,16 @@
 """Put audittrail's schema and functions into a database, and tell whether they are there and current."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from django.db import transaction
+from django.db import ProgrammingError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from audittrail.capture.locking import sqlstate
 from audittrail.exceptions import NotInstalledError
 
 SQL_DIRECTORY = Path(__file__).parent / "sql"
@@ -142,21 +145,45 @@ def install_tables(connection: BaseDatabaseWrapper, user_key_type: str) -> None:
             )
 
 
-def install_later_tables(connection: BaseDatabaseWrapper) -> None:
-    """Create the tables of the ledger, if they are not there yet, and what tables lack by now."""
+#: SQLSTATE of what names something that another release has not: undefined_function, _column, _table and _object.
+UNDEFINED = frozenset({"42883", "42703", "42P01", "42704"})
+
+
+def _later_files(connection: BaseDatabaseWrapper) -> list[Path]:
+    """Return the files with what tables the database holds, or their columns, lack by now."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT to_regclass('audittrail.ledger') IS NULL, NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
             " WHERE attrelid = to_regclass('audittrail.digest') AND attname = 'differed_at'), NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
             " WHERE attrelid = 'audittrail.tracked_table'::regclass AND attname = 'files')"
         )
-        lacks_tables, lacks_column, lacks_files = cursor.fetchone()
-        if lacks_tables:
-            cursor.execute((FROZEN_DIRECTORY / "0002_ledger.sql").read_text())
-        if lacks_column:
-            cursor.execute((FROZEN_DIRECTORY / "0004_differed.sql").read_text())
-        if lacks_files:
-            cursor.execute((FROZEN_DIRECTORY / "0005_files.sql").read_text())
+        lacking = cursor.fetchone()
+    names = ("0002_ledger.sql", "0004_differed.sql", "0005_files.sql")
+    return [FROZEN_DIRECTORY / name for name, lacks in zip(names, lacking, strict=True) if lacks]
+
+
+def install_later_tables(connection: BaseDatabaseWrapper) -> None:
+    """Create the tables of the ledger, if they are not there yet, and what tables lack by now."""
+    for file in _later_files(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(file.read_text())
+
+
+@contextmanager
+def of_this_release(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Raise `NotInstalledError` where a `with` block can't be carried out because tables or functions are those of another release."""
+    problem = (
+        f"Database {connection.alias!r} holds the tables or functions of another release of audittrail; "
+        f"run manage.py migrate --database {connection.alias}."
+    )
+    if _later_files(connection):
+        raise NotInstalledError(problem)
+    try:
+        yield
+    except ProgrammingError as error:
+        if sqlstate(error) in UNDEFINED and not functions_are_current(connection):
+            raise NotInstalledError(problem) from error
+        raise
 
 
 def install_functions(connection: BaseDatabaseWrapper, *, again: bool = False) -> bool:

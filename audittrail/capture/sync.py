@@ -49,7 +49,7 @@ def sync(
     where they seem to be those of this release already. Each table is dealt with in a
     transaction of its own and locked for as short a time as that takes. Returns the changes.
 
-    Raises `NotInstalledError` without audittrail's tables, and `LockedError` that names the tables that stay locked by others, when
+    Raises `NotInstalledError` without audittrail's tables as this release has them, and `LockedError` that names the tables that stay locked by others, when
     all that can be done is done.
     """
     connection = connections[using]
@@ -57,6 +57,13 @@ def sync(
         raise NotInstalledError(
             f"Database {using!r} does not hold audittrail's tables; run manage.py migrate --database {using}."
         )
+    with install.of_this_release(connection):
+        return _sync(connection, report, reinstall=reinstall)
+
+
+def _sync(
+    connection: BaseDatabaseWrapper, report: Callable[[TrackingChange], None], *, reinstall: bool
+) -> list[TrackingChange]:
     changes: list[TrackingChange] = []
 
     def note(change: TrackingChange) -> None:

@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 
+from audittrail.capture.row_security import check_policies
+from audittrail.checks import check_database
 from tests.builders.sending import send
 from tests.databases import OwnServer
 from tests.operations.clusters import program, server
@@ -143,3 +146,37 @@ def test_the_tracking_of_a_table_ends_with_the_next_release(connection: Any) -> 
         connection,
         "SELECT until_version IS NOT NULL FROM audittrail.tracked_table WHERE table_name = 'sized'",
     ) == [(True,)]
+
+
+def test_what_was_not_migrated_says_so(connection: Any) -> None:
+    """Commands and checks name the way out; the checks that `migrate` runs first do not keep it from beginning."""
+    for command in (
+        "status",
+        "status --check",
+        "sync",
+        "sync --check",
+        "verify",
+        "backfill",
+        "maintain",
+        "ledger verify",
+    ):
+        with pytest.raises(
+            CommandError, match=r"another release.*run manage\.py migrate --database former"
+        ):
+            audittrail(*command.split())
+    found = [*check_database(databases=["former"]), *check_policies(databases=["former"])]
+    assert [(message.id, message.hint) for message in found] == [
+        ("audittrail.W011", "Run manage.py migrate --database former.")
+    ]
+    call_command("migrate", database="former", verbosity=0, skip_checks=False, stdout=StringIO())
+    # A later release may differ in functions alone.
+    send(connection, "COMMENT ON FUNCTION audittrail.next_version() IS 'another release'")
+    send(
+        connection,
+        "ALTER FUNCTION audittrail.is_replaced(audittrail.tracked_table) RENAME TO is_exchanged",
+    )
+    with pytest.raises(CommandError, match=r"run manage\.py migrate"):
+        audittrail("status")
+    assert [message.id for message in check_database(databases=["former"])] == ["audittrail.W011"]
+    audittrail("sync")
+    assert "another release" not in audittrail("status")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -48,6 +49,13 @@ class Command(BaseCommand):
             )
         try:
             install.raise_if_impossible(connection)
-            options["run"](Call(self, connection, options))
+            # Whatever a former release has left can be removed.
+            release = (
+                nullcontext()
+                if options["subcommand"] == "uninstall"
+                else install.of_this_release(connection)
+            )
+            with release:
+                options["run"](Call(self, connection, options))
         except AuditTrailError as error:
             raise CommandError(str(error)) from error
