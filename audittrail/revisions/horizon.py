@@ -111,10 +111,10 @@ class _FileIsShown(Expression):
         super().__init__(output_field=models.BooleanField())
         self.model = model
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
         """Return the condition; the table is named as in the statement."""
         table = compiler.quote_name_unless_alias(self.model._meta.db_table)
-        return "audittrail.require_file(to_regclass(%s))::text IS NOT NULL", [table]
+        return "audittrail.require_file(to_regclass(%s))::text IS NOT NULL", (table,)
 
 
 def _in_place(compiler: Any) -> Any:
