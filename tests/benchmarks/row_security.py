@@ -52,7 +52,7 @@ WRITES = {
     "update of 1,000 rows": "UPDATE {0} SET balance = balance + 1 WHERE id < 1000",
 }
 #: What a round repeats, so that its time can be told from that of the clock.
-REPEATED = {"count of all versions": 5, "by as_of()": 3, "update of 1,000 rows": 3}
+REPEATED = {"count of all versions": 100, "by as_of()": 10, "update of 1,000 rows": 20}
 
 
 def main() -> int:
@@ -153,7 +153,7 @@ def measure(server: Server, rounds: int, moment: str) -> None:
     print(f"{'':48} {'plain':>12} {'secured':>12} {'ratio':>7}")
     for name, role, statement, suffix in cases(moment):
         cursor, process = sessions[role].cursor(), [sessions[role].info.backend_pid]
-        times = next((n for word, n in REPEATED.items() if word in name), 200)
+        times = next((n for word, n in REPEATED.items() if word in name), 500)
         taken = dict.fromkeys(TABLES, 0.0)
         for turn in range(rounds + 1):
             for table in TABLES if turn % 2 else TABLES[::-1]:
