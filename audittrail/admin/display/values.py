@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import formats
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
@@ -105,6 +106,9 @@ def shown(field: Any, value: Any, label: ObjectLabel | None = None) -> ShownValu
         return ShownValue(label.text, labels=(label,))
     if (choice := choice_text(field, value)) is not None:
         return ShownValue(choice, is_choice=True)
+    if isinstance(value, dict | list):
+        # Made where it is told as a whole, which takes long of a large one.
+        return ShownValue(SimpleLazyObject(lambda: as_text(value)))  # type: ignore[arg-type]
     text = as_text(value)
     if text == "":
         return ShownValue(_("empty"), is_empty=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audittrail.admin.display import excerpts
+from audittrail.admin.display import coarse, excerpts, values
 from audittrail.admin.display.coarse import size_of
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.excerpts import Room, changed_parts, shortened
@@ -97,6 +97,22 @@ def test_the_coarse_difference_of_texts_is_that_of_their_lines(settings) -> None
         for kind in ("removed", "added")
     }
     assert made == {"removed": old + "x" * 50, "added": new + "x" * 50}
+
+
+@pytest.mark.parametrize("name", ["list", "object"])
+def test_a_structure_that_is_compared_is_not_written_as_a_whole(
+    as_superuser, monkeypatch, name
+) -> None:
+    written = []
+    original = coarse.coarse_text
+    monkeypatch.setattr(values, "coarse_text", lambda one: written.append(1) or original(one))
+    one = Specimen.objects.create(name="large", data=LARGE[name][0])
+    first = newest().pk
+    Specimen.objects.update(data=LARGE[name][1])
+    response = as_superuser.get(f"{address(one)}compare/?from={first}")
+    assert response.status_code == 200 and not written
+    as_superuser.get(address(one))
+    assert written == [1]  # as it was created
 
 
 def test_large_values_on_all_pages(as_superuser) -> None:
