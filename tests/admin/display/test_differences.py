@@ -103,9 +103,13 @@ def test_the_coarse_difference_of_texts_is_that_of_their_lines(settings) -> None
 def test_a_structure_that_is_compared_is_not_written_as_a_whole(
     as_superuser, monkeypatch, name
 ) -> None:
-    written = []
-    original = coarse.coarse_text
-    monkeypatch.setattr(values, "coarse_text", lambda one: written.append(1) or original(one))
+    written: list[int] = []
+
+    def counted(value: Any) -> str:
+        written.append(1)
+        return coarse.coarse_text(value)
+
+    monkeypatch.setattr(values, "coarse_text", counted)
     one = Specimen.objects.create(name="large", data=LARGE[name][0])
     first = newest().pk
     Specimen.objects.update(data=LARGE[name][1])
