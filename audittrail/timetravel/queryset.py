@@ -187,7 +187,11 @@ def adopting(
         point = moment or moment_read(args[0])
         assert point is not None
         for argument in (*args, *kwargs.values()):
-            if isinstance(argument, QuerySet) and moment_read(argument) != point:
+            # What a manager of the past has from the manager below it is of its alias, and yet to be turned.
+            if isinstance(argument, QuerySet) and point not in (
+                moment_read(argument),
+                from_alias(vars(argument)["_db"]),
+            ):
                 raise MixedMomentsError(mixed(point))
         going = Along(point, model or args[0].model)
         with reading_along(going):

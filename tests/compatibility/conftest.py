@@ -35,9 +35,17 @@ def packages() -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(packages: Path) -> Iterator[Callable[[str], None]]:
-    """Give a function that runs one of the project's checks by its name, in a process of its own."""
+def begun(packages: Path) -> Iterator[tuple[Checked, str]]:
+    """Give the project, and the name of a database in which it has begun."""
     checked = Checked("tests.compatibility.project", "PACKAGES", paths=(packages,))
     with checked.database() as name:
         checked.run("begin", name)
+        yield checked, name
+
+
+@pytest.fixture
+def run(begun: tuple[Checked, str]) -> Iterator[Callable[[str], None]]:
+    """Give a function that runs a check by its name, in a process of its own and in a copy of the database of its own."""
+    checked, template = begun
+    with checked.database(template) as name:
         yield lambda check: checked.run(check, name)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -30,12 +31,13 @@ COMMITTED = "SELECT id, committed FROM audittrail.revision WHERE committed IS NO
 
 
 def write(accounts: Accounts, number: int) -> dict[str, set[str]]:
-    """Make transactions, each with a label of its own, and return which labels each of them saw."""
+    """Make transactions, each with a label that no other has in any test, and return which labels each of them saw."""
     client = accounts.client(f"writer {number}")
     dice = random.Random(number)
     seen: dict[str, set[str]] = {}
+    begun = uuid4().hex[:8]
     for turn in range(TRANSACTIONS):
-        label = f"{number}-{turn}"
+        label = f"{begun}-{turn}"
         if dice.random() < 0.4:
             # A transaction that is one statement.
             labels = client.value(

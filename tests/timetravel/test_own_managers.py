@@ -46,7 +46,10 @@ class Asking(models.Manager.from_queryset(Shelf)):  # type: ignore[misc]
     def get_queryset(self) -> Any:
         # By values, which a query of the past can't tell from others.
         texts = [text_of(found) for found in self.model._base_manager.all()]
-        return super().get_queryset().filter(**{f"{TEXTS[self.model]}__in": texts})
+        return self.named(super().get_queryset(), texts)
+
+    def named(self, queryset: Any, texts: list[str]) -> Any:
+        return queryset.filter(**{f"{TEXTS[self.model]}__in": texts})
 
 
 #: The field of each model that is changed.
