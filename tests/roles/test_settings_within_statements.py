@@ -46,8 +46,6 @@ STATEMENTS = {
     "merge": "MERGE INTO {1} t USING (VALUES (1, 8), (2, 2), (3, 3), (5, 5)) s (id, new) ON t.id = s.id"
     " WHEN MATCHED AND t.id = 3 THEN DELETE WHEN MATCHED THEN UPDATE SET id = new, n = CASE t.id WHEN 1 THEN length({0}) ELSE 0 END"
     " WHEN NOT MATCHED THEN INSERT VALUES (s.id, length({0}))",
-    "merge, unset and set again": "MERGE INTO {1} t USING (SELECT * FROM (VALUES (1, 8), (2, 2)) v (id, new)) s ON t.id = s.id"
-    " WHEN MATCHED THEN UPDATE SET id = new, n = CASE t.id WHEN 1 THEN length({0}) ELSE length(set_config('audittrail.by_row', '1', true)) END",
 }
 
 
@@ -65,7 +63,8 @@ def database(fresh_database: Callable[[], Any]) -> Iterator[Fresh]:
 def test_nothing_escapes_by_a_setting(database: Fresh, table: str, statement: str) -> None:
     owner, writer = database.connect(), database.connect(user=ROLE)
     tracked = f"(SELECT id FROM audittrail.tracked_table WHERE table_name = '{table}')"
-    for setting in SETTINGS:
+    # The rows of a partitioned table can escape by "by_row", as docs/security.md says.
+    for setting in [name for name in SETTINGS if (table, name) != ("parted", "by_row")]:
         for value in ("", "1", "2"):
             made = f"set_config('audittrail.{setting}', '{value}', true)"
             run(writer, "BEGIN")

@@ -1,13 +1,7 @@
 -- How the functions of a partitioned table capture row by row, in a MERGE. Of the rows that a MERGE moves between partitions, and of
 -- those that it updates after it has inserted others, PostgreSQL shows statement triggers wrong images, or none (16.14, 18.4);
 -- row triggers see the right ones, and cost several times as much. So a trigger before each statement finds out whether it may
--- be one, and turns the row triggers on; the trigger after it finds out the same, and leaves the rows to them.
-
--- Whether the row triggers are on, in each session by itself: they are if its last number is odd. A setting would do, if not anybody could
--- make one, also in the middle of a statement, and so keep rows from both kinds of triggers; of a sequence others can but read where they
--- are. Its numbers are odd and even in turn, also where a session takes the next ones of its cache, whose size is even.
-CREATE SEQUENCE IF NOT EXISTS audittrail.by_row MINVALUE 0 CACHE 1024 CYCLE;
-
+-- be one, or be part of one; if so, the row triggers are on until all statements inside it have ended.
 CREATE OR REPLACE FUNCTION audittrail.capture_by_row(tracked audittrail.tracked_table, parts jsonb, event text) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,16 +18,14 @@ IF TG_LEVEL = 'ROW' THEN
         number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
     END IF;
     RETURN NULL;
-END IF;
-GET DIAGNOSTICS stack = PG_CONTEXT;
-stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
-IF TG_WHEN = 'BEFORE' THEN
-    IF audittrail.turn_by_row(stack) AND NOT in_step THEN
+ELSIF TG_WHEN = 'BEFORE' THEN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
         PERFORM audittrail.follow({id}, '{event}'), audittrail.complete_follow({id});
     END IF;
     RETURN NULL;
-ELSIF audittrail.may_be_merge(stack) THEN
-    RETURN NULL;  -- its rows have been captured one by one
+ELSIF audittrail.end_by_row() THEN
+    RETURN NULL;
 END IF;
 $template$, parts || jsonb_build_object(
         'baseline', CASE WHEN tracked.key <> '{}' AND event <> 'INSERT' AND NOT tracked.baseline_complete THEN audittrail.baseline_statement(parts, old_row) END,
@@ -42,30 +34,35 @@ $template$, parts || jsonb_build_object(
 END
 $$;
 
--- Whether a statement may be a MERGE, by where its triggers stand on the stack: the same before it and after it, whatever is done meanwhile.
-CREATE OR REPLACE FUNCTION audittrail.may_be_merge(stack text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- Called before each statement on a partitioned table, with where it stands on the stack: turns the row triggers on if it may be a
+-- MERGE. The setting audittrail.by_row counts the statements that have begun since, and not ended yet.
+CREATE OR REPLACE FUNCTION audittrail.begin_by_row(stack text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- A statement that runs in a function, and that the stack does not show, may be one.
+    running   text := coalesce(current_setting('audittrail.by_row', true), '');
+    -- A statement that runs in a function, and that the stack does not show, may be a MERGE.
     statement text := lower(CASE WHEN stack = '' THEN current_query() WHEN starts_with(stack, 'SQL statement "') THEN stack ELSE 'merge' END);
+    ignored   text;
 BEGIN
-    RETURN strpos(statement, 'merge') > 0 OR strpos(statement, 'execute') > 0;
+    IF running = '' AND strpos(statement, 'merge') = 0 AND strpos(statement, 'execute') = 0 THEN
+        RETURN false;
+    END IF;
+    ignored := set_config('audittrail.by_row', (coalesce(nullif(running, '')::int, 0) + 1)::text, true);
+    RETURN true;
 END
 $$;
 
--- Called before each statement on a partitioned table: turns the row triggers on if it may be a MERGE. They are turned off by the next
--- statement that is no part of another. What they capture of a statement that began before they were on, the trigger after it finds among
--- what is captured already, see 35_order.sql. Returns whether it may be a MERGE.
-CREATE OR REPLACE FUNCTION audittrail.turn_by_row(stack text) RETURNS boolean
+-- Called after each: whether its rows have been captured one by one.
+CREATE OR REPLACE FUNCTION audittrail.end_by_row() RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    by_row boolean := audittrail.may_be_merge(stack);
-    is_on  boolean := nextval('audittrail.by_row') % 2 = 1;  -- the first number of a session is even, and the next one is what it was before
-    number bigint;
+    running int := nullif(current_setting('audittrail.by_row', true), '');
+    ignored text;
 BEGIN
-    IF is_on <> by_row AND (by_row OR stack = '') OR NOT by_row AND stack <> '' THEN
-        number := nextval('audittrail.by_row');
+    IF running IS NULL THEN
+        RETURN false;
     END IF;
-    RETURN by_row;
+    ignored := set_config('audittrail.by_row', CASE WHEN running > 1 THEN (running - 1)::text ELSE '' END, true);
+    RETURN true;
 END
 $$;

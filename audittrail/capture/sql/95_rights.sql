@@ -1,10 +1,8 @@
 -- Who may call what. Only the owner may call a function that changes anything, or that triggers call. Those that only read do so with
 -- the rights of their caller: to have them, a role needs the schema and the tables, which "manage.py audittrail grant" gives.
--- Nor may anybody else call what is generated for a table. Where a session stands in audittrail.by_row the triggers of partitioned tables
--- ask with the rights of whoever writes.
+-- Nor may anybody else call what is generated for a table.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audittrail FROM PUBLIC;
-GRANT SELECT ON SEQUENCE audittrail.by_row TO PUBLIC;
 
 DO $$
 BEGIN

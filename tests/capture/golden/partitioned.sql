@@ -62,16 +62,14 @@ BEGIN
             number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
-    END IF;
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
-    IF TG_WHEN = 'BEFORE' THEN
-        IF audittrail.turn_by_row(stack) AND NOT in_step THEN
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'INSERT'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.may_be_merge(stack) THEN
-        RETURN NULL;  -- its rows have been captured one by one
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
@@ -140,19 +138,19 @@ CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind REFERENCING NEW TAB
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_north REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_rest REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_rest FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  RETURNS trigger
@@ -255,16 +253,14 @@ BEGIN
             number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
-    END IF;
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
-    IF TG_WHEN = 'BEFORE' THEN
-        IF audittrail.turn_by_row(stack) AND NOT in_step THEN
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'UPDATE'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.may_be_merge(stack) THEN
-        RETURN NULL;  -- its rows have been captured one by one
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
@@ -372,19 +368,19 @@ CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_update();
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_north FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_update();
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_rest REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_rest FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_update();
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  RETURNS trigger
@@ -464,16 +460,14 @@ BEGIN
             number := audittrail.enter_revision(number, currval('audittrail.clock'), false);
         END IF;
         RETURN NULL;
-    END IF;
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
-    IF TG_WHEN = 'BEFORE' THEN
-        IF audittrail.turn_by_row(stack) AND NOT in_step THEN
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        GET DIAGNOSTICS stack = PG_CONTEXT;
+        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'DELETE'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.may_be_merge(stack) THEN
-        RETURN NULL;  -- its rows have been captured one by one
+    ELSIF audittrail.end_by_row() THEN
+        RETURN NULL;
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
@@ -556,19 +550,19 @@ CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_north FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_rest REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_rest FOR EACH ROW WHEN (((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1)) EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_truncate()
  RETURNS trigger
