@@ -57,9 +57,9 @@ def _lacking(cursor: Any, table: LiveTable, stage: str) -> list[tuple[Column, in
 
 
 def _lacks(found: Column) -> Any:
-    """Return the condition that a staged row lacks a value of a column."""
+    """Return the condition that a staged row lacks a value of a column; IS NULL is true of a composite one of nothing but NULLs, too."""
     return composed(
-        "{name} IS NULL AND {action} IN ({actions})",
+        "{name} IS NOT DISTINCT FROM NULL AND {action} IN ({actions})",
         name=found.name,
         action=column(ACTION),
         actions=raw("'I', 'U'" if found.stored else "'I'"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import connections
@@ -92,7 +90,6 @@ class RollingBack(RestoringAll):
 
     kind = "rollback"
     _erased = (0, 0)
-    _prunings: Sequence[Any] = ()
 
     def __init__(self, revision: BaseRevision) -> None:
         super().__init__(revision)
@@ -110,12 +107,6 @@ class RollingBack(RestoringAll):
         )
         revisions, versions = staging.cursor.fetchone()
         self._erased = (revisions, versions)
-        staging.cursor.execute(
-            "SELECT DISTINCT p.pruned::text FROM audittrail.revision r CROSS JOIN audittrail.recorded_prunings(r.context) p (pruned)"
-            " WHERE r.committed > %s ORDER BY 1",
-            [self.moment.tick],
-        )
-        self._prunings = [json.loads(pruned) for (pruned,) in staging.cursor.fetchall()]
         return self._erased if revisions or versions else None
 
     def blocking(self, plan: Plan, on_conflict: OnConflict) -> tuple[Conflict, ...]:
@@ -151,12 +142,11 @@ class RollingBack(RestoringAll):
             )
 
     def described(self) -> dict[str, Any]:
-        """Return to which revision everything went back, how much was erased, and the records of prunings that went with it."""
+        """Return to which revision everything went back, and how much was erased."""
         revisions, versions = self._erased
         return super().described() | {
             "erased_revisions": revisions,
             "erased_versions": versions,
-            "erased_prunings": self._prunings,
         }
 
 

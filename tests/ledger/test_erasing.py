@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from audittrail.ledger.digests import Digest
@@ -121,6 +123,31 @@ def test_a_rollback_excuses_the_prunings_whose_records_it_erased_alone(
         assert told(scene.verify(digest)) == []
         assert kept_from_is_told(moved.committed)
         assert not kept_from_is_told(renamed.committed)
+
+
+def test_a_rollback_notes_a_pruning_that_comes_in_between(
+    scene: Scene, digest: Digest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audittrail.models import Revision
+    from audittrail.restore.whole import RollingBack
+    from audittrail.revisions.pruning import prune
+
+    renamed, moved = (Revision.objects.using(ALIAS).get(reason=r) for r in ("Renamed", "Moved"))
+    finish = RollingBack.finish
+
+    def finish_late(self: RollingBack, staging: Any) -> None:
+        with ThreadPoolExecutor() as threads:
+            threads.submit(pruned).result()
+        finish(self, staging)
+
+    def pruned() -> None:
+        prune(renamed, using=ALIAS)
+        connections[ALIAS].close()
+
+    monkeypatch.setattr(RollingBack, "finish", finish_late)
+    moved.rollback_all_later_revisions()
+    assert scene.value("SELECT max(kept_from) FROM audittrail.tracked_table") == renamed.committed
+    assert told(scene.verify(digest)) == []
 
 
 def test_a_rollback_may_go_beyond_the_pruning_of_a_table_that_is_gone(

@@ -94,3 +94,20 @@ def test_a_column_of_history_in_the_place_of_another_is_named(
     )
     found = told(tampered.verify(digest))
     assert "shop: another column of history has taken the place of the one of column name" in found
+
+
+def test_a_column_that_was_renamed_and_excluded_gives_its_name_to_no_other(
+    digest: Digest, restored: Callable[[], Scene]
+) -> None:
+    tampered = restored()
+    tampered.run(
+        IN_STEP,
+        "ALTER TABLE audittrail.shop_history RENAME COLUMN name TO former",
+        "ALTER TABLE audittrail.shop_history RENAME COLUMN city TO name",
+        "ALTER TABLE shop RENAME COLUMN city TO town",
+        "UPDATE audittrail.tracked_table SET excluded = '{town}', columns = (SELECT jsonb_agg(CASE c ->> 'name' WHEN 'city'"
+        ' THEN c || \'{"name": "town", "history": null}\' ELSE c END) FROM jsonb_array_elements(columns) c) WHERE table_name = \'shop\'',
+        FUNCTIONS_MADE_ANEW,
+    )
+    found = told(tampered.verify(digest))
+    assert "shop: another column of history has taken the place of the one of column name" in found

@@ -38,8 +38,10 @@ class Checked:
         with closing(raw_connection(**server(), dbname="postgres")) as session:
             session.autocommit = True
             session.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-            yield name
-            session.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+            try:
+                yield name
+            finally:
+                session.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def run(self, check: str, database: str) -> None:
         """Run a check by its name, in a process of its own and in a database; raise `AssertionError` if it fails."""

@@ -68,6 +68,12 @@ BEGIN
             PERFORM audittrail.create_functions(tracked);  -- they say since when the table is tracked
         END IF;
     END LOOP;
+    -- No pruning can begin by now: it waits for the rows of the registry.
+    UPDATE audittrail.revision r
+       SET context = jsonb_set(r.context, '{restored,erased_prunings}', coalesce((
+               SELECT jsonb_agg(DISTINCT p.pruned) FROM audittrail.revision l CROSS JOIN audittrail.recorded_prunings(l.context) p (pruned)
+                WHERE l.committed > tick AND l.id <> own), '[]'))
+     WHERE r.id = own AND r.context #>> '{restored,kind}' = 'rollback';
     DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;
     PERFORM audittrail.guard_as(former);
 END

@@ -30,7 +30,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                                    AND CASE WHEN p.former -> 'relation' = p.facts -> 'relation' THEN b.value -> 0 = f.value -> 0
                                                         -- A name that went from one column to another as both were renamed tells nothing: above, their order does.
                                                         ELSE b.value -> 1 = f.value -> 1 AND NOT (p.former -> 'bound' ? b.key AND (
-                                                             p.facts -> 'bound' ? f.key OR NOT p.facts -> 'columns' ? (p.former #>> ARRAY['bound', b.key, '1']))) END
+                                                             p.facts -> 'bound' ? f.key OR NOT p.facts -> 'columns' ? (p.former #>> ARRAY['bound', b.key, '1'])
+                                                             AND (SELECT count(*) FROM jsonb_object_keys(p.facts -> 'columns')) < (SELECT count(*) FROM jsonb_object_keys(p.former -> 'columns')))) END
      WHERE EXISTS (SELECT FROM jsonb_array_elements(p.former_form -> 'columns') o WHERE o ->> 0 = b.key)
         OR p.fills -> b.key ->> 'is' IS DISTINCT FROM '()' AND NOT EXISTS (
            WITH RECURSIVE origin AS (
