@@ -217,3 +217,29 @@ def test_a_statement_that_is_captured_in_parts_begins_history_anew(
     assert past(shop, newest()) == dict(shop.sql("SELECT id, name FROM workshop_item"))
     shop.command("backfill")
     shop.assert_in_step()
+
+
+def test_a_row_without_a_version_whose_key_is_used_again_in_a_statement(
+    shop: Workshop, settings: Any
+) -> None:
+    """The insertion is captured before the deletion, after which nothing tells any more that the row was without a version."""
+    settings.AUDITTRAIL_BASELINE_LIMIT = 0
+    shop.sql(
+        "CREATE TABLE workshop_item (id int PRIMARY KEY, name varchar(10)) PARTITION BY RANGE (id);"
+        "CREATE TABLE workshop_first PARTITION OF workshop_item DEFAULT;"
+        "INSERT INTO workshop_item VALUES (1, 'a'), (2, 'b'), (3, 'c')"
+    )
+    shop.sql(TRACK)
+    began = newest()
+    shop.sql(
+        "WITH none AS (DELETE FROM workshop_item WHERE id < 0 RETURNING id),"
+        " again AS (INSERT INTO workshop_item VALUES (1, 'x'), (4, 'd') ON CONFLICT (id) DO UPDATE SET name = 'y' RETURNING id)"
+        " DELETE FROM workshop_item WHERE id = 1"
+    )
+    assert past(shop, began) == HELD
+    assert past(shop, newest()) == {1: "x", 2: "b", 3: "c", 4: "d"}
+    assert shop.sql(
+        "SELECT operation::text, name FROM audittrail.workshop_item_history WHERE id = 1 ORDER BY version"
+    ) == [("B", "a"), ("D", "a"), ("I", "x")]
+    shop.command("backfill")
+    shop.assert_in_step()

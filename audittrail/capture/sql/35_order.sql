@@ -29,12 +29,13 @@ $$;
 -- state images[n], and was an insertion if born[n]; change n, in the order in which they came about, has made new_states[n] of
 -- old_states[n]; the table now holds one of "present" (NULL: can't be told). Returns the versions from the first new one on,
 -- in their order: the version that is there, or the change whose new image (or old one) is the image of a new version; 0 stands for the row
--- in the table. Step 0, if "replaceable", says that the first state was not what it was taken for, but what change 1 began with.
+-- in the table. Step 0, if "replaceable", says that the first state was not what it was taken for, but what change 1 began with. If nothing
+-- is told of the row before, though it may have been there ("untold"), what a chain begins with that is no insertion is its baseline, "B".
 --
 -- Versions and changes can be put into one chain in many ways that keep the order of each. Every place costs where a link does not begin
 -- with what the link before it has left, or where the chain does not end with what is in the table; the cheapest chain is returned. A version
 -- and a change may be one link: the version was recorded, as what the change had made, when a change that came after it was captured.
-CREATE OR REPLACE FUNCTION audittrail.weave(first int, replaceable boolean, states int[], images int[], born boolean[], old_states int[], new_states int[], present int[])
+CREATE OR REPLACE FUNCTION audittrail.weave(first int, replaceable boolean, untold boolean, states int[], images int[], born boolean[], old_states int[], new_states int[], present int[])
 RETURNS TABLE (step int, source "char", number int, operation "char")
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -138,7 +139,8 @@ BEGIN
             IF old_states[c + 1] = 0 THEN
                 source := last_source; number := last_image; operation := 'D';
             ELSE
-                source := 'o'; number := c + 1; operation := CASE WHEN state = 0 THEN 'I' ELSE 'U' END;
+                source := 'o'; number := c + 1;
+                operation := CASE WHEN state <> 0 THEN 'U' WHEN untold AND v = 0 AND c = 0 THEN 'B' ELSE 'I' END;
             END IF;
             RETURN NEXT;
             state := old_states[c + 1];

@@ -80,6 +80,7 @@ BEGIN
                      AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt({relation}, {is_told}) THEN 0
                 ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
            {is_replaceable} AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           {is_replaceable} AND NOT bool_or(kind IN ('f', 's')) AS untold,
            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -97,7 +98,7 @@ BEGIN
            CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
                          WHEN 'p' THEN p_item ELSE f_item END AS item
       FROM chains
-     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, untold, states, images, born, old_states, new_states, present) w
 ), ticks AS MATERIALIZED (
     SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
 ), moved AS (
@@ -116,7 +117,9 @@ BEGIN
      WHERE s.step = 0 AND s.source = '-' AND {h.stored_key = (audittrail_key).stored_key} AND h.version = {since_version}
 )$template$ END, $template$
 INSERT INTO {history} (version, revision_id, operation, {stored_columns})
-SELECT t.tick, {revision}, s.operation, {(audittrail_image).stored_columns}
+SELECT $template$, CASE WHEN baseline_complete THEN 't.tick, {revision}' ELSE
+           $template$CASE s.operation WHEN 'B' THEN {since_version} ELSE t.tick END, CASE s.operation WHEN 'B' THEN {since_revision} ELSE {revision} END$template$ END,
+$template$, s.operation, {(audittrail_image).stored_columns}
   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);
 $template$);

@@ -426,6 +426,7 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
                      AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
                 ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
            true AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           true AND NOT bool_or(kind IN ('f', 's')) AS untold,
            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -443,7 +444,7 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
            CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
                          WHEN 'p' THEN p_item ELSE f_item END AS item
       FROM chains
-     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, untold, states, images, born, old_states, new_states, present) w
 ), ticks AS MATERIALIZED (
     SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
 ), moved AS (
@@ -463,7 +464,8 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
      WHERE s.step = 0 AND s.source = '-' AND h.id OPERATOR(pg_catalog.=) (audittrail_key).id AND h.version = since_version
 )
 INSERT INTO audittrail.kind_history (version, revision_id, operation, id, name, seen)
-SELECT t.tick, $1, s.operation, (audittrail_image).id, (audittrail_image).name, (audittrail_image).seen
+SELECT CASE s.operation WHEN 'B' THEN since_version ELSE t.tick END, CASE s.operation WHEN 'B' THEN since_version ELSE $1 END, s.operation, (audittrail_image).id,
+    (audittrail_image).name, (audittrail_image).seen
   FROM steps s JOIN ticks t USING (step) JOIN items i USING (item)
  WHERE NOT (s.source = 'v' AND (s.operation = 'D') = i.is_gone);$weave$);
 END$function$;

@@ -660,6 +660,7 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
                      AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt(table_oid, $2) THEN 0
                 ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
            false AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           false AND NOT bool_or(kind IN ('f', 's')) AS untold,
            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
            array_agg(is_born ORDER BY place) FILTER (WHERE kind = 'v') AS born,
@@ -677,7 +678,7 @@ SELECT row_number() OVER () AS place, true AS has_old, false AS has_new,
            CASE w.source WHEN 'v' THEN v_items[w.number] WHEN 'o' THEN o_items[w.number] WHEN 'n' THEN n_items[w.number]
                          WHEN 'p' THEN p_item ELSE f_item END AS item
       FROM chains
-     CROSS JOIN LATERAL audittrail.weave(first, replaceable, states, images, born, old_states, new_states, present) w
+     CROSS JOIN LATERAL audittrail.weave(first, replaceable, untold, states, images, born, old_states, new_states, present) w
 ), ticks AS MATERIALIZED (
     SELECT step, nextval('audittrail.clock') AS tick FROM generate_series(1, (SELECT max(step) FROM steps)) step
 ), moved AS (
