@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.urls import path
 from django.utils.timezone import localtime
 
 from audittrail import history
@@ -201,7 +203,7 @@ def test_rows_of_a_generic_inline_are_written_with_their_object(notes, log_in, m
 
 
 @pytest.fixture
-def kinds(staff: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def kinds(staff: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Give notes of content types, shown by a generic inline, though the foreign key of each note leads to a content type as well."""
 
     class KindAdmin(admin.ModelAdmin):
@@ -217,6 +219,10 @@ def kinds(staff: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.delitem(admin.site._registry, TaggedNote, raising=False)
     monkeypatch.setitem(admin.site._registry, ContentType, KindAdmin(ContentType, admin.site))
     monkeypatch.setitem(tracking._registered, ContentType, tracking.Options())
+    # The addresses of the project may be made already, without those of a model that was registered since.
+    urls: Any = ModuleType("urls_with_content_types")
+    urls.urlpatterns = [path("admin/", admin.site.urls)]
+    settings.ROOT_URLCONF = urls
     shown, secret, hidden = (
         ContentType.objects.create(app_label="testapp", model=name)
         for name in ("shown", "secret", "hidden")
