@@ -41,12 +41,15 @@ class Revision(BaseRevision):
         """
         return changes.changed_objects(self, clss)
 
-    def get_all_changed_objects(self) -> dict[type[models.Model], Any]:
-        """Return the same for every model of which the revision changed objects: a queryset for each.
+    def get_all_changed_objects(self) -> changes.ChangedObjects:
+        """Return the same for every model: iterating yields the objects of all of them, each with its `history_operation`.
 
-        Takes one query to find the models, and one for each of their querysets once it is evaluated.
+        `[Model]` gives those of one model as a queryset, `models` the models, and `items()` each model with its queryset.
+
+        Raises `MomentError` while the revision is open.
         """
-        return {model: self.get_changed_objects(model) for model in changes.changed_models(self)}
+        moment.resolve(self)
+        return changes.ChangedObjects(self)
 
     def undo(self, *, dry_run: bool = False, on_conflict: OnConflict = "refuse") -> Plan:
         """Reverse exactly what this revision changed, field by field, as a new revision.

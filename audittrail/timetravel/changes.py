@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from django.apps import apps
@@ -34,6 +36,46 @@ def changed_objects(revision: BaseRevision, model: type[models.Model]) -> Any:
     """
     queryset = scoped_queryset(model, resolve(revision), Scope(CHANGED, revision.pk))
     return _annotated(queryset, {OPERATION: models.CharField(max_length=1)})
+
+
+class ChangedObjects:
+    """The objects of all models that a revision changed: iterate over them, or ask for those of one model.
+
+    Which models they are takes one query, when that is first asked, and the objects of each model one more.
+    """
+
+    def __init__(self, revision: BaseRevision) -> None:
+        self.revision = revision
+
+    def __repr__(self) -> str:
+        """Return whose changes these are."""
+        return f"<Objects that revision {self.revision.pk} changed>"
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield each object, model by model in the order of their keys, annotated with its `history_operation`."""
+        for model in self.models:
+            yield from self[model].order_by("pk")
+
+    def __bool__(self) -> bool:
+        """Return whether the revision changed anything that still has a model and a history."""
+        return bool(self.models)
+
+    def __getitem__(self, model: type[models.Model]) -> Any:
+        """Return the objects of one model as a queryset, which is empty if the revision changed none.
+
+        Raises `NotTrackedError` if the model is not tracked.
+        """
+        return changed_objects(self.revision, model)
+
+    def items(self) -> Iterator[tuple[type[models.Model], Any]]:
+        """Yield each model with the queryset of its objects."""
+        for model in self.models:
+            yield model, self[model]
+
+    @cached_property
+    def models(self) -> tuple[type[models.Model], ...]:
+        """The models of which the revision changed objects."""
+        return tuple(changed_models(self.revision))
 
 
 def deleted_objects(model: type[models.Model], moment: Moment, *, follows: bool = False) -> Any:

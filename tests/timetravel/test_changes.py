@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 
 from audittrail import history
-from audittrail.exceptions import PastIsReadOnlyError
+from audittrail.exceptions import MomentError, PastIsReadOnlyError
 from audittrail.models import Revision
 from tests.builders import world
 from tests.builders.sending import newest
@@ -131,10 +131,19 @@ def test_all_changed_objects_of_all_models(created: Revision) -> None:
     revision = newest()
     with CaptureQueriesContext(connection) as captured:
         found = revision.get_all_changed_objects()
+        assert found
     assert len(captured) == 1
-    assert {model._meta.object_name for model in found} == {
+    assert {model._meta.object_name for model in found.models} == {
         "Customer", "Customer_favourites", "CustomerProfile", "Order", "OrderLine", "User",
     }  # fmt: skip
+    one_by_one = [(type(o)._meta.object_name, o.pk, o.history_operation) for o in found]
+    assert one_by_one == [
+        (model._meta.object_name, o.pk, o.history_operation)
+        for model, objects in found.items()
+        for o in objects.order_by("pk")
+    ]
+    assert ("User", found[User].get().pk, "D") in one_by_one
+    assert list(found[Group]) == []
     assert operations(found[Customer]) == [("Vera", "I"), ("Yan!", "D")]
     assert operations(found[User], "username") == [("vic", "D")]
     assert sorted(line.quantity for line in found[OrderLine]) == [2, 99, 99]
@@ -142,11 +151,26 @@ def test_all_changed_objects_of_all_models(created: Revision) -> None:
     every = created.get_all_changed_objects()
     assert {
         o
-        for queryset in every.values()
+        for _model, queryset in every.items()
         for (o,) in queryset.values_list("history_operation").distinct()
     } == {"I"}
     for model in (Spaced, Quoted, LongName, Capital, Keyword, Group, Order, Organization):
         assert set(every[model]) == set(model.history(revision=created))
+
+
+def test_all_changed_objects_of_an_open_revision() -> None:
+    with transaction.atomic():
+        Customer.objects.create(name="Vera")
+        revision = Revision.objects.get(committed_at=None)
+        with pytest.raises(MomentError, match="is still open"):
+            revision.get_all_changed_objects()
+
+
+def test_a_revision_without_a_change_left_to_read() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audittrail.next_version()")
+    nothing = newest().get_all_changed_objects()
+    assert not nothing and list(nothing) == [] and nothing.models == ()
 
 
 def test_deleted_objects_are_as_they_last_were(created: Revision) -> None:

@@ -112,7 +112,7 @@ def the_past_is_the_tenants_own() -> None:
             assert [p.name for p in Patient.history.deleted()] == [f"Gone {schema}"]
             changed = revision.get_all_changed_objects()
             assert {p.name for p in changed[Patient]} == {f"Ann {schema}", f"Gone {schema}"}
-            assert set(changed) == {Patient, Visit}
+            assert set(changed.models) == {Patient, Visit}
 
 
 def the_past_is_the_tenants_own_in_one_transaction() -> None:
