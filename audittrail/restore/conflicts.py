@@ -77,7 +77,7 @@ def _missing_values(staging: Staging, table: LiveTable) -> Iterator[Finder]:
     for found in table.writable:
         if found.not_null and not found.identity:
             places = composed(
-                "SELECT s.ctid AS place, '' AS detail FROM {stage} s WHERE {written} AND s.{name} IS NULL",
+                "SELECT s.ctid AS place, '' AS detail FROM {stage} s WHERE {written} AND s.{name} IS NOT DISTINCT FROM NULL",
                 stage=staging.name(table),
                 written=WRITTEN,
                 name=found.name,
@@ -122,7 +122,7 @@ def _missing_reference(staging: Staging, table: LiveTable, key: ForeignKey) -> F
         stage=staging.name(table),
         written=WRITTEN,
         filled=joined(
-            (composed("s.{name} IS NOT NULL", name=name) for name in key.columns), " AND "
+            (composed("s.{name} IS DISTINCT FROM NULL", name=name) for name in key.columns), " AND "
         ),
         target=target_name(staging, key),
         same=same(key.target_columns, "t", "s", key.columns),

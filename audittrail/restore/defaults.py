@@ -57,7 +57,7 @@ def _lacking(cursor: Any, table: LiveTable, stage: str) -> list[tuple[Column, in
 
 
 def _lacks(found: Column) -> Any:
-    """Return the condition that a staged row lacks a value of a column; IS NULL is true of a composite one of nothing but NULLs, too."""
+    """Return the condition that a staged row lacks a value of a column."""
     return composed(
         "{name} IS NOT DISTINCT FROM NULL AND {action} IN ({actions})",
         name=found.name,

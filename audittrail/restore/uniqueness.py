@@ -61,7 +61,8 @@ def unique(staging: Staging, table: LiveTable, index: UniqueIndex) -> Iterator[F
     filled = raw("true")
     if index.nulls_distinct:
         filled = joined(
-            (composed("{name} IS NOT NULL", name=name) for name in names_of(index)), " AND "
+            (composed("{name} IS DISTINCT FROM NULL", name=name) for name in names_of(index)),
+            " AND ",
         )
     places = composed(
         "SELECT place, concat_ws(', ', {values}) AS detail FROM (SELECT place, {values}, count(*) OVER (PARTITION BY {values}) AS audittrail_rows"

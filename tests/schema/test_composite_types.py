@@ -307,6 +307,35 @@ def test_a_field_of_a_composite_type(fields: Workshop) -> None:
     fields.assert_in_step()
 
 
+def test_nothing_but_nulls_is_a_value_that_is_brought_back(fields: Workshop) -> None:
+    """PostgreSQL says IS NULL of it, and yet it fills a column that can't be empty."""
+    fields.sql(
+        "ALTER TABLE workshop_item ALTER spot SET DEFAULT '(Default,0)', ALTER spot SET NOT NULL"
+    )
+    fields.sql(
+        "INSERT INTO workshop_item (name, spot) VALUES ('a', ROW(NULL, NULL)), ('b', '(Lane,1)')"
+    )
+    fields.sql("DELETE FROM workshop_item")
+    plan = fields.Item.history.deleted().undelete()
+    assert (plan.inserted, plan.notes) == (2, ())
+    spots = fields.sql("SELECT name, spot::text FROM workshop_item ORDER BY name")
+    assert spots == [("a", "(,)"), ("b", "(Lane,1)")]
+    fields.assert_in_step()
+
+
+@pytest.mark.parametrize("spot", ["(Lane,1)", "(Lane,)", "(,)"])
+def test_a_new_column_that_was_filled_where_no_trigger_saw_it(shop: Workshop, spot: str) -> None:
+    shop.migrate(create("Item", NAME))
+    shop.Item.objects.create(name="a")
+    shop.sql("CREATE TYPE spot AS (street text, number int)")
+    shop.sql("ALTER TABLE workshop_item ADD COLUMN spot spot, DISABLE TRIGGER USER")
+    shop.sql(f"UPDATE workshop_item SET spot = '{spot}'")
+    shop.sql("ALTER TABLE workshop_item ENABLE TRIGGER USER")
+    shop.sync()
+    assert shop.history("item", "spot")[-1][1:] == (spot,)
+    shop.assert_in_step()
+
+
 def test_before_the_baseline_is_complete(fields: Workshop) -> None:
     fields.Item.objects.create(name="a", spot=("Lane", 1))
     fields.sql(

@@ -74,7 +74,7 @@ BEGIN
             -- itself: so only a column that computes a value, as by a default, counts as filled there.
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
                 PERFORM audittrail.require_all_rows(tracked.relation);
-                EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', tracked.relation::regclass, live.name) INTO filled;
+                EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE num_nulls(%I) = 0)', tracked.relation::regclass, live.name) INTO filled;
             ELSE
                 filled := known IS NOT NULL OR live.computed AND live.missing_value IS NULL
                           OR audittrail.foreign_code(0, to_regtype(live.type)) IS NOT NULL;  -- see add_column()
