@@ -52,9 +52,9 @@ def audittrail(*arguments: str, using: str = ALIAS) -> str:
 
 def test_whatever_history_does_can_be_published(origin: OwnServer) -> None:
     tags = Tag.objects.using(ALIAS)
-    tag = tags.create(name="a")
+    key = tags.create(name="a").pk
     first = newest(ALIAS)
-    tags.update(name="b")
+    tags.filter(pk=key).update(name="b")
     second = newest(ALIAS)
     audittrail("maintain")
     sql("ALTER TABLE testapp_tag ADD COLUMN note text DEFAULT 'none'", using=ALIAS)
@@ -64,8 +64,8 @@ def test_whatever_history_does_can_be_published(origin: OwnServer) -> None:
     with history.editing("A correction", using=ALIAS):
         history.of(Tag).versions.using(ALIAS).filter(name="a").update(name="A")
     second.rollback_all_later_revisions()
-    tag.delete(using=ALIAS)
-    assert [found.name for found in Tag.history(first)] == ["A"]
+    tags.filter(pk=key).delete()
+    assert Tag.history(first).get(pk=key).name == "A"
     audittrail("prune", "--older-than", second.committed_at.isoformat(), "--noinput")
     with closing(origin.connect("shop")) as slow:
         # So long that it is listed, and stamped twice: a deferred trigger could do so.
