@@ -56,7 +56,7 @@ class TrackedLaterError(TimeTravelError):
 
 
 class MixedMomentsError(TimeTravelError, ValueError):
-    """Querysets of different moments, or of past and present, were to be combined."""
+    """Querysets that do not go together were to be combined: of different moments, of past and present, or of all objects and deleted ones."""
 
 
 class PastIsReadOnlyError(AuditTrailError):

@@ -80,16 +80,17 @@ def assert_no_new_history(
 ) -> Iterator[None]:
     """Assert that the block makes no version of the given models, or no revision at all if none is given."""
     if not models_:
-        before = close_revision(using)
+        close_revision(using)
         yield
         made = close_revision(using)
-        assert made is None, f"Revision {made} was made; before the block the last was {before}."
+        assert made is None, f"The block made revision {made}; it was to change nothing."
         return
     counts = {model: of(model).versions.using(using).count() for model in models_}
     yield
     for model, count in counts.items():
         now = of(model).versions.using(using).count()
-        assert now == count, f"New: {counted(now - count, 'version')} of {model._meta.label}."
+        label = model._meta.label
+        assert now == count, f"The block made {counted(now - count, 'version')} of {label}."
 
 
 def reset_history(using: str = DEFAULT_DB_ALIAS) -> None:

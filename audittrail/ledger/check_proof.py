@@ -17,8 +17,23 @@ DIGEST_FORMAT = "audittrail digest 1"
 PROOF_FORMAT = "audittrail proof 1"
 
 
+#: How many lines of a proof have a digest of their own; the digest in the leaf is that of these.
+LINES = 1000
+
+
 class NotProvenError(Exception):
     """Something does not follow from what was given."""
+
+
+def problem_of(error: Exception) -> str:
+    """Return what is wrong with a file of JSON, by the error that reading it has raised."""
+    if isinstance(error, OSError):
+        return error.strerror or "it can't be read"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return "it does not hold JSON"
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    return "a value in it is not of the right kind"
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -128,7 +143,7 @@ def check_signature(statement: dict[str, Any], public_key: str | None) -> str:
 def check_lines(leaf: str, lines: list[str]) -> None:
     """Check that a leaf is of these lines; raises `NotProvenError` if not."""
     _, _, said = leaf.splitlines()
-    chunks = (lines[start : start + 1000] for start in range(0, len(lines), 1000))
+    chunks = (lines[start : start + LINES] for start in range(0, len(lines), LINES))
     digests = b"".join(
         sha256("".join(f"{line}\n" for line in chunk).encode()).digest() for chunk in chunks
     )
@@ -236,11 +251,11 @@ def main(arguments: list[str]) -> int:
             told = check_digest(given, _read(options.since) if options.since else None, options.key)
         else:
             raise NotProvenError(f"{options.file} is neither a proof nor a digest of this format.")
-    except (NotProvenError, OSError) as error:
+    except NotProvenError as error:
         print(f"NOT PROVEN: {error}")
         return 1
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        print(f"NOT PROVEN: a file is not as it has to be ({error!r}).")
+        print(f"NOT PROVEN: a proof or digest can't be used: {problem_of(error)}.")
         return 1
     print("\n".join(told))
     print("Everything holds.")
@@ -248,8 +263,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(path: str) -> dict[str, Any]:
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a script that stands alone)
-        return dict(json.load(file))
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a script that stands alone)
+            return dict(json.load(file))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise NotProvenError(f"{path!r} can't be used: {problem_of(error)}.") from error
 
 
 if __name__ == "__main__":

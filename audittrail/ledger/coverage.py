@@ -8,6 +8,9 @@ from typing import Final
 
 from django.db import connections
 
+#: A tick that no commit ever reaches: no digest covers a revision that is still open.
+_NEVER: Final = 2**62
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -32,7 +35,7 @@ class Verified:
 
 def coverage_of(using: str, committed: int | None) -> Coverage | None:
     """Return what digests cover a revision, given the tick of its commit; None where no digest was ever made."""
-    through = 2**62 if committed is None else committed
+    through = _NEVER if committed is None else committed
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT count(*), min(d.made_at) FILTER (WHERE d.through >= %s), max(d.verified_at) FILTER (WHERE d.through >= %s),"

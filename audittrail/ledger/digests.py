@@ -12,7 +12,12 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audittrail.exceptions import LedgerError
 from audittrail.ledger import entering, signing, tiles
-from audittrail.ledger.check_proof import DIGEST_FORMAT, NotProvenError, check_signature
+from audittrail.ledger.check_proof import (
+    DIGEST_FORMAT,
+    NotProvenError,
+    check_signature,
+    problem_of,
+)
 
 #: At most so many hashes of parts of the tree are in a digest, unless each leaf is wanted: by them `verify` tells where it differs.
 SEGMENTS: Final = 256
@@ -149,11 +154,14 @@ def read(path: str, public_key: str | None = None) -> Digest:
     try:
         statement = json.loads(Path(path).read_text(encoding="utf-8"))
         if statement["format"] != DIGEST_FORMAT:
-            raise ValueError(f"its format is {statement['format']!r}")
+            problem = f"its format is {statement['format']!r}, not {DIGEST_FORMAT!r}"
+            raise LedgerError(f"{path!r} is not a digest of audittrail: {problem}.")
         digest = Digest(statement, path)
         parsed = (digest.size, digest.root, digest.segments, digest.level, statement["database"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LedgerError(f"{path!r} is not a digest of audittrail: {error}.") from error
+        raise LedgerError(
+            f"{path!r} is not a digest of audittrail: {problem_of(error)}."
+        ) from error
     if len(parsed[2]) != digest.size >> digest.level:
         raise LedgerError(f"{path!r} is not a digest of audittrail: it lacks parts of the tree.")
     try:

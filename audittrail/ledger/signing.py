@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from audittrail import conf
 from audittrail.exceptions import LedgerError
 from audittrail.ledger.check_proof import signed_bytes
+from audittrail.revisions.wording import unreadable
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,12 +31,18 @@ def private_key(key_file: str | None = None) -> Ed25519PrivateKey | None:
     """Return the key to sign with: of a file, or of the setting `AUDITTRAIL_LEDGER_KEY`; None if there is none.
 
     A key is 64 hexadecimal digits, or a private key in PEM; the setting may name a file that holds one.
+
+    Raises `LedgerError` for a key that can't be read.
     """
-    text = conf.ledger_key() if key_file is None else _read(key_file)
+    if key_file is not None:
+        text = _read(key_file, repr(key_file))
+    else:
+        text = conf.ledger_key()
+        if text and not _is_key(text):
+            # A key with a slip in it must not stand in the error.
+            text = _read(text, "AUDITTRAIL_LEDGER_KEY")
     if not text:
         return None
-    if key_file is None and not _is_key(text):
-        text = _read(text)
     ed25519 = _ed25519()
     text = text.strip()
     if re.fullmatch("[0-9a-fA-F]{64}", text):
@@ -46,7 +53,10 @@ def private_key(key_file: str | None = None) -> Ed25519PrivateKey | None:
     try:
         loaded = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise LedgerError(f"The key to sign digests with can't be read: {error}.") from error
+        problem = "is encrypted" if isinstance(error, TypeError) else "is not a private key in PEM"
+        raise LedgerError(
+            f"The key to sign digests with {problem}; manage.py audittrail ledger key makes one that can be used."
+        ) from error
     if not isinstance(loaded, ed25519.Ed25519PrivateKey):
         raise LedgerError(
             f"Digests are signed with a key of Ed25519, not with {type(loaded).__name__!r}; "
@@ -71,13 +81,13 @@ def _is_key(text: str) -> bool:
     return bool(re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", text)) or "-----BEGIN" in text
 
 
-def _read(path: str) -> str:
+def _read(path: str, called: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise LedgerError(
-            f"{path!r} is neither a key of 64 hexadecimal digits nor a file that holds one: {error}."
-        ) from error
+            f"{called} is neither a key of 64 hexadecimal digits nor the name of a file that holds one: {unreadable(error)}."
+        ) from None
 
 
 def _ed25519() -> Any:

@@ -12,6 +12,9 @@ BITS: Final = 8
 WIDTH: Final = 1 << BITS
 HASH_BYTES: Final = 32
 
+#: How many tiles a tree keeps at hand.
+KEPT: Final = 1024
+
 #: The root of a tree without leaves: the hash of nothing.
 EMPTY_ROOT: Final = bytes.fromhex(
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -122,7 +125,7 @@ class Tree:
     def _tile(self, level: int, number: int) -> bytes:
         key = (level, number)
         if key not in self._tiles:
-            if len(self._tiles) > 1024:
+            if len(self._tiles) > KEPT:
                 self._tiles.clear()
             self._tiles[key] = self._read(level, number)
         return self._tiles[key]

@@ -76,7 +76,7 @@ def verify(
             cursor, reached.size, against, lambda share: report("the tree", share)
         )
         result.findings += recomputed.findings
-        _compare(result, reached.id.__str__(), recomputed, against)
+        _compare(result, str(reached.id), recomputed, against)
         result.findings += _dated_back(cursor, against)
         cursor.execute(
             "SELECT r.id, r.committed_at, (SELECT count(*) FROM audittrail.revision n WHERE n.committed > %s)"

@@ -59,7 +59,7 @@ def add_batches(parser: ArgumentParser) -> None:
         "--batch-size",
         type=positive,
         default=10_000,
-        help="versions a batch (default: %(default)s)",
+        help="how many versions a batch has (default: %(default)s)",
     )
     parser.add_argument(
         "--vacuum", action="store_true", help="vacuum and analyze history tables afterwards"
@@ -74,7 +74,9 @@ def parts_of_key(text: str) -> list[str]:
     try:
         (parts,) = csv.reader([text], strict=True)
     except csv.Error as error:
-        raise ValueError(f"{error} in {text!r}") from error
+        raise ValueError(
+            f"{text!r} has double quotes that are not closed, or stand within a part; put them around the whole part."
+        ) from error
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Rows that are chosen on the command line, by `--filter NAME=VALUE` and `--pk KEY`, and what is said if there are none."""
+"""Rows and revisions that are chosen on the command line, by `--filter NAME=VALUE` or `--user KEY`, and what is said if there are none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Final
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.core.management.base import CommandError
 from django.db.models import JSONField, Q
+
+from audittrail.revisions.wording import said
 
 #: The exit code of a command whose filters, keys or age match nothing: neither done (0) nor wrong (1, 2).
 NOTHING_MATCHED: Final = 3
@@ -40,8 +42,18 @@ def filtered(queryset: Any, filters: Sequence[str]) -> Any:
         try:
             queryset = queryset.filter(_condition(queryset.model, name, value))
         except (FieldError, ValueError, ValidationError) as error:
-            raise CommandError(f"--filter {text!r} can't be understood: {error}") from error
+            raise CommandError(f"--filter {text!r} can't be understood: {said(error)}") from error
     return queryset
+
+
+def of_user(revisions: Any, key: str) -> Any:
+    """Return those of some revisions that a user made, by the user's primary key; raise `CommandError` for what can't be one."""
+    try:
+        return revisions.by_user(key)
+    except (ValueError, ValidationError) as error:
+        raise CommandError(
+            f"--user {key!r} can't be understood as a primary key of a user: {said(error)}"
+        ) from error
 
 
 def _condition(model: Any, name: str, value: str) -> Q:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import models
 
@@ -32,8 +31,3 @@ def key_of(model: type[models.Model], key: str) -> Any:
         names = ",".join(field.name for field in fields)
         raise ValueError(f"It has {len(fields)} parts; give them as {names}.")
     return tuple(field.to_python(part) for field, part in zip(fields, parts, strict=True))
-
-
-def said(error: ValidationError | ValueError) -> str:
-    """Return the text of an error of `key_of`."""
-    return " ".join(error.messages) if isinstance(error, ValidationError) else str(error)

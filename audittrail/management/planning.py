@@ -72,8 +72,10 @@ def carry_out(
             call.write("There is nothing to do: everything is as it was.")
             return
         if plan.conflicts and call.options["on_conflict"] != "skip":
+            brings_objects = "with_related" in call.options and not call.options["all"]
+            options = "--on-conflict and --with-related" if brings_objects else "--on-conflict"
             raise CommandError(
-                "Nothing was changed, because of the conflicts above. Put them right, or see --on-conflict and --with-related.",
+                f"Nothing was changed, because of the conflicts above. Put them right, or see {options}.",
                 returncode=1,
             )
         if call.options["dry_run"] or plan.is_empty:

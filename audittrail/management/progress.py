@@ -15,7 +15,7 @@ TEXT_WIDTH = 40
 
 
 class ProgressBar:
-    """Show the progress of work on tables: a bar that moves on a terminal, a line a table elsewhere.
+    """Show the progress of work on tables: a bar that moves on a terminal, and elsewhere a line for each table.
 
     Takes what to write with, and what is said of the rows of a table at its end.
     """

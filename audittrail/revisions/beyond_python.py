@@ -1,8 +1,8 @@
-"""Dates, times and intervals that PostgreSQL has and Python has not: what tells of history gives their text.
+"""Dates, times and intervals that PostgreSQL has and Python has not: whatever tells of history shows their text.
 
-Infinite dates, those before Christ or after the year 9999, the time 24:00, intervals of more than 999,999,999 days. A driver raises for
-some of them and gives another value for others: psycopg2 takes "infinity" for the last day of the year 9999. The project's own
-queries have what the driver gives, those that read the past for it included.
+These are infinite dates, those before Christ or after the year 9999, the time 24:00, intervals of more than 999,999,999 days. For some
+of them a driver raises an error, and for others it gives another value: psycopg2 takes "infinity" for the last day of the year 9999. The
+project's own queries get what the driver gives, also where they read the past.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OIDS: Final = (
     *(1115, 1182, 1183, 1185, 1187, 1270, 3909, 3911, 3913),
 )
 
-#: What tells of a value that has no form in Python, or that a driver takes for another one.
+#: By this one sees in the text of a value that Python has no such value, or that a driver takes it for another one.
 _BEYOND: Final = re.compile(r"infinity|BC|\d{5}-\d\d-|(?<![:\d])24:00:00")
 
 _wanted: ContextVar[bool] = ContextVar("audittrail_beyond_python", default=False)

@@ -64,7 +64,7 @@ class ContextState:
         user.
         """
         user = self.user
-        # What is known already is the usual case, at each statement.
+        # Asked at each statement; as a rule the user is known already.
         key = user if user is None or type(user) is str else self._late_key(user, may_query)
         try:
             return self.comments[key]
@@ -150,9 +150,9 @@ class Context:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # The state names the one that it covers. A token kept here would not do: several tasks may
-        # be inside one object, and a token is useless where a framework ends the block in a copy of
-        # the context variables.
+        # The state names the one outside it, which holds again now. A token kept here would not do:
+        # several tasks may be inside one object, and a token is useless where a framework ends the
+        # block in a copy of the context variables.
         state = _active.get()
         while state is not None and state.opened_by is not self:
             state = state.outer

@@ -85,8 +85,9 @@ def install(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
 def changes_nothing(statement: str) -> bool:
     """Tell whether a statement is a plain read, or one about the session, judged by its text.
 
-    A function called by a SELECT may write. The ORM quotes the tables that it reads, and a SELECT
-    of a function that is called for its effect reads none.
+    A SELECT may call a function that writes. It passes for a plain read if it calls no function, or
+    reads a table whose name is in quotes, as the ORM writes it: who calls a function for its effect
+    selects from no table.
     """
     statement = statement.rstrip("; \n\t")
     start = _FIRST_WORD.match(statement)
@@ -117,7 +118,7 @@ def prefixed(comment: str, query: Any, cursor: object) -> Any:
         return comment + query.as_string(cursor)
     if hasattr(query, "interpolations"):
         return type(query)(comment, *query)
-    return query  # This is no statement, which the driver will say in its own words.
+    return query  # Not a statement: the driver will raise an error of its own.
 
 
 def with_context(query: Any, cursor: object) -> Any:
@@ -160,7 +161,7 @@ class _Psycopg3Cursor(_ContextCursor):
 
 
 class _Psycopg2Cursor(_ContextCursor):
-    """What psycopg2 adds. It composes `callproc` and `copy_from` where no class can reach."""
+    """What psycopg2 adds. It makes the statements of `callproc` and `copy_from` in C, so they are made here instead."""
 
     @property
     def query(self) -> bytes | None:

@@ -51,7 +51,7 @@ def seen_until(horizon: Horizon | None) -> Iterator[None]:
 
 
 class QueryInPlace(Query):
-    """A query that names the history table that its connection means, also when it becomes an update."""
+    """A query that names the history table that its connection means, also once Django has made an update or another kind of it."""
 
     def get_compiler(
         self, using: Any = None, connection: Any = None, elide_empty: bool = True
@@ -148,7 +148,7 @@ class HistoryQuerySet(models.QuerySet[M]):
 
     def update(self, **values: Any) -> int:
         """Update the rows, inside `history.editing()`."""
-        # Where other tables are asked, Django makes queries of its own kind of these, which name the table of the model.
+        # Where conditions are about other tables too, Django makes further queries, which are of its own classes and name the model's table.
         if sum(count > 0 for count in self.query.alias_refcount.values()) > 1:
             return int(self._by_keys().update(**values))
         return super().update(**values)

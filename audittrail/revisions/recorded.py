@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 from django.db import models
 
-from audittrail.exceptions import AuditTrailError
+from audittrail.exceptions import EditingError
 from audittrail.revisions.horizon import HistoryQuerySet
 
 M = TypeVar("M", bound=models.Model)
@@ -36,7 +36,7 @@ class RecordedModel(models.Model):
 
 
 def _refuse(what: str, done: str) -> NoReturn:
-    raise AuditTrailError(
+    raise EditingError(
         f"{what} can't be {done}: history is written by the database alone. To correct it on purpose, use "
         "history.editing(reason=...) and, inside, update() or delete() of a queryset."
     )

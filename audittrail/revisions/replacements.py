@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from audittrail.capture import tracking
 from audittrail.exceptions import EditingError
 from audittrail.revisions.stored_fields import stored_column
 from audittrail.revisions.targets import HistoryOf, Target, history_of
+from audittrail.revisions.wording import said
 
 ALL: Final = "__all__"
 
@@ -63,9 +64,9 @@ class TableReplacements:
         if target.keys is None:
             return given, "NULL"
         width = len(self.history.key)
-        if any(len(key) != width for key in target.keys):
+        if wrong := [key for key in target.keys if len(key) != width]:
             raise EditingError(
-                f"The rows of {self.table!r} are told apart by ({', '.join(self.history.key)}), not by {target.keys[0]!r}."
+                f"The rows of {self.table!r} are told apart by ({', '.join(self.history.key)}), not by {wrong[0]!r}."
             )
         connection = connections[target.using]
         fields = self.model._meta.pk_fields if self.model else ()
@@ -99,9 +100,11 @@ def by_table(target: Target, fields: Fields, value: Any) -> list[TableReplacemen
 
 
 def _pairs(fields: Fields, value: Any) -> Mapping[str, Any]:
-    if isinstance(fields, str):
+    given: object = fields
+    if isinstance(fields, str) or not isinstance(given, Iterable):
+        example = fields if isinstance(fields, str) else "email"
         raise EditingError(
-            f"fields is {fields!r}; give a list of names, such as [{fields!r}], or {ALL!r}."
+            f"fields is {fields!r}; give a list of names, such as [{example!r}], or {ALL!r}."
         )
     pairs = fields if isinstance(fields, Mapping) else dict.fromkeys(fields, value)
     if not pairs:
@@ -195,7 +198,7 @@ def _prepared(field: Any, value: Any, connection: Any) -> Any:
         return field.get_db_prep_save(value, connection=connection)
     except (TypeError, ValueError, ValidationError) as error:
         raise EditingError(
-            f"{value!r} can't be a value of {field}: {error}. Give another replacement."
+            f"{value!r} can't be a value of {field}: {said(error)} Give another replacement."
         ) from error
 
 
@@ -233,5 +236,5 @@ def _json(replacement: Any) -> str:
         return json.dumps(replacement)
     except (TypeError, ValueError) as error:
         raise EditingError(
-            f"The context can't become {replacement!r}: {error}. Give a dictionary of strings, numbers, lists and dictionaries."
+            f"The context can't become {replacement!r}: {said(error)} Give a dictionary of strings, numbers, lists and dictionaries."
         ) from error

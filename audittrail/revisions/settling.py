@@ -69,7 +69,7 @@ def wait_for_commits(using: str, timeout: float, moment: datetime | None = None)
             [is_recent, moment],
         )
         is_archive, on_standby, unseen = cursor.fetchone()
-        # The server waits, for a short time at once: what it could not see then is what is waited for again.
+        # The server waits, a short time at once, and returns the transactions that it could not see then: only these are awaited again.
         while is_archive or unseen != []:
             if moment is not None and _is_closed(cursor, moment):
                 return
@@ -97,17 +97,17 @@ def _refusal(
         )
     if unseen is None:
         return (
-            f"This standby has not replayed what was committed by {spelled(moment)} within {timeout} s, or nothing has been committed "
-            "since, which it can't tell. Ask for an earlier time, or for the newest revision that it has."
+            f"Within {timeout:g} seconds this standby has not replayed everything that was committed by {spelled(moment)}; or nothing has "
+            "been committed since, which it can't tell apart. Ask for an earlier time, or for the newest revision that it has."
         )
     if on_standby:
         return (
-            f"After {timeout} s, transactions that were writing on the primary when the moment was committed have not ended on this "
-            "standby. Ask for an earlier moment, or run manage.py audittrail maintain on the primary: what it has closed can be read "
-            "at once."
+            f"After {timeout:g} seconds, transactions that were writing on the primary when the moment was committed have not ended on "
+            "this standby. Ask for an earlier moment, or run manage.py audittrail maintain on the primary: what it has closed can be "
+            "read at once."
         )
     return (
-        f"After {timeout} s, what some transactions are committing can't be seen yet (their transaction ids: "
+        f"After {timeout:g} seconds, what some transactions are committing can't be seen yet (their transaction ids: "
         f"{', '.join(sorted(unseen))}). Look for prepared transactions in pg_prepared_xacts, or ask for an earlier moment."
     )
 

@@ -14,7 +14,7 @@ from audittrail.capture.tracking import concrete
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Version
-from audittrail.revisions.wording import named
+from audittrail.revisions.wording import counted, named
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ def _of_model(model: type[models.Model], pks: Iterable[Any] | None, using: str |
 def _tuples(pks: Iterable[Any] | None, width: int) -> list[tuple[Any, ...]] | None:
     if pks is None:
         return None
-    if isinstance(pks, str | bytes):
+    if isinstance(pks, str | bytes) or not isinstance(pks, Iterable):
         raise EditingError(f"pks is {pks!r}; give a list of primary keys.")
     keys = [tuple(pk) if isinstance(pk, tuple | list) else (pk,) for pk in pks]
     if wrong := [key for key in keys if width and len(key) != width]:
         raise EditingError(
-            f"pks holds {wrong[0]!r}, but a primary key here has {width} value{'' if width == 1 else 's'}; give a tuple of so many."
+            f"pks holds {wrong[0]!r}, but a primary key here has {counted(width, 'value')}; give a tuple of so many."
         )
     return keys
 

@@ -66,7 +66,7 @@ class WithinATestCase(TestCase):
         with assert_no_new_history(Tag):
             Customer.objects.create(name="d")
         with (
-            pytest.raises(AssertionError, match=r"New: 1 version of testapp\.Tag"),
+            pytest.raises(AssertionError, match=r"made 1 version of testapp\.Tag"),
             assert_no_new_history(Tag),
         ):
             Tag.objects.create(name="a")

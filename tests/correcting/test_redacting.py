@@ -399,13 +399,15 @@ def test_a_column_that_is_excluded_by_now(large: int) -> None:
         (Customer, ["favourites"], {}, r"many-to-many.*Customer\.favourites\.through"),
         (Customer, ["orders"], {}, "'orders' of testapp.Customer is not a column"),
         (TaggedNote, ["target"], {}, "'target' of testapp.TaggedNote is not a column"),
+        (Customer, 5, {}, r"fields is 5; give a list of names, such as \['email'\]"),
         (Customer, ["email"], {"pks": "17"}, "pks is '17'; give a list"),
-        (Customer, {"vip": "perhaps"}, {}, "'perhaps' can't be a value of testapp.Customer.vip"),
-        (Customer, ["email"], {"pks": ["x"]}, "'x' can't be a value of testapp.Customer.id"),
+        (Customer, ["email"], {"pks": 17}, "pks is 17; give a list"),
+        (Customer, {"vip": "perhaps"}, {}, "'perhaps' can't be a value of testapp.Customer.vip: “perhaps” value must be [^.]*[.] Give another"),
+        (Customer, ["email"], {"pks": ["x"]}, "'x' can't be a value of testapp.Customer.id: [^.]* but got 'x'[.] Give another"),
         (17, ["email"], {}, "17 does not say whose history"),
         ([], ["email"], {}, "does not say whose history"),
         (User, ["password"], {}, "holds no 'password'"),
-        ("testapp_customer", ["email"], {"pks": [(1, 2)]}, r"told apart by \(id\), not by \(1, 2\)"),
+        ("testapp_customer", ["email"], {"pks": [1, (1, 2)]}, r"told apart by \(id\), not by \(1, 2\)"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused(target: Any, fields: Any, options: Any, message: str) -> None:

@@ -203,17 +203,49 @@ def test_keys_come_from_files_and_settings(place: Place, settings: Any) -> None:
     settings.AUDITTRAIL_LEDGER_KEY = str(file)
     assert json.loads(place.ledger("digest"))["public_key"] == public
     settings.AUDITTRAIL_LEDGER_KEY = str(place.directory / "none")
-    assert "is neither a key of 64 hexadecimal digits" in place.ledger("digest")
+    assert (
+        "AUDITTRAIL_LEDGER_KEY is neither a key of 64 hexadecimal digits nor the name of a file that holds one:"
+        " No such file or directory."
+    ) in place.ledger("digest")
+    mistyped = key.private_bytes_raw().hex()[:-1]
+    settings.AUDITTRAIL_LEDGER_KEY = mistyped
+    assert mistyped not in place.ledger("digest"), "the error must not tell the key"
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    settings.AUDITTRAIL_LEDGER_KEY = encrypted.decode()
+    assert "The key to sign digests with is encrypted;" in place.ledger("digest")
+    settings.AUDITTRAIL_LEDGER_KEY = "-----BEGIN NOTHING-----"
+    assert "The key to sign digests with is not a private key in PEM;" in place.ledger("digest")
     settings.AUDITTRAIL_LEDGER_KEY = b"x"
     assert "AUDITTRAIL_LEDGER_KEY is of type 'bytes'" in place.ledger("digest")
 
 
 def test_files_that_are_no_digests(place: Place) -> None:
-    Path(place.path("odd.json")).write_text('{"format": "other"}')
-    assert "is not a digest of audittrail" in place.ledger(
-        "verify", "--against", place.path("odd.json")
+    for content, problem in (
+        ('{"format": "other"}', "its format is 'other', not 'audittrail digest 1'"),
+        ('{"format": "audittrail digest 1"}', "it lacks 'size'"),
+        ("[]", "a value in it is not of the right kind"),
+        (
+            '{"format": "audittrail digest 1", "size": "x"}',
+            "a value in it is not of the right kind",
+        ),
+        ("{", "it does not hold JSON"),
+    ):
+        Path(place.path("odd.json")).write_text(content)
+        told = place.ledger("verify", "--against", place.path("odd.json"))
+        assert f"is not a digest of audittrail: {problem}." in told
+    code, told = place.check(place.path("odd.json"))
+    assert (code, told.strip().endswith("can't be used: it does not hold JSON.")) == (1, True)
+    told = place.ledger("verify", "--against", place.path("no"))
+    assert "is not a digest of audittrail: No such file or directory." in told
+    code, told = place.check(place.path("no"))
+    assert (code, told.strip().endswith("can't be used: No such file or directory.")) == (1, True)
+    assert "can't be written: No such file or directory." in place.ledger(
+        "digest", place.path("none/one.json")
     )
-    assert "is not a digest of audittrail" in place.ledger("verify", "--against", place.path("no"))
     place.ledger("digest", place.path("one.json"))
     statement = place.read("one.json") | {"database": "another"}
     Path(place.path("odd.json")).write_text(json.dumps(statement))

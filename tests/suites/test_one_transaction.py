@@ -153,7 +153,7 @@ def test_assert_no_new_history_of_anything() -> None:
     with assert_no_new_history():
         list(Customer.objects.all())
         Customer.objects.update(name="Ada")
-    with pytest.raises(AssertionError, match=r"Revision .* was made"), assert_no_new_history():
+    with pytest.raises(AssertionError, match=r"block made revision \d+;"), assert_no_new_history():
         Customer.objects.update(name="Grace")
 
 
@@ -161,7 +161,7 @@ def test_assert_no_new_history_of_some_models() -> None:
     with assert_no_new_history(Customer, Product):
         Tag.objects.create(name="red")
     with (
-        pytest.raises(AssertionError, match=r"New: 2 versions of testapp.Customer"),
+        pytest.raises(AssertionError, match=r"made 2 versions of testapp\.Customer"),
         assert_no_new_history(Customer),
     ):
         Customer.objects.bulk_create([Customer(name="a"), Customer(name="b")])

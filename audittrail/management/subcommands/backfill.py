@@ -16,7 +16,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("tables", nargs="*", help="tables (default: all that are incomplete)")
     parser.add_argument(
-        "--batch-size", type=positive, default=5000, help="rows a batch (default: %(default)s)"
+        "--batch-size",
+        type=positive,
+        default=5000,
+        help="how many rows a batch has (default: %(default)s)",
     )
 
 

@@ -15,7 +15,7 @@ from audittrail.ledger.findings import Report
 from audittrail.management.arguments import add_common_options
 from audittrail.management.call import Call
 from audittrail.management.lines import entered_line
-from audittrail.revisions.wording import counted, spelled
+from audittrail.revisions.wording import counted, spelled, unreadable
 
 HELP: Final = "Makes digests of history, and shows when history was changed behind its back."
 
@@ -87,7 +87,7 @@ def _write(call: Call, statement: dict[str, Any], file: str | None) -> None:
     try:
         Path(file).write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{file!r} can't be written: {error}.") from error
+        raise CommandError(f"{file!r} can't be written: {unreadable(error)}.") from error
     if call.verbosity:
         size = counted(statement["size"], "revision")
         call.write(f"{file}: {size}" if "root" in statement else file)

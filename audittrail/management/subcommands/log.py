@@ -13,7 +13,8 @@ from audittrail.management.arguments import time_of
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
 from audittrail.management.lines import change_line, headline
-from audittrail.management.objects import key_of, model_of, said
+from audittrail.management.objects import key_of, model_of
+from audittrail.revisions.wording import said
 
 HELP: Final = (
     "Prints every change of one object: who changed which field from what to what, when and why."

@@ -12,11 +12,10 @@ from audittrail import history
 from audittrail.capture import closing
 from audittrail.management.arguments import add_confirmation, parts_of_key
 from audittrail.management.call import Call
-from audittrail.management.filters import filtered, nothing_matched
+from audittrail.management.filters import filtered, nothing_matched, of_user
 from audittrail.models import Revision
-from audittrail.revisions.models import authors_here
 from audittrail.revisions.redacting import Redaction, redact
-from audittrail.revisions.wording import counted
+from audittrail.revisions.wording import counted, said
 
 HELP: Final = "Replaces what history holds of some fields, in every version of some rows."
 
@@ -126,9 +125,7 @@ def _target(call: Call) -> tuple[Any, list[Any] | None]:
             raise CommandError(
                 f"--user means revisions of a user, and goes with audittrail.Revision, not with {name!r}."
             )
-        return filtered(
-            Revision.objects.filter(authors_here()), [f"committed_by={options['user']}"]
-        ), None
+        return of_user(Revision.objects, options["user"]), None
     if options["filters"]:
         if model is None:
             raise CommandError(
@@ -144,7 +141,7 @@ def _target(call: Call) -> tuple[Any, list[Any] | None]:
     try:
         return name, [tuple(parts_of_key(pk)) for pk in options["pks"]]
     except ValueError as error:
-        raise CommandError(f"--pk can't be understood: {error}.") from error
+        raise CommandError(f"--pk can't be understood: {said(error)}") from error
 
 
 def _fields(given: list[str]) -> Any:
@@ -167,7 +164,7 @@ def _show(call: Call, planned: Redaction) -> None:
             call.write("  ...")
         if table.live:
             call.write(
-                f"  The live table still holds something else than the replacement in {counted(table.live, 'row')}",
+                f"  The live table still holds something else than the replacement in {counted(table.live, 'row')}.",
                 error=True,
             )
     if not planned.versions + planned.live:

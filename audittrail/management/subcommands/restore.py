@@ -12,9 +12,10 @@ from audittrail import history
 from audittrail.management.arguments import add_confirmation
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
-from audittrail.management.objects import key_of, model_of, said
+from audittrail.management.objects import key_of, model_of
 from audittrail.management.planning import add_planning, carry_out, point_in_time, revision_of
 from audittrail.restore.plan import OnConflict
+from audittrail.revisions.wording import said
 
 HELP: Final = "Brings objects, or everything, back to what they were as of a revision or a time; shows the plan first."
 
@@ -53,7 +54,8 @@ def run(call: Call) -> None:
     options = call.options
     on_conflict: OnConflict = options["on_conflict"]
     if options["all"]:
-        given = [name for name in ("pk", "fields", "with_related", "deleted") if options[name]]
+        names = ("pk", "fields", "with_related", "deleted", "with_cascade")
+        given = [name for name in names if options[name]]
         if given:
             raise CommandError(f"--{given[0].replace('_', '-')} goes with a model, not with --all.")
         revision = _point(call)
@@ -64,7 +66,7 @@ def run(call: Call) -> None:
         if options["fields"]:
             raise CommandError("Deleted objects come back whole; leave out --fields.")
         every = history.of(model).deleted(using=call.connection.alias)
-        deleted = _chosen(call, every, f"{model._meta.label} was deleted and is gone")
+        deleted = _chosen(call, every, f"No deleted {model._meta.label} has")
         carry_out(
             call,
             lambda: deleted.undelete(
@@ -78,7 +80,7 @@ def run(call: Call) -> None:
     if options["with_cascade"]:
         raise CommandError("--with-cascade goes with --deleted.")
     every = history.of(model)(_point(call))
-    past = _chosen(call, every, f"{model._meta.label} was there as of {every.moment}")
+    past = _chosen(call, every, f"As of {every.moment} no {model._meta.label} had")
     fields = options["fields"].split(",") if options["fields"] else None
     carry_out(
         call,
@@ -96,8 +98,8 @@ def _point(call: Call) -> Any:
     raise CommandError("Say which state: --revision NUMBER or --at TIME.")
 
 
-def _chosen(call: Call, every: Any, what: str) -> Any:
-    """Return the objects of the keys that were given, by default all; takes what is to be true of them, for errors.
+def _chosen(call: Call, every: Any, none_has: str) -> Any:
+    """Return the objects of the keys that were given, by default all; takes how an error about keys that none of them has begins.
 
     Raises `CommandError` for what is not a key, and if no object has one of them.
     """
@@ -113,7 +115,7 @@ def _chosen(call: Call, every: Any, what: str) -> Any:
         ) from error
     chosen = every.filter(pk__in=list(keys))
     missing = keys.keys() - set(chosen.values_list("pk", flat=True))
-    told = f"No {what} with the primary key {' or '.join(keys[key] for key in keys if key in missing)}."
+    told = f"{none_has} the primary key {' or '.join(keys[key] for key in keys if key in missing)}."
     if len(missing) == len(keys):
         raise nothing_matched(f"{told} Nothing was changed.")
     if missing:

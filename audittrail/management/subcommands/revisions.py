@@ -5,15 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
 from django.db.models import Count
 
 from audittrail.management.arguments import positive, time_of
 from audittrail.management.call import Call
-from audittrail.management.filters import nothing_matched
+from audittrail.management.filters import nothing_matched, of_user
 from audittrail.management.lines import headline
-from audittrail.management.objects import model_of, said
+from audittrail.management.objects import model_of
 from audittrail.models import Revision
 from audittrail.revisions.wording import counted
 from audittrail.timetravel import changes
@@ -58,12 +56,7 @@ def _chosen(call: Call) -> Any:
     options = call.options
     revisions: Any = Revision.objects.using(call.connection.alias).newest_first()
     if options["user"] is not None:
-        try:
-            revisions = revisions.by_user(options["user"])
-        except (ValidationError, ValueError) as error:
-            raise CommandError(
-                f"--user {options['user']!r} can't be understood as a primary key of a user: {said(error)}"
-            ) from error
+        revisions = of_user(revisions, options["user"])
     if options["model"] is not None:
         revisions = revisions.for_model(model_of(options["model"]))
     if options["since"] is not None:

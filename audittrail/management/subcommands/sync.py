@@ -50,7 +50,7 @@ def _check(call: Call) -> None:
     connection = call.connection
     stale = not install.functions_are_current(connection)
     if stale:
-        call.write("functions of another release")
+        call.write("The functions of another release of audittrail are installed.")
     changes = list(sync.pending(connection)) if install.has_functions(connection) else []
     for change in changes:
         call.write(change_line(change))
