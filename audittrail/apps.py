@@ -50,7 +50,7 @@ class AuditTrailConfig(AppConfig):
 
 
 def _before_migrate(*, using: str, plan: Any = None, **kwargs: Any) -> None:
-    """Say clearly why a database can't hold audittrail, and tell it what columns to come are not to be stored."""
+    """Say clearly why a database can't hold audittrail, and tell it which columns that may be added are not to be stored."""
     from django.db import connections
 
     from audittrail.capture import install, schemas, sync

@@ -214,7 +214,7 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
         elif change.table == sync.CLOCK:
             messages.append(
                 checks.Warning(
-                    f"In database {alias!r} {change.detail}: changes are refused, which would be recorded in the past.",
+                    f"In database {alias!r} {change.detail}: changes are refused, because they would be recorded in the past.",
                     hint=f"Run manage.py audittrail sync --database {alias}, or migrate.",
                     id="audittrail.W015",
                 )
@@ -233,7 +233,7 @@ def _check_tracking(alias: str) -> list[checks.CheckMessage]:
             messages.append(
                 checks.Warning(
                     f"Rows of {recorded.table!r} in database {alias!r} come by the subscription {', '.join(recorded.subscriptions)}, and are "
-                    "not recorded: PostgreSQL runs no triggers of statements for them.",
+                    "not recorded: PostgreSQL runs no statement triggers for them.",
                     hint="Record them at their origin and replicate its history, or have manage.py audittrail verify --repair note at times "
                     "what has changed.",
                     id="audittrail.W016",

@@ -24,10 +24,10 @@ REQUEST_ID_LENGTH = 200
 class RevisionContextMiddleware:
     """Record user, method, path, request id and remote address with the changes of a request.
 
-    The user is `request.user` at the moment of the write, so authentication inside the view is
-    seen, and a request that only reads asks for nobody. Works without `AuthenticationMiddleware`;
-    where there is one, place it after that. Sync and async; a streaming response has the context
-    while its content is made.
+    The user is `request.user` at the moment of the write: a login inside the view counts, and a
+    request that only reads never loads its user. Works without `AuthenticationMiddleware`; where
+    there is one, place it after that. Sync and async; a streaming response has the context while
+    its content is made.
     """
 
     sync_capable = True
@@ -90,8 +90,8 @@ def _remote_address(request: HttpRequest) -> str | None:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if trusted else ""
     if not forwarded.strip():
         return _address(request.META.get("REMOTE_ADDR", ""))
-    # Each proxy appends the address that called it. What stands left of that, anybody may have
-    # sent.
+    # Each trusted proxy appends the address that called it. Anybody may have sent what stands
+    # left of these.
     hops = forwarded.split(",")
     return _address(hops[-min(trusted, len(hops))])
 

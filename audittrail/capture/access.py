@@ -30,7 +30,7 @@ def reading_grants(connection: BaseDatabaseWrapper, role: str) -> list[str]:
 
 
 def require_owner(connection: BaseDatabaseWrapper) -> None:
-    """Raise `EditingError` unless the present role owns history: nobody else may correct it."""
+    """Raise `EditingError` unless the present role owns history, since nobody else may correct it; `NotInstalledError` without history."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_user, nspowner::regrole::text, pg_has_role(nspowner, 'USAGE')"
@@ -39,7 +39,7 @@ def require_owner(connection: BaseDatabaseWrapper) -> None:
         row = cursor.fetchone()
     if row is None:
         raise NotInstalledError(
-            f"Database {connection.alias!r} does not hold audittrail's tables; run manage.py migrate."
+            f"Database {connection.alias!r} does not hold audittrail's tables; run manage.py migrate --database {connection.alias}."
         )
     role, owner, is_owner = row
     if not is_owner:

@@ -1,4 +1,4 @@
-"""Tell by which columns rows of history tables can't be looked up: readers leave them alone rather than read a large table whole."""
+"""Tell by which columns no index finds the rows of history tables: readers do without them rather than read a large table whole."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from audittrail.exceptions import EditingError
 PATIENCE: Final = 100
 ATTEMPTS: Final = 50
 
-#: Seconds that are waited before anything is deleted, so that statements can begin which PostgreSQL has planned already.
-READERS_GET: Final = 2.0
+#: Seconds to wait, before anything is deleted, for statements that PostgreSQL has planned already and not yet begun.
+GRACE: Final = 2.0
 
 #: How many versions a page of a table is taken to hold as long as PostgreSQL has not analyzed the table.
 ROWS_A_PAGE: Final = 50
@@ -134,9 +134,9 @@ def _wait_for_readers(using: str, tables: list[Prunable]) -> None:
     """Wait a moment for the transactions that read the tables.
 
     PostgreSQL asks `reads_as_before()` when it plans a statement, and takes the snapshot in which it is carried out a moment
-    later. Whoever was planning when the moments were refused has begun after this.
+    later. When this returns, whoever was planning while the moments were refused has that snapshot.
     """
-    deadline = time.monotonic() + READERS_GET
+    deadline = time.monotonic() + GRACE
     readers: set[str] | None = None
     with connections[using].cursor() as cursor:
         while readers is None or (readers and time.monotonic() < deadline):

@@ -28,7 +28,7 @@ class RegistryEntry:
     kept_since: Any
     #: Whether another table has its name by now.
     replaced: bool
-    #: The subscriptions by which rows come, for which PostgreSQL runs no triggers of statements.
+    #: The subscriptions by which rows come, for which PostgreSQL runs no statement triggers.
     subscriptions: list[str]
 
 
@@ -43,7 +43,7 @@ class Progress:
 
 
 def registry(connection: BaseDatabaseWrapper, names: Collection[str] = ()) -> list[RegistryEntry]:
-    """Return the tables that the database tracks or did, by name; those alone that some names mean, if any are given."""
+    """Return the tables that the database tracks or did, by name; if names are given, only those that they mean."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.id, t.relation::bigint, t.schema_name, t.table_name, t.history_name, t.baseline_complete, t.since_at, t.until_at,"

@@ -46,7 +46,7 @@ def check_policies(
                     checks.Warning(
                         f"The policies of {table!r} in database {alias!r} bind role {role!r}: what needs all rows fails, such as TRUNCATE, "
                         "verify, baselines and restoring.",
-                        hint=f'ALTER ROLE "{role}" BYPASSRLS; or, if it owns the table, ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.',
+                        hint=f'Run ALTER ROLE "{role}" BYPASSRLS; or, if it owns the table, ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.',
                         id="audittrail.W022",
                     )
                 )

@@ -137,7 +137,7 @@ def history_in(context: Any, table: str) -> str:
 
 
 def _load(live: Any, table: str) -> dict[str, str]:
-    """Return the history tables of all models, since one is seldom asked for alone, and of a table."""
+    """Return the history tables of a table and of all models: who asks for one will ask for others."""
     names = sorted({table, *(model._meta.db_table for model in tracking.candidates())})
     with live.cursor() as cursor:
         cursor.execute(

@@ -75,7 +75,7 @@ def register(
             column_of(model, name, option)
     if stored := set(indexed) & set(exclude):
         raise ConfigurationError(
-            f"index of {model._meta.label} names {min(stored)!r}, which is excluded: there is nothing to find it by."
+            f"index of {model._meta.label} names {min(stored)!r}, which is excluded, so that nothing of it is stored. Take it out of one of them."
         )
     _registered[model] = Options(tuple(exclude), tuple(mask), tuple(ignore), indexes)
 
@@ -88,6 +88,12 @@ def _index_names(
         raise ConfigurationError(
             f"index of {model._meta.label} is {index!r}; give a list of field names, or of tuples of them."
         )
+    for names in index:
+        given = names
+        if not isinstance(given, str | list | tuple):
+            raise ConfigurationError(
+                f"index of {model._meta.label} has {names!r}; give names of fields, or tuples of them."
+            )
     return tuple((names,) if isinstance(names, str) else tuple(names) for names in index)
 
 

@@ -56,7 +56,8 @@ def _drop(connection: BaseDatabaseWrapper, table: str, functions: str) -> None:
     )
 
 
-#: Functions are those of one table, which its partitions and what inherits from it have as well: it is the one that is nobody's child.
+#: The functions of a table are run by triggers on its partitions, and on tables that inherit from it, as well. Of all these, the table
+#: itself is the one that is no child of another.
 _CAPTURING: Final = """
 SELECT table_name, string_agg(function, ', ' ORDER BY function)
   FROM (SELECT DISTINCT ON (p.oid) p.oid::regprocedure::text, c.oid, c.relname::text

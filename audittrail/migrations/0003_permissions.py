@@ -4,8 +4,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import migrations
 
-#: Names of permissions may be longer than 50 characters only since then. A project may have its tables without migrations, as test
-#: suites do, or other ones.
+#: Since this migration names of permissions may be longer than 50 characters. A project may make its tables without migrations, as test
+#: suites do, or by others.
 AUTH = (
     [("auth", "0002_alter_permission_name_max_length")]
     if apps.is_installed("django.contrib.auth") and "auth" not in settings.MIGRATION_MODULES

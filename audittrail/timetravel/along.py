@@ -1,4 +1,4 @@
-"""The moment along which code reads that was called for an object of the past, and that does not ask for the object's database."""
+"""Reading along: code that was called for an object of the past, and does not ask for its database itself, reads as of its moment."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Along:
     """The moment of the object that code was called for."""
 
     moment: Moment
-    #: The model whose queryset or manager the project's own code was called for. Django's asks for nothing but what is in the database of
-    #: the object, project's code also for what the routers send elsewhere.
+    #: The model whose queryset or manager the project's own code was called for; None for code of Django's, which asks only for what is in
+    #: the database of the object. Code of the project may also ask for what the routers send elsewhere.
     owner: type[models.Model] | None = None
 
     def owns(self, model: type[models.Model]) -> bool:

@@ -21,9 +21,9 @@ from audittrail.timetravel.cursor import PastCursor, PastDebugCursor, refuse
 from audittrail.timetravel.live_keys import LiveKeys
 from audittrail.timetravel.moment import Moment, from_alias
 
-#: What a past connection has of its own. All else is the present one's, which alone has a session: also what a backend of a third
-#: party keeps there, such as the tenant whose tables are meant. A method that somebody has replaced there, as Django's test cases do,
-#: is not kept there.
+#: The attributes that a past connection has of its own. All others are the present connection's, which alone has a session: also what a
+#: backend of a third party keeps there, such as the tenant whose tables are meant. Methods that somebody has replaced on the present
+#: connection, as Django's test cases do, are not taken over.
 _OWN: Final = frozenset({"moment", "alias", "features", "ops", "only_past", "live_keys"})
 
 #: How many moments a thread keeps connections for; they hold nothing that can't be made again.
@@ -48,7 +48,7 @@ class PastConnectionMixin:
         self.live_keys = LiveKeys()
 
     def __getattr__(self, name: str) -> Any:
-        # What the present connection has come to have since this class was made.
+        # An attribute that the present connection has got since this class was made.
         if name in _OWN:
             raise AttributeError(name)
         return getattr(self.live, name)
@@ -103,7 +103,8 @@ class PastConnectionMixin:
             )
         if present and reading.is_recursive:
             raise TimeTravelError(
-                "WITH RECURSIVE can't be read in the time machine where a get_queryset() leaves rows out: it would be asked as of then."
+                "A statement that begins with WITH RECURSIVE can't be read in the time machine where a get_queryset() leaves out rows: what "
+                "it leaves out now could not be asked there. Put the WITH RECURSIVE into a subquery."
             )
         ctes = []
         for name in sorted(reading.tables - present):
@@ -118,7 +119,7 @@ class PastConnectionMixin:
                 tables.refuse_untracked(name)
         if not ctes:
             return text
-        # What is asked of the present comes first: there the names of tables are still those of the live ones.
+        # CTEs that ask the present come first: before those of the past are defined, names still mean the live tables.
         added = "".join(f"{self.live_keys.cte(name)}, " for name in sorted(present))
         added += f"audittrail_open AS MATERIALIZED (SELECT o AS id FROM audittrail.open_at({self.moment.tick}) o), "
         added += ", ".join(ctes)

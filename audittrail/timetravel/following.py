@@ -1,4 +1,4 @@
-"""What is asked because of an object, without asking for the object's database: read as of the moment of the object.
+"""Methods that query for an object without asking which database it is from: for an object of the past they read as of its moment.
 
 An object of the past carries its moment as the alias of its database. Some methods of Django's, and of packages, ask a manager of the
 class and not that: the order with respect to another object, permissions, objects of a content type, managers that objects have as

@@ -111,8 +111,8 @@ def _refusal(journey: machine.Journey, names: _Names, error: Exception) -> Excep
 
 def _refuse(what: str) -> NoReturn:
     raise PastIsReadOnlyError(
-        f"{what} is not possible in the time machine: it can't be seen what it reads and writes. Use a SELECT, or return to the "
-        "present first."
+        f"{what} is not possible in the time machine, since its text does not tell what it reads and writes. Use a SELECT, or return to "
+        "the present first."
     )
 
 
@@ -225,7 +225,7 @@ class _Watched3(_Watched):
 
 
 class _Watched2(_Watched):
-    """What psycopg2 adds; what it composes itself can't be looked at."""
+    """What psycopg2 adds. Statements that it puts together itself can't be looked at, and so are refused."""
 
     def copy_expert(self, query: Any, *args: Any, **kwargs: Any) -> Any:
         self._watched(query)

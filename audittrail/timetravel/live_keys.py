@@ -1,4 +1,4 @@
-"""Let a query of the past keep those rows alone whose keys a query of the present has, however many they are.
+"""Let a query of the past keep only those rows whose keys a query of the present has, however many they are.
 
 In one statement the name of a tracked table stands for the past, by the WITH clause in front of it. What the present is asked for stands
 first in that clause, where the name is still that of the live table: so the database joins both, and no key is read out and sent back.
@@ -37,7 +37,7 @@ class LiveKeys(OrderedDict[str, str]):
     def cte(self, name: str) -> str:
         """Return the part of a WITH clause that defines a name; it stands before those of all tables of the past.
 
-        Materialized, since as a part of the whole it tempts PostgreSQL to ask it anew for each row of the past.
+        Materialized: otherwise PostgreSQL might execute it anew for each row of the past.
         """
         return f'"{name}" AS MATERIALIZED ({self[name]})'
 

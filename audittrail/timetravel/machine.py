@@ -192,7 +192,8 @@ def alias_along(model: type[models.Model], hints: Any) -> str | None:
         revision = by_then.order_by("committed").last()
     if revision is None:
         raise TrackedLaterError(
-            f"{model._meta.label} is read from database {using!r}, and nothing says which time {moment} was there."
+            f"{model._meta.label} is read from database {using!r} as of the same time as {moment}, and that time is not known: database "
+            f"{moment.using!r} has no revision left from then or before."
         )
     return Journey(revision, moment).moment_in(using).alias
 

@@ -52,8 +52,8 @@ class AtRevision:
         return found
 
     def __exit__(self, *error: object) -> None:
-        # The block is found by its opener, not by a token: a framework may end the block in a copy of the context variables, and blocks of generators may end in
-        # another order than they began.
+        # The block is found by its opener, not by a token: a framework may end it in a copy of the context variables, and blocks of
+        # generators may end in another order than they began.
         state = _state.get()
         if state is not None:
             _state.set(_without(state, self))

@@ -50,10 +50,11 @@ class PastQueryMixin:
 
 
 def mixed(moment: Moment | None) -> str:
-    """Return the text of the error for a query that would mix a moment with another one or the present."""
+    """Return the text of the error for a query that would mix a moment, None if it is not known, with another one or the present."""
+    what = "A queryset of the past" if moment is None else f"A queryset as of {moment}"
     return (
-        f"A queryset as of {moment} can't be combined with one of the present or of another moment. Read both as of the same "
-        "revision, Model.history(revision=...), or evaluate one of them first, for example with list()."
+        f"{what} can't be combined with one of the present or of another moment. Read both as of the same revision, "
+        "Model.history(revision=...), or evaluate one of them first, for example with list()."
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes because of an object of the past, by ways that name another database or ask no router: refused before anything is done."""
+"""Refuse to write because of an object of the past, before anything is done, also where another database is named or no router asked."""
 
 from __future__ import annotations
 

@@ -126,8 +126,13 @@ def _merging_one_moment(live: Any) -> Any:
     @wraps(live)
     def merge_sanity_check(self: Any, other: Any) -> None:
         moments = (moment_read(self), moment_read(other))
-        if moments != (None, None) and (moments[0] != moments[1] or _scope(self) != _scope(other)):
+        if moments[0] != moments[1]:
             raise MixedMomentsError(mixed(moments[0] or moments[1]))
+        if _scope(self) != _scope(other):
+            raise MixedMomentsError(
+                f"Querysets of what there was as of {moments[0]}, of what had been deleted and of what a revision changed can't be combined "
+                "with each other by | or ^. Use pk__in, or evaluate one of them first, for example with list()."
+            )
         live(self, other)
 
     return merge_sanity_check

@@ -76,7 +76,8 @@ def settle(live: Any, moment: Moment) -> None:
         if lacks:
             raise UnsettledError(
                 f"The snapshot of this {isolation.upper()} transaction was taken before others committed, and may "
-                f"lack a commit before {moment}. Ask as of it in a new transaction, at READ COMMITTED, or when maintain has closed it."
+                f"lack a commit before {moment}. Read as of it in a new transaction, at READ COMMITTED, or when manage.py audittrail "
+                "maintain has closed it."
             )
     _remember(live, moment.tick)
 

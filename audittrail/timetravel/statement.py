@@ -85,7 +85,7 @@ def _first_of_query(tokens: list[Token]) -> int | None:
         return index
     if first.says in keywords.SESSION:
         return None
-    raise PastIsReadOnlyError(_READ_ONLY.format(f"{first.text.upper()} was sent to it"))
+    raise PastIsReadOnlyError(_READ_ONLY.format(f"{first.text.upper()} was sent"))
 
 
 def _after_explain(tokens: list[Token]) -> int:
@@ -144,8 +144,8 @@ def _refuse_writes(found: StatementReferences) -> None:
         )
     if found.parameter is not None:
         raise TimeTravelError(
-            f"{found.parameter.text} stands where a table does: what it will be can't be seen. Write the name of the table there, "
-            "quoted with connection.ops.quote_name() if need be."
+            f"{found.parameter.text} stands where the name of a table belongs, so that it is not known which table is read. Write the "
+            "name there, quoted with connection.ops.quote_name() if need be."
         )
 
 

@@ -13,11 +13,11 @@ from audittrail.revisions.wording import spelled
 from audittrail.timetravel.moment import Moment
 from audittrail.timetravel.past_query import PastQuery
 
-#: Of a statement with more tables, PostgreSQL does not try every order of joins any more (`join_collapse_limit` is 8, and
-#: a join of its tail comes with each table).
+#: How many tables a statement may read for the tail of each to be joined. With more, PostgreSQL does not try every order of joins any
+#: more: `join_collapse_limit` is 8, and each table takes two places.
 FEW_TABLES: Final = 4
 
-#: Seconds for which it is not asked again how far a table is closed. What was known before stays right, but is slower.
+#: For so many seconds what is known of how far a table is closed is used. Reading by old knowledge is right, but slower.
 REFRESHED_AFTER: Final = 10.0
 
 
@@ -39,7 +39,7 @@ class PastTable:
     pruned_at: datetime | None
     #: Whether another table has its name by now, so that it can't be told whose past is meant.
     replaced: bool
-    #: The conditions with which it is read as of a later moment, as a join and as a subplan.
+    #: The conditions that versions need which are read as of a moment beyond that tick: as a join, and as a subplan.
     not_followed: PastQuery
     not_followed_subplan: PastQuery
     looked_up: list[float] = field(default_factory=lambda: [monotonic()], compare=False)

@@ -88,6 +88,7 @@ def test_register_says_which_indexes_there_are(registered: None) -> None:
         ("username", [], "give a list of field names"),
         (["nothing"], [], "names 'nothing', which is no column"),
         (["email"], ["email"], "names 'email', which is excluded"),
+        ([("username", "email"), 5], [], "has 5; give names of fields, or tuples"),
     ],
 )
 def test_an_index_on_nothing_is_an_error(registered: None, index, exclude, message: str) -> None:

@@ -130,7 +130,7 @@ def test_a_string_is_read_as_the_session_says(created: Revision) -> None:
 
 
 def test_a_table_can_not_be_a_parameter(created: Revision) -> None:
-    with pytest.raises(TimeTravelError, match=r"%s stands where a table does"):
+    with pytest.raises(TimeTravelError, match=r"%s stands where the name of a table belongs"):
         read(created, "SELECT * FROM %s", ["testapp_customer"])
 
 

@@ -46,7 +46,7 @@ def deviations(connection: BaseDatabaseWrapper) -> list[Deviation]:
             )
         ]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        # Of what is made for comparison, too: nothing of it may be found where somebody has put others.
+        # So that neither our queries nor what is made here for comparison finds functions and operators that somebody has put on the path.
         cursor.execute(PINNED)
         cursor.execute(
             "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'"
@@ -54,7 +54,7 @@ def deviations(connection: BaseDatabaseWrapper) -> list[Deviation]:
         )
         blind, version = cursor.fetchone()
         found = _looked(connection, (version, install.source_stamp()), blind=blind)
-        # These settings too are to be gone, in a transaction of the caller.
+        # Inside a transaction of the caller's, the settings have to go too.
         transaction.set_rollback(True, using=connection.alias)
     return found
 
@@ -83,8 +83,8 @@ def _compared(connection: BaseDatabaseWrapper, expected: Code) -> list[Deviation
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             found.extend(compared(cursor, expected))
     except DatabaseError as error:
-        # What says nothing of the contents: time, locks, connections and resources that ran out, a transaction to be tried again, rights that
-        # the reader lacks.
+        # These say nothing of the server code: timeouts, locks, lost connections, exhausted resources, a transaction to be tried again, and
+        # rights that the reader lacks.
         if isinstance(error, OperationalError) or sqlstate(error) == INSUFFICIENT_PRIVILEGE:
             raise
         problem = str(error).partition("\n")[0]
@@ -112,7 +112,7 @@ def _make(connection: BaseDatabaseWrapper) -> Code:
 
 
 def _unlike_released(code: Code) -> list[Deviation]:
-    """Return the functions whose bodies did not come out as they stand in the files: an event trigger may have seen to that."""
+    """Return the functions whose bodies are not, once installed, as they stand in the files: an event trigger may change them."""
     released = {
         name: body or quoted
         for file in install.function_files()

@@ -15,7 +15,7 @@ PINNED: Final = (
     " SET LOCAL quote_all_identifiers = off"
 )
 
-#: What is about rights, and of whom some are to be there. The name of a role would be in quotes if it were spelled so.
+#: The parts that are about rights, with those whose rights are expected there; the name of a role that looks like "(owner)" would be quoted.
 RIGHTS: Final[Mapping[str, tuple[str, ...]]] = {
     "who may call it": ("(owner)", "PUBLIC"),
     "who may write": (),

@@ -59,14 +59,14 @@ def _functions(
     wanted: dict[str, Mapping[str, Any]] = {
         name: entry for name, entry in expected.functions.items() if not name.startswith(prefix)
     }
-    # In step with the table, it is what would be generated for it today. Otherwise a capture function makes all of them anew before it
-    # does anything else, and only how it begins has to be so.
+    # While a table is in step, its functions are what would be generated for it today. Otherwise a capture function first makes all of
+    # them anew, so that only the beginning of it has to be right.
     cursor.execute(_GENERATED)
     for function, ending, body, in_step in cursor.fetchall():
         arguments, sample = samples[ending]
         name = f"{function}{arguments}"
         present = found.functions.get(name)
-        # Without a history table, which is named as missing, there is nothing that it could be.
+        # Without the history table, which is told as missing, nothing can be generated for comparison.
         if present and (body is None or (not in_step and _begin_alike(present["body"], body))):
             body = present["body"]  # nothing of it runs after that
         wanted[name] = {**sample, "body": body}
@@ -84,7 +84,7 @@ def _functions(
 
 
 def _different(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the parts that differ. Rights are what nobody else may have; the default privileges of the database are no excuse."""
+    """Return the parts that differ. Of rights only those beyond the expected ones count, also if default privileges have granted them."""
     return tuple(
         part
         for part, value in wanted.items()
@@ -97,7 +97,7 @@ def _different(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[s
 
 
 def _begin_alike(*bodies: str) -> bool:
-    """Return whether capture functions do the same if their table has changed, whatever its oids: after a restore they are others."""
+    """Return whether capture functions begin alike, but for the oids of the table, which are others after a restore from a dump."""
     return (
         len({_ON_TABLE.sub("", body.partition("ELSIF NOT is_first THEN")[0]) for body in bodies})
         == 1
@@ -199,7 +199,7 @@ SELECT quote_ident((p.tracked).history_name || '_' || f.name), f.name,
   FROM present p CROSS JOIN unnest(audittrail.capture_functions()) f (name)
 """
 
-#: By which versions are found; those of a table that is out of step come back with its next write.
+#: Indexes by which versions are found, and that are missing or altered; the next write makes those of a table that is out of step.
 _INDEXES: Final = """
 SELECT quote_ident(i.name), c.oid IS NOT NULL
   FROM audittrail.tracked_table t

@@ -13,9 +13,9 @@ def read(cursor: Any) -> Iterator[tuple[str, str]]:
         yield from cursor.fetchall()
 
 
-#: What else is put on tables of ours and decides what gets in, or runs functions that somebody has made.
+#: Indexes and statistics that were put on tables of ours and refuse rows, or run functions that somebody has made.
 _ADDED: Final = """
-SELECT 'Index ' || i.indexrelid::regclass, 'was added, and lets nothing in twice'
+SELECT 'Index ' || i.indexrelid::regclass, 'was added, and refuses rows with values that are there already'
   FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
  WHERE c.relnamespace = to_regnamespace('audittrail') AND (i.indisunique OR i.indisexclusion)
    AND i.indexrelid NOT IN (SELECT k.conindid FROM pg_constraint k WHERE k.conrelid = c.oid)
@@ -33,14 +33,14 @@ SELECT DISTINCT o.what, 'was added, and runs ' || d.refobjid::regprocedure
  ORDER BY 1
 """
 
-#: Who may make something in our schema beside its owner, who could put functions and operators before ours.
+#: Roles beside the owner that may create things in our schema: they could put functions and operators before ours.
 _RIGHTS: Final = """
 SELECT 'Schema audittrail', 'lets ' || CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' create things in it'
   FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
  WHERE n.nspname = 'audittrail' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner ORDER BY 2
 """
 
-#: For a role, a database, or, as RESET would have it, the whole server. PostgreSQL keeps names as they were spelled.
+#: Settings of a role, of this database or of the whole server (what RESET would give). PostgreSQL keeps their names as they were spelled.
 _SETTINGS: Final = """
 WITH set AS (
     SELECT setting FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) setting
