@@ -1,9 +1,29 @@
 """What roles other than the owner may do: nothing, until they are granted the right to read."""
 
+from typing import Final
+
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.exceptions import ConfigurationError, EditingError, NotInstalledError
+
+#: SQLSTATE insufficient_privilege.
+INSUFFICIENT_PRIVILEGE: Final = "42501"
+
+
+def lacking(connection: BaseDatabaseWrapper, error: DatabaseError) -> str:
+    """Return what to say and do where PostgreSQL has told the present role that it lacks a right."""
+    problem = str(error).partition("\n")[0]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user, nspowner::regrole::text FROM pg_catalog.pg_namespace WHERE nspname = 'audittrail'"
+        )
+        role, owner = cursor.fetchone()
+    return (
+        f"Role {role!r} lacks a right ({problem}). To let it read history, run manage.py audittrail grant {role} --apply as role {owner!r}; "
+        "the tables themselves it reads by rights of its own."
+    )
 
 
 def reading_grants(connection: BaseDatabaseWrapper, role: str) -> list[str]:

@@ -99,10 +99,13 @@ def obstacle(connection: BaseDatabaseWrapper) -> Obstacle | None:
     return None
 
 
-def raise_if_impossible(connection: BaseDatabaseWrapper) -> None:
-    """Raise `NotInstalledError` with the reason if the present role can't put audittrail into a database, or keep it up."""
+def raise_if_impossible(connection: BaseDatabaseWrapper, *, to_read: bool = False) -> None:
+    """Raise `NotInstalledError` with the reason if the present role can't put audittrail into a database, or keep it up.
+
+    With `to_read` it need not be able to where another role has installed it.
+    """
     found = obstacle(connection) if is_supported(connection) else None
-    if found:
+    if found and not (to_read and found.installed):
         raise NotInstalledError(f"Database {connection.alias!r}: {found}")
 
 

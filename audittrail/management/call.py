@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from audittrail.capture import registry, schemas
+from audittrail.capture import install, registry, schemas
+from audittrail.management.objects import table_named
 from audittrail.management.progress import ProgressBar
 
 
@@ -30,7 +31,7 @@ class Call:
         self.command.stdout.write(self.command.style.ERROR(text) if error else text)
 
     def progress_bar(self, ending: str = "rows, complete") -> ProgressBar:
-        """Return a progress bar, which moves if the output is a terminal; `ending` is said of a table's rows at their end."""
+        """Return a progress bar for a `with` block, which moves if the output is a terminal; `ending` is said of a table's rows at their end."""
         stdout = self.command.stdout
         return ProgressBar(stdout.write, interactive=stdout.isatty(), ending=ending)
 
@@ -48,21 +49,28 @@ class Call:
         if answer != "yes":
             raise CommandError(refusal)
 
+    def require_owner(self) -> None:
+        """Raise `NotInstalledError` unless the present role owns history: what changes anything is for that one alone."""
+        install.raise_if_impossible(self.connection)
+
     def tables(self) -> frozenset[str]:
-        """Return the tables that were named.
+        """Return the tables that were named, themselves or by the labels of their models.
 
         Raises `CommandError` if one of them is not tracked.
         """
-        names = self.options["tables"]
+        given = self.options["tables"]
         known = {
             (recorded.schema, recorded.table)
             for recorded in registry.registry(self.connection)
             if recorded.until_at is None
         }
-        _, unknown = schemas.meant(self.connection, names, known)
-        if unknown:
-            raise CommandError(
-                f"{unknown[0]!r} is not a tracked table of database {self.connection.alias!r}; "
-                "manage.py audittrail status lists them."
-            )
-        return frozenset(names)
+        _, unknown = schemas.meant(self.connection, given, known)
+        names = {name: table_named(name) if name in unknown else name for name in given}
+        _, unknown = schemas.meant(self.connection, names.values(), known)
+        for name, table in names.items():
+            if table in unknown:
+                raise CommandError(
+                    f"{name!r} is not a tracked table of database {self.connection.alias!r}, nor the model of one; "
+                    "manage.py audittrail status lists them."
+                )
+        return frozenset(names.values())

@@ -132,24 +132,45 @@ def test_a_backfill_that_was_stopped_goes_on(large: Workshop) -> None:
 
 
 def test_the_progress_is_shown(large: Workshop, monkeypatch) -> None:
-    assert large.command("backfill", "--batch-size", "4") == (
-        f"{'workshop_item: 10 rows, complete':<70}\n"
-    )
+    assert large.command("backfill", "--batch-size", "4") == "workshop_item: 10 rows, complete\n"
+
+
+def test_several_tables_are_summed_up(large: Workshop) -> None:
+    large.migrate(create("Other", ("name", models.TextField())), synced=False)
+    large.sql("INSERT INTO workshop_other (name) VALUES ('a')")
+    large.sync()
+    assert large.command("backfill", "workshop.Item", "workshop_other").splitlines() == [
+        "workshop_item: 10 rows, complete",
+        "workshop_other: 1 rows, complete",
+        "2 tables: 11 rows, complete",
+    ]
 
 
 def test_a_terminal_gets_a_bar(large: Workshop) -> None:
     from audittrail.management.progress import ProgressBar
 
     shown: list[str] = []
-    bar = ProgressBar(lambda text, ending="\n": shown.append(text + ending), interactive=True)
+
+    def write(text: str, ending: str = "\n") -> None:
+        shown.append(text + ending)
+
     large.sql("ANALYZE workshop_item")
-    baseline.backfill(batch_size=5, report=bar.show)
-    assert [text.strip() for text in shown] == [
-        "workshop_item [..............................] 0 of about 10",
-        "workshop_item [###############...............] 5 of about 10",
-        "workshop_item [##############################] 10 of about 10",
-        "workshop_item: 10 rows, complete",
+    with ProgressBar(write, interactive=True) as bar:
+        baseline.backfill(batch_size=5, report=bar.show)
+    length = len(shown[2]) - 1
+    cleared = f"\r{' ' * length}\r"
+    assert shown == [
+        f"\rworkshop_item [{'.' * 30}] 0 of about 10",
+        f"\rworkshop_item [{'#' * 15}{'.' * 15}] 5 of about 10",
+        f"\rworkshop_item [{'#' * 30}] 10 of about 10",
+        cleared,
+        "workshop_item: 10 rows, complete\n",
     ]
+    shown.clear()
+    # Where somebody stops it, too.
+    with ProgressBar(write, interactive=True) as bar:
+        bar.show(Progress("workshop_item", 10, 10, complete=False))
+    assert shown[1:] == [cleared]
 
 
 @pytest.mark.parametrize(

@@ -142,3 +142,37 @@ def test_the_log_of_what_never_was(changed: Any) -> None:
     assert "has no field 'colour' in its history" in str(
         refusal("log", "testapp.Customer", "--pk", "1", "--fields", "colour")
     )
+
+
+def test_tables_are_named_instead_of_models(changed: Any) -> None:
+    yan, _first, _second = changed
+    key = str(yan.pk)
+    assert audittrail("log", "testapp_customer", "--pk", key) == audittrail(
+        "log", "testapp.Customer", "--pk", key
+    )
+    assert audittrail("revisions", "--model", "testapp_order") == audittrail(
+        "revisions", "--model", "testapp.Order"
+    )
+
+
+def test_a_revision_is_shown_with_all_that_it_changed(changed: Any) -> None:
+    yan, first, second = changed
+    assert audittrail("show", str(second.pk)).splitlines() == [
+        head(second, ""),
+        f"    db_user: {second.db_user}",
+        f"    testapp.Customer {yan.pk} updated",
+        "        name: 'Yan' -> 'Yanis'",
+        "        vip: False -> True",
+    ]
+    shown = audittrail("show", str(first.pk), "--number", "1").splitlines()
+    assert shown[0] == head(first, " by ada: Stocktaking")
+    assert f"    testapp.Customer {yan.pk} inserted" in shown
+    assert "    testapp.Customer: there are more than 1; see --number." in shown
+    assert sum("testapp.Order" in line for line in shown) == 1
+
+
+def test_a_revision_is_shown_with_its_context() -> None:
+    with history.context(ticket=17):
+        m.Tag.objects.create(name="red")
+    assert "    ticket: 17" in audittrail("show", str(newest().pk)).splitlines()
+    assert str(refusal("show", "987654321")).startswith("There is no revision 987654321")

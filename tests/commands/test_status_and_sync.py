@@ -375,3 +375,47 @@ class Counter:
     def __call__(self, execute, sql, params, many, context):
         self.count += 1
         return execute(sql, params, many, context)
+
+
+def disagreements(items: Workshop) -> tuple[bool, bool]:
+    """Return whether `status --check` and `sync --check` find something to do."""
+    found = []
+    for command in ("status", "sync"):
+        try:
+            items.command(command, "--check")
+        except CommandError:
+            found.append(True)
+        else:
+            found.append(False)
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE workshop_item ADD size integer",
+        "ALTER TABLE workshop_item DISABLE TRIGGER audittrail_update",
+        "DROP TRIGGER audittrail_update ON workshop_item",
+        "DROP TABLE workshop_item",
+        "ALTER TABLE workshop_item RENAME TO workshop_former; CREATE TABLE workshop_item (id bigint PRIMARY KEY, name text)",
+        "COMMENT ON FUNCTION audittrail.next_version() IS 'audittrail functions of yore'",
+        "SELECT setval('audittrail.clock', 1)",
+    ],
+)
+def test_status_and_sync_agree_on_what_sync_does(items: Workshop, statement: str) -> None:
+    assert disagreements(items) == (False, False)
+    items.sql(statement)
+    assert disagreements(items) == (True, True)
+    assert "run sync" in items.command("status") or "audittrail sync" in items.output
+    items.command("sync")
+    assert disagreements(items) == (False, False)
+
+
+def test_status_and_sync_agree_on_settings(items: Workshop) -> None:
+    with override_settings(AUDITTRAIL_EXCLUDE=["workshop.Item"]):
+        assert disagreements(items) == (True, True)
+        assert "workshop_item: no longer to be tracked; run sync" in items.command("status")
+    history.register(items.Item, ignore=["name"])
+    assert disagreements(items) == (True, True)
+    assert "workshop_item: excluded or ignored columns; run sync" in items.command("status")
+    items.sync()

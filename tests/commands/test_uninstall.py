@@ -5,6 +5,11 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import models
 
@@ -12,10 +17,13 @@ from tests.builders.workshop import Workshop, create, program
 
 
 def dump(shop: Workshop) -> str:
-    """Return all that the schema `public` holds, structure and rows, but for the rows of Django's bookkeeping."""
+    """Return all that the schema `public` holds, structure and rows, but for the rows of Django's own bookkeeping."""
     database = shop.connection.settings_dict
     command = [program("pg_dump"), "-h", database["HOST"], "-U", database["USER"], "-n", "public"]
     command += ["-T", "django_migrations", "-T", "django_migrations_id_seq"]
+    command += [
+        f"--exclude-table-data={name}" for name in ("django_content_type", "auth_permission")
+    ]
     done = subprocess.run(
         [*command, database["NAME"]], capture_output=True, text=True, check=True
     ).stdout
@@ -109,6 +117,30 @@ def test_no_baseline_is_completed_where_history_goes_as_well(
     )
     tables.command("uninstall", interactive=False)
     assert remains(tables) == []
+
+
+def test_what_django_has_noted_of_our_models_goes_too(tables: Workshop, reinstalled: None) -> None:
+    create_contenttypes(apps.get_app_config("audittrail"), verbosity=0)
+    create_permissions(apps.get_app_config("audittrail"), verbosity=0)
+    group = Group.objects.create(name="auditors")
+    noted = ContentType.objects.filter(app_label="audittrail")
+    group.permissions.set(Permission.objects.filter(content_type__in=noted))
+    assert group.permissions.count() > 1
+    tables.command("uninstall", interactive=False)
+    assert not noted.exists() and not group.permissions.exists()
+    assert "stays" not in tables.output
+
+
+def test_a_content_type_that_a_row_refers_to_stays(tables: Workshop, reinstalled: None) -> None:
+    create_contenttypes(apps.get_app_config("audittrail"), verbosity=0)
+    tables.migrate(
+        create("Note", ("about", models.ForeignKey("contenttypes.ContentType", models.CASCADE)))
+    )
+    noted = ContentType.objects.get(app_label="audittrail", model="revision")
+    note = tables.Note.objects.create(about_id=noted.pk)
+    tables.command("uninstall", interactive=False)
+    assert "The content type" in tables.output and "stays, since" in tables.output
+    assert tables.Note.objects.get().pk == note.pk and ContentType.objects.filter(pk=noted.pk)
 
 
 def test_uninstall_asks(tables: Workshop, monkeypatch) -> None:

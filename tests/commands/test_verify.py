@@ -123,6 +123,6 @@ def test_ignored_columns_are_not_compared(items: Workshop) -> None:
 def test_an_unknown_table(items: Workshop) -> None:
     with pytest.raises(
         CommandError,
-        match=r"'nonsense' is not a tracked table of database 'default'; manage\.py audittrail status",
+        match=r"'nonsense' is not a tracked table of database 'default', nor the model of one; manage\.py audittrail status",
     ):
         items.command("verify", "workshop_item", "nonsense")

@@ -15,14 +15,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.psycopg_any import sql
 
 from audittrail.capture import install
+from audittrail.capture.access import INSUFFICIENT_PRIVILEGE
 from audittrail.capture.locking import sqlstate
 from audittrail.capture.servercode.catalogs import PINNED, SAMPLE, SCHEMA, Code, read
 from audittrail.capture.servercode.comparing import Deviation, compared
 
 __all__ = ["Deviation", "deviations"]
-
-#: SQLSTATE insufficient_privilege.
-INSUFFICIENT_PRIVILEGE: Final = "42501"
 
 #: Names and bodies of the functions in our files.
 _RELEASED: Final = re.compile(
@@ -65,7 +63,7 @@ def _looked(
     if key not in _expected:
         if blind:
             problem = "can't be compared here: that needs the right to create a schema for a moment"
-            return [Deviation("The server code", problem)]
+            return [Deviation("The server code", problem, is_blind=True)]
         made = _make(connection)
         if unlike := _unlike_released(made):
             return unlike

@@ -21,6 +21,8 @@ class Deviation:
     details: tuple[str, ...] = field(default=())
     #: Whether it concerns the tracking of one table, so that `sync` tells of it and puts it right.
     is_tracking: bool = False
+    #: Whether nothing was found at all, because the present role, or a standby, can't look.
+    is_blind: bool = False
 
     def __str__(self) -> str:
         """Return it as a sentence."""

@@ -92,7 +92,7 @@ $$;
 -- 'orphaned' (versions whose revision is missing, as after a restore of parts; the example is the number of one of the revisions).
 CREATE OR REPLACE FUNCTION audittrail.verify(tracked_id int)
 RETURNS TABLE (kind text, rows bigint, example text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
     parts   jsonb;

@@ -7,13 +7,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections
 
-from audittrail.capture import install
+from audittrail.capture import access, install
+from audittrail.capture.locking import sqlstate
 from audittrail.exceptions import AuditTrailError
 from audittrail.management.arguments import add_common_options
 from audittrail.management.call import Call
 from audittrail.management.subcommands import SUBCOMMANDS
+from audittrail.management.wording import in_options
 
 
 class Command(BaseCommand):
@@ -48,7 +50,7 @@ class Command(BaseCommand):
                 f"run manage.py migrate --database {connection.alias}."
             )
         try:
-            install.raise_if_impossible(connection)
+            install.raise_if_impossible(connection, to_read=True)
             # Whatever a former release has left can be removed.
             release = (
                 nullcontext()
@@ -58,4 +60,8 @@ class Command(BaseCommand):
             with release:
                 options["run"](Call(self, connection, options))
         except AuditTrailError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(in_options(str(error))) from error
+        except ProgrammingError as error:
+            if sqlstate(error) != access.INSUFFICIENT_PRIVILEGE:
+                raise
+            raise CommandError(access.lacking(connection, error)) from error

@@ -14,7 +14,9 @@ HELP: Final = "Completes baselines, in batches beside the application's writes."
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("tables", nargs="*", help="tables (default: all that are incomplete)")
+    parser.add_argument(
+        "tables", nargs="*", help="tables or models (default: all that are incomplete)"
+    )
     parser.add_argument(
         "--batch-size",
         type=positive,
@@ -25,13 +27,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Complete the baselines, and show how far that has come."""
+    call.require_owner()
     tables = call.tables()
-    bar = call.progress_bar()
-    baseline.backfill(
-        call.connection.alias,
-        batch_size=call.options["batch_size"],
-        tables=tables,
-        report=bar.show,
-    )
+    with call.progress_bar() as bar:
+        baseline.backfill(
+            call.connection.alias,
+            batch_size=call.options["batch_size"],
+            tables=tables,
+            report=bar.show,
+        )
     if not bar.shown:
         call.write("Every baseline is complete.")

@@ -24,6 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(call: Call) -> None:
     """Print the statements, or run them."""
     role = call.options["role"]
+    if call.options["apply"]:
+        call.require_owner()
     statements = access.reading_grants(call.connection, role)
     if not call.options["apply"]:
         for statement in statements:

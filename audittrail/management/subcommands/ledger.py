@@ -69,6 +69,7 @@ def run(call: Call) -> None:
 
 
 def _digest(call: Call) -> None:
+    call.require_owner()
     since = call.options["since"]
     statement = digests.make(
         call.connection.alias,
@@ -148,6 +149,7 @@ def _prove(call: Call) -> None:
 
 
 def _enter(call: Call) -> None:
+    call.require_owner()
     entering.begin(call.connection.alias)
     call.write(entered_line(entering.enter(call.connection.alias).size))
 

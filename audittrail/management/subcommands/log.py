@@ -25,7 +25,7 @@ _DONE: Final = {"I": "Inserted", "U": "Updated", "D": "Deleted"}
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", help="a model, such as shop.Order")
+    parser.add_argument("model", help="a model, such as shop.Order, or its table")
     parser.add_argument(
         "--pk", required=True, help="the primary key of the object; deleted ones have theirs still"
     )

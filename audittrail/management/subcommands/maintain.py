@@ -16,17 +16,20 @@ HELP: Final = "Makes reading the past fast: closes versions and builds indexes, 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("tables", nargs="*", help="tables (default: all with a history)")
+    parser.add_argument("tables", nargs="*", help="tables or models (default: all with a history)")
     add_batches(parser)
 
 
 def run(call: Call) -> None:
     """Build indexes, close versions, enter revisions if there is a ledger, and vacuum if that is wanted."""
+    call.require_owner()
     tables, database = call.tables(), call.connection.alias
     for line in indexes.build(database, tables=tables):
         call.write(line)
-    bar = call.progress_bar()
-    closing.close(database, batch_size=call.options["batch_size"], tables=tables, report=bar.show)
+    with call.progress_bar() as bar:
+        closing.close(
+            database, batch_size=call.options["batch_size"], tables=tables, report=bar.show
+        )
     if not bar.shown:
         call.write("Every table is closed as far as it can be.")
     if entering.head(call.connection) is not None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.timezone import is_naive, make_aware
+from django.utils.timezone import get_current_timezone, is_naive, make_aware, make_naive
 
 from audittrail.capture import closing
 from audittrail.management.arguments import add_batches, add_confirmation, natural
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
+from audittrail.management.objects import table_named
 from audittrail.revisions.pruning import Pruning, prune
 from audittrail.revisions.wording import counted, spelled
 
@@ -22,41 +25,64 @@ HELP: Final = (
     "Deletes versions that no moment from a cutoff on needs, and revisions without versions."
 )
 
-_UNITS: Final = {
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-    "y": timedelta(days=365),
-}
+_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_MONTHS: Final = {"m": 1, "y": 12}
 
 
 def age(text: str) -> timedelta | datetime:
-    """Return an age such as 365d, or a moment such as 2026-01-31; a type of arguments."""
-    if found := re.fullmatch(r"(\d{1,6})([hdwy])", text):
-        return int(found[1]) * _UNITS[found[2]]
+    """Return an age such as 365d, or a moment such as 2026-01-31; a type of arguments.
+
+    Months and years are those of the calendar: they lead to a moment.
+    """
+    moment: datetime | None
     try:
-        day = parse_date(text)
-        moment = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
+        if found := re.fullmatch(r"(\d{1,6})([hdw])", text):
+            return int(found[1]) * _UNITS[found[2]]
+        if found := re.fullmatch(r"(\d{1,6})([my])", text):
+            moment = months_before(
+                datetime.now(get_current_timezone()), int(found[1]) * _MONTHS[found[2]]
+            )
+        else:
+            day = parse_date(text)
+            moment = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
     except ValueError:
         moment = None
     if moment is None:
         raise ArgumentTypeError(
-            f"{text!r} is neither an age such as 365d (h, d, w, y) nor a date or time such as 2026-01-31"
+            f"{text!r} is neither an age such as 365d, 18m or 2y (hours h, days d, weeks w, months m, years y) nor a date or time such as "
+            "2026-01-31"
         )
-    return make_aware(moment) if is_naive(moment) else moment
+    moment = make_aware(moment) if is_naive(moment) else moment
+    if moment > datetime.now(UTC):
+        raise ArgumentTypeError(f"{text!r} is still to come; give an age or a time of the past")
+    return moment if settings.USE_TZ else make_naive(moment)
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """Return the same day and time some months earlier, or the last day of that month; raise `ValueError` before the calendar begins."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    if year < 1:
+        raise ValueError(f"{months} months before {moment} the calendar has not begun")
+    day = min(moment.day, monthrange(year, month + 1)[1])
+    # The offset of now may not be that of then.
+    return make_aware(
+        moment.replace(year=year, month=month + 1, day=day, tzinfo=None), moment.tzinfo
+    )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "tables", nargs="*", help="tables (default: all, those no longer tracked included)"
+        "tables",
+        nargs="*",
+        help="tables or models (default: all, those no longer tracked included)",
     )
     parser.add_argument(
         "--older-than",
         type=age,
         required=True,
         metavar="AGE",
-        help="how much history to keep, such as 365d, 52w or 2026-01-31: every moment since then stays readable",
+        help="how much history to keep, such as 365d, 52w, 18m, 2y or 2026-01-31: every moment since then stays readable",
     )
     parser.add_argument(
         "--keep-last",
@@ -73,20 +99,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Show what would be deleted, ask, and delete it."""
+    call.require_owner()
     options = call.options
 
     def carry_out(*, dry_run: bool) -> Pruning:
-        bar = call.progress_bar("versions deleted")
-        return prune(
-            options["older_than"],
-            keep_last=options["keep_last"],
-            tables=options["tables"],
-            using=call.connection.alias,
-            reason=options["reason"],
-            batch_size=options["batch_size"],
-            dry_run=dry_run,
-            report=bar.show,
-        )
+        with call.progress_bar("versions deleted") as bar:
+            return prune(
+                options["older_than"],
+                keep_last=options["keep_last"],
+                tables=[table_named(name) for name in options["tables"]],
+                using=call.connection.alias,
+                reason=options["reason"],
+                batch_size=options["batch_size"],
+                dry_run=dry_run,
+                report=bar.show,
+            )
 
     if options["dry_run"] or options["interactive"]:
         planned = carry_out(dry_run=True)

@@ -63,6 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Show what would be redacted, ask, and redact it."""
+    call.require_owner()
     options = call.options
     target, pks = _target(call)
     fields = _fields(options["fields"])

@@ -23,7 +23,7 @@ HELP: Final = "Brings objects, or everything, back to what they were as of a rev
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("model", nargs="?", help="a model, such as shop.Order")
+    what.add_argument("model", nargs="?", help="a model, such as shop.Order, or its table")
     what.add_argument("--all", action="store_true", help="every tracked table")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--revision", type=int, help="the number of a revision")

@@ -25,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--user", metavar="KEY", help="of the user with this primary key")
     parser.add_argument(
-        "--model", metavar="MODEL", help="that changed rows of a model, such as shop.Order"
+        "--model",
+        metavar="MODEL",
+        help="that changed rows of a model, such as shop.Order, or a table",
     )
     parser.add_argument("--since", metavar="TIME", help="committed at an ISO 8601 time or later")
     parser.add_argument("--until", metavar="TIME", help="committed before an ISO 8601 time")

@@ -25,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Show the plan, ask, and carry it out."""
+    call.require_owner()
     revision = revision_of(call, call.options["revision"])
 
     def warn(plan: Plan) -> None:

@@ -37,22 +37,23 @@ def run(call: Call) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         call.write("  ".join([*cells, row[3]]).rstrip())
     for change in sync.pending(call.connection):
-        if change.table == sync.CLOCK:
-            attention = True
-            call.write(f"{change.table}: {change.detail}; run sync")
-        elif change.action in ("created", "skipped"):
-            attention = attention or change.action == "created"
-            created = change.action == "created"
-            call.write(
-                f"{change.table}: "
-                + ("not tracked yet" if created else f"not tracked: {change.detail}")
-            )
+        attention = attention or change.action != "skipped"
+        call.write(_change_line(change))
     for found in servercode.deviations(call.connection):
         if not found.is_tracking:
-            attention = True
-            call.write(str(found), error=True)
+            attention = attention or not found.is_blind
+            call.write(str(found), error=not found.is_blind)
     if call.options["check"] and attention:
         raise CommandError("Something needs attention; see above.", returncode=1)
+
+
+def _change_line(change: sync.TrackingChange) -> str:
+    """Return what is shown of something that `sync` would do, or can't."""
+    if change.action == "skipped":
+        return f"{change.table}: not tracked: {change.detail}"
+    if change.action == "created":
+        return f"{change.table}: not tracked yet; run sync"
+    return f"{change.table}: {change.detail}; run sync"
 
 
 def _state(recorded: registry.RegistryEntry) -> str:

@@ -37,6 +37,7 @@ def run(call: Call) -> None:
     elif call.options["check"]:
         _check(call)
     else:
+        call.require_owner()
         done = sync.sync(
             call.connection.alias,
             report=lambda change: call.write(change_line(change)),
