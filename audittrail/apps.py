@@ -68,7 +68,7 @@ def _after_migrate(
     from django.core.management.base import CommandError
     from django.db import connections
 
-    from audittrail.capture import install, schemas, sync
+    from audittrail.capture import install, schemas, sync, upkeep
     from audittrail.exceptions import LockedError
 
     if plan is None:
@@ -88,6 +88,10 @@ def _after_migrate(
             print(f"{line} ({change.detail})" if change.detail else line, file=stdout)
 
     try:
-        sync.sync(using, report=report)
+        done = sync.sync(using, report=report)
     except LockedError as error:
         raise CommandError(str(error)) from error
+    if verbosity >= 1:
+        has_begun = any(change.action == "created" for change in done)
+        for step in upkeep.next_steps(using, has_begun=has_begun):
+            print(f"  audittrail: {step}", file=stdout)

@@ -30,9 +30,16 @@ class Call:
         """Write a line to standard output, in the colour of errors if it is one."""
         self.command.stdout.write(self.command.style.ERROR(text) if error else text)
 
+    def tell(self, text: str) -> None:
+        """Write a line about work that went well, unless nothing is to be said (`--verbosity 0`)."""
+        if self.verbosity:
+            self.write(text)
+
     def progress_bar(self, ending: str = "rows, complete") -> ProgressBar:
         """Return a progress bar for a `with` block, which moves if the output is a terminal; `ending` is said of a table's rows at their end."""
         stdout = self.command.stdout
+        if not self.verbosity:
+            return ProgressBar(lambda text, ending="": None, interactive=False, ending=ending)
         return ProgressBar(stdout.write, interactive=stdout.isatty(), ending=ending)
 
     def confirm(self, refusal: str) -> None:

@@ -146,6 +146,12 @@ def test_several_tables_are_summed_up(large: Workshop) -> None:
     ]
 
 
+def test_nothing_is_said_with_verbosity_0(large: Workshop) -> None:
+    assert large.command("backfill", "--verbosity", "0") == ""
+    assert large.command("backfill", "-v0") == large.command("maintain", "-v", "0") == ""
+    assert large.command("sync", "-v0") == ""
+
+
 def test_a_terminal_gets_a_bar(large: Workshop) -> None:
     from audittrail.management.progress import ProgressBar
 

@@ -130,6 +130,31 @@ def test_forwards_and_backwards(shop: Workshop, files, model) -> None:
     shop.assert_in_step()
 
 
+def test_the_end_says_what_to_do_next(shop: Workshop, files, model) -> None:
+    files("0001_initial", INITIAL)
+    model()
+    with override_settings(AUDITTRAIL_BASELINE_LIMIT=0, AUDITTRAIL_MODELS=[]):
+        migrate()
+    shop.sql("INSERT INTO workshop_item (name) VALUES ('a')")
+    with override_settings(AUDITTRAIL_BASELINE_LIMIT=0):
+        output = migrate()
+        assert "Run manage.py audittrail backfill, which is safe" in output
+        assert "Not all rows of workshop_item are" in output
+        assert "Schedule manage.py audittrail maintain, every ten minutes" in output
+        assert "Schedule" not in migrate() and "backfill" in migrate()
+    shop.command("backfill")
+    assert "audittrail" not in migrate()
+
+
+def test_the_end_says_nothing_of_maintain_once_it_has_run(shop: Workshop, files, model) -> None:
+    shop.migrate(create("Other", ("name", models.TextField())))
+    shop.Other.objects.create(name="a")
+    shop.command("maintain")
+    files("0001_initial", INITIAL)
+    model()
+    assert "audittrail" not in migrate()
+
+
 def test_the_revision_of_a_migration_names_the_command(shop: Workshop, files, model) -> None:
     files("0001_initial", INITIAL)
     model()

@@ -37,4 +37,4 @@ def run(call: Call) -> None:
             report=bar.show,
         )
     if not bar.shown:
-        call.write("Every baseline is complete.")
+        call.tell("Every baseline is complete.")

@@ -25,14 +25,14 @@ def run(call: Call) -> None:
     call.require_owner()
     tables, database = call.tables(), call.connection.alias
     for line in indexes.build(database, tables=tables):
-        call.write(line)
+        call.tell(line)
     with call.progress_bar() as bar:
         closing.close(
             database, batch_size=call.options["batch_size"], tables=tables, report=bar.show
         )
     if not bar.shown:
-        call.write("Every table is closed as far as it can be.")
+        call.tell("Every table is closed as far as it can be.")
     if entering.head(call.connection) is not None:
-        call.write(entered_line(entering.enter(database).size))
+        call.tell(entered_line(entering.enter(database).size))
     if call.options["vacuum"]:
         closing.vacuum(database, tables=tables)

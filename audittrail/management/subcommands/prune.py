@@ -124,7 +124,7 @@ def run(call: Call) -> None:
     done = carry_out(dry_run=False)
     if done.cutoff is None:
         raise _no_revision()
-    call.write(
+    call.tell(
         f"{counted(done.versions, 'version')} and {counted(done.revisions, 'revision')} deleted."
     )
     if options["vacuum"]:

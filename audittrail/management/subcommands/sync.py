@@ -40,11 +40,11 @@ def run(call: Call) -> None:
         call.require_owner()
         done = sync.sync(
             call.connection.alias,
-            report=lambda change: call.write(change_line(change)),
+            report=lambda change: call.tell(change_line(change)),
             reinstall=call.options["reinstall"],
         )
         if not any(change.action != "skipped" for change in done):
-            call.write("Everything is in step.")
+            call.tell("Everything is in step.")
 
 
 def _check(call: Call) -> None:
