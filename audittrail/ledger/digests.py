@@ -109,8 +109,8 @@ def _through(cursor: Any, size: int) -> dict[str, Any] | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    moment = None if row[2] is None else row[2].astimezone(UTC).isoformat()
-    return {"revision": row[0], "committed": row[1], "committed_at": moment}
+    at = None if row[2] is None else row[2].astimezone(UTC).isoformat()
+    return {"revision": row[0], "committed": row[1], "committed_at": at}
 
 
 def _segments(cursor: Any, tree: tiles.Tree, every_leaf: bool) -> dict[str, Any]:

@@ -137,8 +137,8 @@ def _dated_back(cursor: Any, against: Sequence[Digest]) -> Iterator[Finding]:
         "SELECT id, committed_at FROM audittrail.revision WHERE committed > %s AND committed_at < %s::timestamptz - %s ORDER BY committed",
         [through["committed"], through["committed_at"], TOLERANCE],
     )
-    for number, moment in cursor.fetchall():
-        text = f"Revision {number} came after {latest}, and says that it was committed before that, {spelled(moment)}"
+    for number, at in cursor.fetchall():
+        text = f"Revision {number} came after {latest}, and says that it was committed before that, {spelled(at)}"
         yield Finding("revision dated back", text, number, "revision", str(number))
 
 

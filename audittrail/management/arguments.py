@@ -36,14 +36,14 @@ def time_of(text: str, option: str) -> datetime:
     """Return a time that was given with an option, in the project's time zone if it says none; raise `CommandError` for what is no time."""
     try:
         # A day is its beginning.
-        moment = parse_datetime(text) or parse_datetime(f"{text}T00:00")
+        at = parse_datetime(text) or parse_datetime(f"{text}T00:00")
     except ValueError:
-        moment = None
-    if moment is None:
+        at = None
+    if at is None:
         raise CommandError(
             f"{option} {text!r} is not a time; write it like 2026-01-31, 2026-01-31T12:00 or 2026-01-31T12:00+01:00."
         )
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return timezone.make_aware(at) if timezone.is_naive(at) else at
 
 
 def add_confirmation(parser: ArgumentParser) -> None:

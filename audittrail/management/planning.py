@@ -46,10 +46,10 @@ def revision_of(call: Call, number: int) -> Any:
 
 def point_in_time(call: Call, text: str) -> Any:
     """Return the last revision by a time; raise `CommandError` for what is no time, or before the first revision."""
-    moment = time_of(text, "--at")
+    at = time_of(text, "--at")
     revisions: Any = Revision.objects.using(call.connection.alias)
     try:
-        return revisions.get_by_timestamp(moment)
+        return revisions.get_by_timestamp(at)
     except Revision.DoesNotExist as error:
         raise CommandError(str(error)) from None
 

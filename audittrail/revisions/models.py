@@ -68,21 +68,21 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
     """Revisions, and the questions that people ask of them."""
 
     def get_by_timestamp(self, timestamp: datetime) -> BaseRevision:
-        """Return the last revision committed at or before a moment.
+        """Return the last revision committed at or before a time.
 
-        Takes an aware datetime; a naive one is understood in the current time zone. Of a moment that has just passed, what is being
-        committed is waited for, so that the answer stays the same.
+        Takes an aware datetime; a naive one is understood in the current time zone. If the time has just passed, what is being committed
+        is waited for, so that the answer stays the same.
 
         Raises `Revision.DoesNotExist` if there was none yet, `MomentError` for anything but a datetime, and `UnsettledError` if
         something takes seconds to be committed, as a prepared transaction may.
         """
-        moment = _aware(timestamp)
-        settling.wait_for_commits(self.db, settling.TIMEOUT, moment)
-        found = self.last_by(moment)
+        at = _aware(timestamp)
+        settling.wait_for_commits(self.db, settling.TIMEOUT, at)
+        found = self.last_by(at)
         if found is None:
-            kept = kept_since(self.db, moment=moment)
+            kept = kept_since(self.db, at=at)
             raise self.model.DoesNotExist(
-                f"No revision was committed at or before {spelled(moment)}"
+                f"No revision was committed at or before {spelled(at)}"
                 + (f": {kept}." if kept else ".")
             )
         return found
@@ -100,15 +100,15 @@ class RevisionQuerySet(RecordedQuerySet["BaseRevision"]):
         )
         return self.committed().filter(pk__in=near).order_by("-committed").first()
 
-    def last_by(self, moment: datetime) -> BaseRevision | None:
-        """Return the last revision in commit order of those committed at or before a moment, or None; waits for nothing."""
+    def last_by(self, at: datetime) -> BaseRevision | None:
+        """Return the last revision in commit order of those committed at or before a time, or None; waits for nothing."""
         newest = self.newest()
         # Where the server's clock was set back, times before the last commit have come twice: what was committed last counts.
-        if newest is None or (newest.committed_at and newest.committed_at <= moment):
+        if newest is None or (newest.committed_at and newest.committed_at <= at):
             return newest
-        by_then = self.filter(committed_at__lte=moment)
+        by_then = self.filter(committed_at__lte=at)
         # Of transactions that commit at once, one may read the clock before the other and take its tick after it: so those of
-        # the last moment are compared by tick.
+        # the last instant are compared by tick.
         latest = by_then.order_by("-committed_at").first()
         if latest is None or latest.committed_at is None:
             return None
@@ -230,11 +230,11 @@ def revision_model() -> type[BaseRevision]:
     return apps.get_model("audittrail", "Revision")
 
 
-def _aware(moment: datetime) -> datetime:
-    if not isinstance(moment, datetime):
+def _aware(at: datetime) -> datetime:
+    if not isinstance(at, datetime):
         raise MomentError(
-            f"Revisions are asked for by a datetime, not by {moment!r}. Of a day, give the time, such as datetime(2026, 1, 31, 12)."
+            f"Revisions are asked for by a datetime, not by {at!r}. Of a day, give the time, such as datetime(2026, 1, 31, 12)."
         )
-    if settings.USE_TZ and timezone.is_naive(moment):
-        return timezone.make_aware(moment)
-    return moment
+    if settings.USE_TZ and timezone.is_naive(at):
+        return timezone.make_aware(at)
+    return at

@@ -134,19 +134,19 @@ def _cutoff(older_than: timedelta | datetime | BaseRevision, using: str) -> Base
         revision = older_than
     else:
         now = timezone.now()
-        moment = now - older_than if isinstance(older_than, timedelta) else older_than
-        if not isinstance(moment, datetime):
+        at = now - older_than if isinstance(older_than, timedelta) else older_than
+        if not isinstance(at, datetime):
             raise EditingError(
                 f"older_than is {older_than!r}; give a timedelta, a datetime or a revision."
             )
-        if settings.USE_TZ and timezone.is_naive(moment):
-            moment = timezone.make_aware(moment)
-        if moment > now:
+        if settings.USE_TZ and timezone.is_naive(at):
+            at = timezone.make_aware(at)
+        if at > now:
             raise EditingError(
-                f"older_than is {older_than!r}, which means {spelled(moment)} and is still to come; give an age or a time of the past."
+                f"older_than is {older_than!r}, which means {spelled(at)} and is still to come; give an age or a time of the past."
             )
         try:
-            revision = revision_model().objects.using(using).get_by_timestamp(moment)
+            revision = revision_model().objects.using(using).get_by_timestamp(at)
         except ObjectDoesNotExist:
             return None
     settling.wait_for_commits(using, settling.TIMEOUT)

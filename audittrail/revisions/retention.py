@@ -26,9 +26,9 @@ class Retention:
 
 
 def kept_since(
-    using: str, *, tick: int | None = None, moment: datetime | None = None
+    using: str, *, tick: int | None = None, at: datetime | None = None
 ) -> Retention | None:
-    """Return since when history is kept if that is later than a tick, or a moment; None if nothing was pruned there.
+    """Return since when history is kept if that is later than a tick, or a time; None if nothing was pruned there.
 
     Of tables that were pruned differently, the one that was pruned least counts.
     """
@@ -36,7 +36,7 @@ def kept_since(
         cursor.execute(
             "SELECT kept_since, pruned_at FROM audittrail.tracked_table WHERE kept_from > %s OR kept_since > %s"
             " ORDER BY kept_from LIMIT 1",
-            [tick, moment],
+            [tick, at],
         )
         row = cursor.fetchone()
     return None if row is None else Retention(*row)

@@ -12,7 +12,7 @@ from audittrail.revisions.wording import spelled
 #: How many seconds a moment is waited for, unless otherwise told.
 TIMEOUT: Final = 5.0
 
-#: Commits are waited for only if the moment asked for is not longer ago than this: what began to commit earlier is visible.
+#: Commits are waited for only if the time asked for is not longer ago than this: what began to commit earlier is visible.
 RECENT: Final = timedelta(hours=1)
 
 #: How far the clocks of the server and of this machine may be apart.
@@ -50,35 +50,35 @@ def settled_tick(using: str, timeout: float) -> int:
     return int(tick)
 
 
-def wait_for_commits(using: str, timeout: float, moment: datetime | None = None) -> None:
+def wait_for_commits(using: str, timeout: float, at: datetime | None = None) -> None:
     """Wait for the transactions that are committing now; those that begin to later have later ticks.
 
-    With a moment, until nothing can appear any more that was committed by then. It is an aware datetime; one that is still to come
+    With a time, until nothing can appear any more that was committed by then. It is an aware datetime; one that is still to come
     counts as now. What began to commit longer ago than an hour is visible, but for a transaction that has been prepared and forgotten.
 
-    A standby doesn't know who is committing on the primary: there all that were writing are waited for, whatever the moment.
+    A standby doesn't know who is committing on the primary: there all that were writing are waited for, whatever the time.
 
     Raises `UnsettledError` after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    is_recent = moment is None or moment > datetime.now(moment.tzinfo) - RECENT - CLOCK_SKEW
+    is_recent = at is None or at > datetime.now(at.tzinfo) - RECENT - CLOCK_SKEW
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT f.*, CASE WHEN NOT is_archive AND (on_standby OR %s) THEN audittrail.unseen_commits('0', NULL, %s) ELSE '{}' END"
             " FROM (SELECT audittrail.is_archive(), pg_is_in_recovery()) f (is_archive, on_standby)",
-            [is_recent, moment],
+            [is_recent, at],
         )
         is_archive, on_standby, unseen = cursor.fetchone()
         # The server waits, a short time at once, and returns the transactions that it could not see then: only these are awaited again.
         while is_archive or unseen != []:
-            if moment is not None and _is_closed(cursor, moment):
+            if at is not None and _is_closed(cursor, at):
                 return
             left = deadline - time.monotonic()
             if is_archive or left <= 0:
-                raise UnsettledError(_refusal(unseen, timeout, moment, is_archive, on_standby))
+                raise UnsettledError(_refusal(unseen, timeout, at, is_archive, on_standby))
             cursor.execute(
                 "SELECT audittrail.unseen_commits(make_interval(secs => %s), %s::text[], %s)",
-                [min(left, LONGEST_WAIT), unseen, moment],
+                [min(left, LONGEST_WAIT), unseen, at],
             )
             (unseen,) = cursor.fetchone()
 
@@ -86,7 +86,7 @@ def wait_for_commits(using: str, timeout: float, moment: datetime | None = None)
 def _refusal(
     unseen: list[str] | None,
     timeout: float,
-    moment: datetime | None,
+    at: datetime | None,
     is_archive: bool,
     on_standby: bool,
 ) -> str:
@@ -97,7 +97,7 @@ def _refusal(
         )
     if unseen is None:
         return (
-            f"Within {timeout:g} seconds this standby has not replayed everything that was committed by {spelled(moment)}; or nothing has "
+            f"Within {timeout:g} seconds this standby has not replayed everything that was committed by {spelled(at)}; or nothing has "
             "been committed since, which it can't tell apart. Ask for an earlier time, or for the newest revision that it has."
         )
     if on_standby:
@@ -112,8 +112,8 @@ def _refusal(
     )
 
 
-def _is_closed(cursor: Any, moment: datetime) -> bool:
-    """Return whether what was committed by a moment is closed, and so known to be settled."""
-    cursor.execute("SELECT audittrail.is_closed(%s, audittrail.closed_tick())", [moment])
+def _is_closed(cursor: Any, at: datetime) -> bool:
+    """Return whether what was committed by a time is closed, and so known to be settled."""
+    cursor.execute("SELECT audittrail.is_closed(%s, audittrail.closed_tick())", [at])
     (closed,) = cursor.fetchone()
     return bool(closed)

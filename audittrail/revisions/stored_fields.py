@@ -9,15 +9,16 @@ from typing import Any, Final
 from django.db import models
 from django.utils.functional import cached_property
 
+#: The columns that a history table has beside those of the tracked one.
+OWN_COLUMNS: Final = ("version", "revision_id", "superseded", "operation")
+
 
 def stored_column(column: str) -> str:
     """Return the column of the history table that holds a column of the tracked one (`audittrail.stored_name`)."""
     base = column
     while base.startswith("row_"):
         base = base.removeprefix("row_")
-    return (
-        f"row_{column}" if base in {"version", "revision_id", "superseded", "operation"} else column
-    )
+    return f"row_{column}" if base in OWN_COLUMNS else column
 
 
 _WITHOUT_SEQUENCE = {

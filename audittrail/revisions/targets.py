@@ -13,6 +13,7 @@ from audittrail.capture import schemas
 from audittrail.capture.tracking import concrete
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.revisions.models import BaseRevision
+from audittrail.revisions.stored_fields import OWN_COLUMNS
 from audittrail.revisions.versions import Version
 from audittrail.revisions.wording import counted, named
 
@@ -144,7 +145,8 @@ class HistoryOf:
 _HISTORY: Final = (
     "SELECT t.id, t.table_name, t.history_name, t.key,"
     " ARRAY(SELECT a.attname::text FROM pg_attribute a"
-    " WHERE a.attrelid = to_regclass(format('audittrail.%%I', t.history_name)) AND a.attnum > 4 AND NOT a.attisdropped),"
+    " WHERE a.attrelid = to_regclass(format('audittrail.%%I', t.history_name))"
+    " AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (%s)),"
     " ARRAY(SELECT a.attname::text FROM pg_attribute a"
     " WHERE a.attrelid = audittrail.tied_relation(t) AND a.attgenerated <> '' AND a.attnum > 0)"
     " FROM audittrail.tracked_table t WHERE t.history_name = %s ORDER BY t.id DESC LIMIT 1"
@@ -162,7 +164,7 @@ def history_of(using: str, model: type[models.Model] | None, table: str) -> Hist
             name = schemas.history_of(connection, table)
         else:
             name = _history_named(using, table, cursor)
-        cursor.execute(_HISTORY, [name])
+        cursor.execute(_HISTORY, [list(OWN_COLUMNS), name])
         row = cursor.fetchone()
     if row is None or not row[4]:
         raise NotTrackedError(

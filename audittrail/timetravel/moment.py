@@ -111,7 +111,7 @@ def _last_revision(point: datetime, using: str) -> BaseRevision:
     try:
         found: BaseRevision = revisions.get_by_timestamp(point)
     except ObjectDoesNotExist:
-        if kept := kept_since(using, moment=point):
+        if kept := kept_since(using, at=point):
             raise TrackedLaterError(
                 f"The database can't be read as of {spelled(point)} any more: {kept}."
             ) from None

@@ -35,7 +35,13 @@ CALLED_BY_READERS = {
     "tracked_as",
 }
 #: They name nothing.
-CONSTANTS = {"capture_functions", "short_revision", "stamp_age"}
+CONSTANTS = {
+    "capture_functions",
+    "first_user_oid",
+    "history_name_bytes",
+    "short_revision",
+    "stamp_age",
+}
 #: Writes as the application would, triggers included.
 AS_THE_APPLICATION = {"overwrite_live"}
 

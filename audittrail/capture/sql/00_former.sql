@@ -1,6 +1,6 @@
--- Functions of an earlier release go before those of this one come: some have other arguments or results by now, or are not there any
--- more. Not those of triggers, which are replaced in place, nor those that are generated for a table, nor what somebody's view or
--- function depends on.
+-- Drop the functions of an earlier release before those of this one are made: some have other arguments or results by now, or are gone.
+-- What stays: the functions of triggers, which are replaced in place; those that are generated for a table; and any that somebody's
+-- view or function depends on.
 
 DO $$
 BEGIN

@@ -5,6 +5,14 @@
 CREATE OR REPLACE FUNCTION audittrail.short_revision() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 64::bigint';
 
+-- The first oid that PostgreSQL gives to what users define: types, collations and operator classes with smaller ones are its own.
+CREATE OR REPLACE FUNCTION audittrail.first_user_oid() RETURNS oid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 16384::pg_catalog.oid';
+
+-- The longest name of a history table, in bytes. It leaves room for the suffixes of functions and indexes within PostgreSQL's 63.
+CREATE OR REPLACE FUNCTION audittrail.history_name_bytes() RETURNS int
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 54';
+
 -- How much older than the lock of its commit the time of a revision may be: a transaction that was stamped earlier is stamped again.
 CREATE OR REPLACE FUNCTION audittrail.stamp_age() RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT interval '10 ms'$$;

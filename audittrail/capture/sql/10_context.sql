@@ -3,15 +3,16 @@
 -- A client puts it into a comment at the very start of the statement, /*audittrail:{...}*/, or, in psql, into the
 -- transaction-local setting audittrail.context. The comment is read only there, so that a value inside the statement
 -- can't pass for one.
--- Made for the session, that setting serves one revision too, and not the transactions after it on a connection that others share.
--- When it was made nothing tells: one that no change has used yet is that of the next. What a session is to say of all its revisions is
--- in a setting of its own, audittrail.session_context: using up the one would take away what a SET LOCAL hides in it as well.
+-- Where it is set for the session instead (SET), it serves one revision as well and is emptied then: others may use the connection later.
+-- Nothing tells when it was set, so one that no change has used yet goes to the next revision. What a session is to say of all its
+-- revisions has a setting of its own, audittrail.session_context: emptying audittrail.context must not take it away.
 
--- What a revision says of itself that was done to history: only what does it says so, and no client.
+-- A context without the marks by which revisions say that history was corrected, redacted, pruned or rolled back. Only the functions that
+-- do such a thing set them; in a client's context they are left out, with a warning.
 CREATE OR REPLACE FUNCTION audittrail.without_marks(context jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- Who called the function of the owner's that asks.
+    -- The role of the client, whose statement runs a capture function with the rights of its owner.
     caller text := CASE WHEN current_setting('role') = 'none' THEN session_user::text ELSE current_setting('role') END;
     marks  text[] := '{corrected,redacted,pruned}';
 BEGIN
@@ -24,7 +25,7 @@ BEGIN
         RETURN context;
     END IF;
     RAISE WARNING 'audittrail: the context of this statement says %, which only audittrail itself can say', array_to_string(marks, ', ')
-        USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose other names.';
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'Choose other names in the context.';
     RETURN context - marks;
 END
 $$;
@@ -72,7 +73,7 @@ BEGIN
 END
 $$;
 
--- Let a context that came by the setting serve no other transaction.
+-- Empty the setting audittrail.context, if the context came from there, so that it serves no other transaction.
 CREATE OR REPLACE FUNCTION audittrail.use_up_context() RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

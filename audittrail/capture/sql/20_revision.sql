@@ -52,8 +52,8 @@ BEGIN
 END
 $$;
 
--- Note in this transaction's revision who changes what, and why: in the one of that number, or, without, in one that is
--- opened with the version as its number. Returns its number. "is_first" tells that nothing can have been captured before the
+-- Enter a change into its transaction's revision: into the one of that number, or, without one, into a new one, which gets the version as
+-- its number, with the context of the statement. Returns the number. "is_first" tells that nothing can have been captured before the
 -- change, or inside it: such a revision is stamped at once if its transaction is a single statement (see stamp_at_commit()).
 CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, is_first boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -64,7 +64,7 @@ DECLARE
     single  boolean := is_first AND statement_timestamp() = transaction_timestamp();
     ignored text;
 BEGIN
-    -- The first question of statement_context(), asked here to spare a transaction without context the call.
+    -- statement_context() begins with this question. Asked here as well, it spares a transaction without context the call.
     IF starts_with(current_query(), '/*audittrail:') OR current_setting('audittrail.context', true) <> '' THEN
         raw := audittrail.statement_context();
         IF number IS NOT NULL THEN

@@ -3,11 +3,11 @@
 -- A transaction that is a single statement, as most are, writes its revision once: with the stamp, which is checked just
 -- before the commit, and holds if the clock has not moved on meanwhile. Others write it without, and are stamped then.
 
--- A sequence that gives no numbers: to ask for its last value takes a lock on it, which lasts until the transaction has ended and is
--- visible. So that lock tells readers that a transaction stands between its tick and its visibility. Nobody but its owner can take
--- one that stands in its way: others can neither lock a sequence nor change it. An advisory lock anybody may take, and keep for ever.
--- Whatever the answer is, it says nothing: a dump, or somebody who sets all sequences, may have given it a value. num_nonnulls() is only
--- there to make a condition of the question that holds with each answer.
+-- A sequence that gives no numbers. To ask for its last value takes a lock on it, which lasts until the transaction has ended and is
+-- visible: by that lock readers see that a transaction stands between its tick and its visibility. Only the owner of the sequence can
+-- take a lock that conflicts, whereas anybody may take an advisory lock, and keep it for ever.
+-- The value means nothing: a dump, or somebody who sets all sequences, may have given it one. Where it is asked for within a condition,
+-- num_nonnulls() makes that hold whatever the value is.
 CREATE SEQUENCE IF NOT EXISTS audittrail.commits;
 
 -- Give this transaction's revision its place in commit order. The lock comes before the tick.
@@ -91,9 +91,9 @@ BEGIN
     END IF;
     GET DIAGNOSTICS stack = PG_CONTEXT;
     IF NEW.committed IS NOT NULL THEN
-        -- The stamp that was given with the change stands if it could as well be given now: at the commit of a single
-        -- statement, with a semicolon at its end or none, which has nothing but this function on the stack, with a clock that
-        -- nobody has moved on since. The lock comes first, so that who does so later finds it.
+        -- The stamp that was given with the change stands if it would be the same now: this is the commit of a single statement, with a
+        -- semicolon at its end or none, nothing but this function is on the stack, and nobody has taken a tick since. The lock is taken
+        -- before the clock is looked at, so that whoever takes a tick later finds the lock.
         IF stack NOT LIKE E'%\n%' AND rtrim(current_query(), E'; \n') NOT LIKE '%;%' AND statement_timestamp() = transaction_timestamp()
            AND num_nonnulls(pg_sequence_last_value('audittrail.commits')) >= 0
            AND NEW.committed = pg_sequence_last_value('audittrail.clock') AND NEW.committed - NEW.id <= audittrail.short_revision()
@@ -105,7 +105,7 @@ BEGIN
         ignored := set_config('audittrail.probe', 'answered', true);
         RETURN NULL;
     END IF;
-    -- At a plain commit the statement speaks of no constraints.
+    -- At a plain commit the statement does not name constraints. A long one is not searched for the word.
     IF stack LIKE E'%\n%' OR octet_length(current_query()) > 10000 OR strpos(lower(current_query() COLLATE "C"), 'constraints') > 0 THEN
         -- Otherwise ask: an event queued now fires at once exactly if the trigger is set to IMMEDIATE.
         ignored := set_config('audittrail.probe', 'asked', true);

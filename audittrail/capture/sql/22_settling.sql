@@ -1,8 +1,8 @@
 -- Settled moments: between taking its tick and becoming visible, a transaction with a smaller tick may still be unseen.
 
--- The transactions, other than one's own, that are committing now: they hold the lock of stamp(), and, since they have a revision, one
--- on that table, which keeps those out who merely asked for the sequence. By their numbers, which they keep when they are prepared
--- meanwhile; what is prepared has the virtualtransaction of its session as well, while its locks move there one by one.
+-- The numbers of the transactions, other than one's own, that are committing now. They hold the lock of stamp(), and, since they have
+-- written a revision, a lock on that table as well: who merely asks for the value of the sequence holds only the first. Numbers, since a
+-- transaction keeps its number when it is prepared meanwhile; its locks then move one by one to the virtualtransaction of the prepared one.
 CREATE OR REPLACE FUNCTION audittrail.committing() RETURNS xid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH locks AS MATERIALIZED (SELECT * FROM pg_locks WHERE granted)
@@ -28,8 +28,8 @@ $$;
 
 -- The number that the next transaction to write gets, as far as this server has heard: on a standby, every transaction that it has
 -- replayed anything of has a smaller one. A transaction has written a row, under its number, before it takes a tick; so whoever
--- has a smaller tick than one that is visible has a smaller number than this. PostgreSQL gives that number by age() alone, and what
--- that has said once, it says again until the end of the transaction: from there on it is looked for, in steps of double size.
+-- has a smaller tick than one that is visible has a smaller number than this. Only age() tells the number, and until the end of the
+-- transaction it goes on telling what it told first. So the search goes on from there, in steps that double.
 CREATE OR REPLACE FUNCTION audittrail.next_xid() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -42,7 +42,7 @@ BEGIN
         WHILE audittrail.is_given_xid(number + step) LOOP
             step := step * 2;
         END LOOP;
-        number := number + step / 2 + 1;  -- the step before this one reached a number that is given
+        number := number + step / 2 + 1;  -- the last step but one reached a number that is given
     END LOOP;
     RETURN number;
 END
@@ -123,10 +123,11 @@ BEGIN
 END
 $$;
 
--- Whether the snapshot that this transaction keeps may lack something that stands before what it shows. Who has committed since the
--- snapshot was taken may have taken its tick before, and how long before nothing bounds: a deferred constraint that comes after the stamp
--- waits for locks, a prepared transaction for its end. Who has not begun to commit by now takes a later tick. To be asked when those that
--- are committing have ended. On a standby the snapshot shows nothing of who was writing.
+-- Whether the snapshot that this transaction keeps may lack a commit with a smaller tick than one that it shows. A transaction that has
+-- committed since may have taken its tick any time before: after the stamp a deferred constraint may have waited for a lock, or the
+-- transaction may have been prepared. One that has not begun to commit by now takes a later tick; so this is to be asked when those that
+-- were committing have ended. If very many have begun since, they are not looked at one by one, and the answer is true. On a standby the
+-- snapshot does not show who was writing.
 CREATE OR REPLACE FUNCTION audittrail.snapshot_lacks() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -21,16 +21,16 @@ BEGIN
 END
 $$;
 
--- Let the clock give only ticks after this one. Others may take ticks meanwhile, and it must not go back behind theirs, as setval() would
--- let it. So as many are taken as it lacks. If those are very many, it is set while nobody else can take one: that waits for
--- the transactions that have taken one, and others wait for the end of this one.
+-- Let the clock give only ticks after this one. Others may take ticks meanwhile, and it must not go back behind theirs, as it might by
+-- setval(). So as many ticks are taken as it lacks. If those are very many, the clock is set while it is locked: that waits for the
+-- transactions that have taken a tick, and others wait for the end of this one.
 CREATE OR REPLACE FUNCTION audittrail.pass_tick(tick bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     lacking bigint := tick - coalesce(pg_sequence_last_value('audittrail.clock'), 0);
 BEGIN
     IF lacking > 100000 THEN
-        ALTER SEQUENCE audittrail.clock OWNED BY NONE;  -- changes nothing, and takes that lock
+        ALTER SEQUENCE audittrail.clock OWNED BY NONE;  -- changes nothing, and locks the sequence
         PERFORM setval('audittrail.clock', greatest(last_value, tick)) FROM audittrail.clock;
     ELSIF lacking > 0 THEN
         PERFORM max(nextval('audittrail.clock')) FROM generate_series(1, lacking);

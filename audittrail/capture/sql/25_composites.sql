@@ -13,7 +13,7 @@ DECLARE
     kind   text;
     within jsonb;
 BEGIN
-    IF of_type < 16384 THEN
+    IF of_type < audittrail.first_user_oid() THEN
         RETURN NULL;  -- PostgreSQL's own types stay as they are
     END IF;
     SELECT * INTO type FROM pg_type WHERE oid = of_type;
@@ -39,7 +39,7 @@ CREATE OR REPLACE FUNCTION audittrail.layouts_of(live oid) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(audittrail.layout_of(a.atttypid)::text, ',' ORDER BY a.attnum)
-              FROM pg_attribute a WHERE a.attrelid = live AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384);
+              FROM pg_attribute a WHERE a.attrelid = live AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= audittrail.first_user_oid());
 END
 $$;
 

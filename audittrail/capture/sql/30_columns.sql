@@ -80,7 +80,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifi
     SELECT md5(concat_ws(' / ',
                string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
                                     -- The functions name types that are not PostgreSQL's own, which may be renamed.
-                                    CASE WHEN a.atttypid >= 16384 THEN format_type(a.atttypid, NULL) END),
+                                    CASE WHEN a.atttypid >= audittrail.first_user_oid() THEN format_type(a.atttypid, NULL) END),
                           ',' ORDER BY a.attrelid = live, a.attnum),
                audittrail.layouts_of(live),
                (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
@@ -112,9 +112,9 @@ $$;
 
 -- Refuse to tell what a table looks like to a transaction that keeps a snapshot from before it was changed, or tracked: it
 -- sees the catalogs as they were, while its statements work with the table as it is. A row of the catalogs that another
--- transaction has replaced since carries the number of that transaction. That of the table itself says little: a right that is
--- granted replaces it too. PostgreSQL describes objects as they are now, so it is asked for one column more, be it dropped again,
--- and for the name.
+-- transaction has replaced since carries the number of that transaction. For the row of the table itself that says little, since
+-- granting a right replaces it too. So PostgreSQL is asked to describe the table, which it does as it is now: whether it has another
+-- name, or one column more than the snapshot shows, be it dropped again.
 CREATE OR REPLACE FUNCTION audittrail.refuse_old_snapshot(live oid, history oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -125,7 +125,7 @@ BEGIN
          WHERE c.oid IN (live, history)
            AND ((o.schema, o.name) IS DISTINCT FROM (quote_ident(n.nspname), quote_ident(c.relname))
                 OR pg_describe_object('pg_class'::regclass, c.oid, c.relnatts + 1) IS NOT NULL)
-           -- What this transaction has changed within the statement at hand, in a trigger, the statement does not see yet.
+           -- This transaction itself may have changed the table within the statement at hand, in a trigger, which the statement can't see.
            AND audittrail.row_status(c.xmax) IS DISTINCT FROM 'in progress')
         OR EXISTS (
         SELECT FROM pg_attribute a
@@ -168,9 +168,9 @@ $$;
 CREATE OR REPLACE FUNCTION audittrail.parts_of(tracked audittrail.tracked_table) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    -- A primary key has the default operator class of its type: a built-in one (of an oid below 16384) has the operator "=". Others
-    -- are not on the search path of a capture function.
-    is_plain boolean := coalesce((SELECT 16384 > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary), true);
+    -- A primary key has the default operator class of its type. One that PostgreSQL brings has the operator "="; those of others are
+    -- not on the search path of a capture function.
+    is_plain boolean := coalesce((SELECT audittrail.first_user_oid() > ALL (i.indclass::oid[]) FROM pg_index i WHERE i.indrelid = tracked.relation AND i.indisprimary), true);
 BEGIN
     RETURN (
         SELECT jsonb_build_object(

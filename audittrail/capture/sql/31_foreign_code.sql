@@ -54,7 +54,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         ) found ORDER BY found.what LIMIT 1
 $$;
 
--- The same, as an error that says what was to be done.
+-- Refuse what would run it, with an error that says what was to be done.
 CREATE OR REPLACE FUNCTION audittrail.refuse_foreign_code(from_type oid, to_type oid, purpose text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -11,9 +11,9 @@ END
 $$;
 
 -- What a row of the table stands for while changes of its key are put in order: "p", the row that is there; or, in a transaction that
--- keeps its snapshot, "s", one that it still sees, and that others have deleted since. For where a key is one row's at a time, a row of a
--- key that this transaction has changed is its own, or is gone. Where two may share a key for a while, PostgreSQL tells: it does not let
--- a row be locked that has been deleted, a serialization failure.
+-- keeps its snapshot, "s", one that it still sees though others have deleted it since. Where a key belongs to one row at a time, and this
+-- transaction has changed rows of the key, a row with it is this transaction's own, or is gone. Where two rows may share a key for a
+-- while, PostgreSQL is asked to lock the row: it fails, as a serialization failure, if the row has been deleted.
 CREATE OR REPLACE FUNCTION audittrail.kind_of_row(stored_in oid, place tid, writer xid, may_share_key boolean) RETURNS "char"
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -30,7 +30,7 @@ BEGIN
 END
 $$;
 
--- Refuse a change of a row of which it can't be told whether another transaction has deleted it before.
+-- Refuse a change of a row if it can't be told whether another transaction has deleted the row before.
 CREATE OR REPLACE FUNCTION audittrail.refuse_doubt(live oid) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -50,9 +50,9 @@ BEGIN
 END
 $$;
 
--- The same for a row that is inserted though its last version says that it is there, and that the table does not show: another
--- command of the statement has deleted it, which is not captured yet; or another transaction has, by a TRUNCATE, since no snapshot keeps
--- the rows that were in the file; or, if policies hide rows, by whatever. Returns false if it was none of these.
+-- Refuse as well to insert a row which is there by its last version, and which the table does not show, if another transaction may
+-- have deleted it: by a TRUNCATE, since no snapshot keeps the rows of a former file, or, if policies hide rows, in any way. Otherwise
+-- returns false: another command of the statement has deleted it, and that is not captured yet.
 CREATE OR REPLACE FUNCTION audittrail.is_in_doubt(live oid, is_told boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

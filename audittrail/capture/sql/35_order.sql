@@ -12,14 +12,14 @@
 CREATE OR REPLACE FUNCTION audittrail.continues_statement() RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    moment  text := extract(epoch FROM statement_timestamp());
+    began   text := extract(epoch FROM statement_timestamp());
     ignored text;
 BEGIN
-    IF current_setting('audittrail.statement', true) = moment THEN
+    IF current_setting('audittrail.statement', true) = began THEN
         RETURN true;
     END IF;
-    ignored := set_config('audittrail.statement', moment, true);
-    -- In the statement that begins a transaction, what comes first does without the setting.
+    ignored := set_config('audittrail.statement', began, true);
+    -- In the statement that begins a transaction the first capture does not set it (see capture_function()): there a revision tells.
     RETURN statement_timestamp() = transaction_timestamp() AND current_setting('audittrail.revision', true) <> '';
 END
 $$;

@@ -12,8 +12,8 @@ BEGIN
 END
 $$;
 
--- The rows of a table, as weaving_template() takes them, for a SELECT; none where policies hide rows: they run nothing with the rights
--- of history's owner, which naming the table might, be it for no row.
+-- The rows of a table, as weaving_template() takes them, for a SELECT. Where policies hide rows there are none, and the table is not
+-- named: even if no row is read, naming it could run what policies call with the rights of history's owner.
 CREATE OR REPLACE FUNCTION audittrail.live_rows(live oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -200,10 +200,10 @@ BEGIN
 END
 $template$, parts || jsonb_build_object(
         'history_name', quote_literal(tracked.history_name), 'fingerprint', quote_literal(tracked.fingerprint),
-        -- Whether the triggers are on the table of the registry: after a restore from a dump they are on one with another oid. Of a
-        -- partitioned table, or one that others inherit from, they are on those others too, and the question is not asked.
-        -- The relations of composite types are named only to be named: "IS NOT NULL" always holds, but what an expression names has it
-        -- worked out anew when that changes.
+        -- Whether the triggers are on the table of the registry: after a restore from a dump they are on one with another oid. The triggers
+        -- of a partitioned table, or of one that others inherit from, are on those others too, so there the question is not asked.
+        -- The conditions with "IS NOT NULL" always hold: they name the table, or the relations of composite types, so that PostgreSQL
+        -- works the expression out anew when one of these has changed.
         'on_table', format(CASE WHEN audittrail.is_divided(tracked.relation) THEN '(TG_RELID = %s) IS NOT NULL' ELSE 'TG_RELID = %s' END, tracked.relation)
                     || (SELECT coalesce(string_agg(format(' AND (TG_RELID = %s) IS NOT NULL', named), ''), '')
                           FROM jsonb_path_query(tracked.columns, '$[*].composite.**.relation') named),

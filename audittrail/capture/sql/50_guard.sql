@@ -2,15 +2,15 @@
 -- it means it. It says so with the setting audittrail.editing, which history.editing() sets for its block.
 -- A role without privileges on our tables can't do it either way.
 
--- What our own functions tell the triggers of history that they do: the settings audittrail.unguarded (they change history on purpose),
--- audittrail.closing (they write nothing but "superseded") and audittrail.erasing (the revision that records it).
+-- The settings by which our own functions tell the triggers of history what they do: audittrail.unguarded (they change history on
+-- purpose), audittrail.closing (they write nothing but "superseded") and audittrail.erasing (the revision that records it).
 CREATE OR REPLACE FUNCTION audittrail.guard_settings() RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY[coalesce(current_setting('audittrail.unguarded', true), ''), coalesce(current_setting('audittrail.closing', true), ''),
                  coalesce(current_setting('audittrail.erasing', true), '')]
 $$;
 
--- Make them so. After an error PostgreSQL itself gives back what there was before.
+-- Give these settings values. After an error PostgreSQL itself gives them back the values from before.
 CREATE OR REPLACE FUNCTION audittrail.guard_as(settings text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -19,8 +19,8 @@ BEGIN
 END
 $$;
 
--- Let one of our functions change history. Returns what held before, which is given to guard_as() when it is done: it may have been
--- called by another one that is not.
+-- Let one of our functions change history. Returns the settings from before, which guard_as() is given when the function is done: it may
+-- have been called by another one, which is not done yet.
 CREATE OR REPLACE FUNCTION audittrail.unguard(closing text DEFAULT NULL, erasing text DEFAULT NULL) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -44,6 +44,7 @@ BEGIN
 END
 $$;
 
+-- Trigger on our tables: refuse what changes history by accident; inside history.editing(), note that it was corrected.
 CREATE OR REPLACE FUNCTION audittrail.guard() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN

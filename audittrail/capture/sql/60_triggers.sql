@@ -153,8 +153,8 @@ BEGIN
 END
 $$;
 
--- Whether one of a tracked table's capture functions is not the one that would be generated today. Generating them
--- takes some milliseconds: nobody does while they are as this release has made them.
+-- Whether one of a tracked table's capture functions is not the one that would be generated today. To generate them takes
+-- some milliseconds, so that is done only if they are not as this release has made them.
 CREATE OR REPLACE FUNCTION audittrail.has_stale_functions(tracked audittrail.tracked_table) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

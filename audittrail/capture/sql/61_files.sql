@@ -1,8 +1,8 @@
 -- The files in which tracked tables are stored, by which it is known that ALTER TABLE has given no row another value.
 
--- This database, as nothing that is in a dump of it or of another. NULL where a server lets its owner not ask for the number of the cluster:
--- then it can't be told, and nothing that is noted passes for what is true here. Looks first and catches no error, which a parallel
--- worker could not.
+-- What tells this database from all others, also from those into which a dump of it is restored: the numbers of cluster and database.
+-- NULL where the server does not let the owner of history ask for the number of the cluster: then nothing that was noted counts here. The
+-- right is looked at first, since a parallel worker could not catch the error.
 CREATE OR REPLACE FUNCTION audittrail.this_database() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -27,8 +27,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT (tracked.database = audittrail.this_database()) IS NOT TRUE OR NOT tracked.files && audittrail.files_of(live)
 $$;
 
--- Note database and files of the tables whose columns are as they were when they were last looked at: files are new by now that were not
--- noted before, or that VACUUM FULL has made.
+-- Note database and files of the tables whose columns are still those that were noted: they were not noted before, or VACUUM FULL, say, has
+-- made new files since.
 CREATE OR REPLACE FUNCTION audittrail.note_files() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     UPDATE audittrail.tracked_table t SET database = audittrail.this_database(), files = audittrail.files_of(t.relation)

@@ -12,12 +12,12 @@ BEGIN
 END
 $$;
 
--- The name of a table's history table, unless another is wanted. It leaves room for the suffixes of functions and
--- indexes within PostgreSQL's 63 bytes; one that would be too long is made unique by a digest.
+-- The name of a table's history table, unless another is wanted. One that would be too long is made unique by a digest.
 CREATE OR REPLACE FUNCTION audittrail.history_name(table_name text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN octet_length(table_name) <= 46 THEN table_name || '_history'
-                ELSE audittrail.shortened(table_name, 37) || '_' || left(md5(table_name), 8) || '_history' END
+    SELECT CASE WHEN octet_length(table_name || '_history') <= audittrail.history_name_bytes() THEN table_name || '_history'
+                ELSE audittrail.shortened(table_name, audittrail.history_name_bytes() - octet_length(suffix)) || suffix END
+      FROM (VALUES ('_' || left(md5(table_name), 8) || '_history')) s (suffix)
 $$;
 
 -- The name of the history table of a table of which others of the same name are tracked in other schemas: it begins with its own.

@@ -44,7 +44,8 @@ BEGIN
         SELECT h.oid::regclass AS history, a.attname::text AS name
           FROM audittrail.tracked_table t
           JOIN pg_class h ON h.oid = to_regclass(format('audittrail.%I', t.history_name))
-          JOIN pg_attribute a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped AND (a.atttypid >= 16384 OR a.attcollation >= 16384)
+          JOIN pg_attribute a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped
+                             AND (a.atttypid >= audittrail.first_user_oid() OR a.attcollation >= audittrail.first_user_oid())
          WHERE CASE WHEN everything
                     THEN schemas IS NULL OR EXISTS (
                          SELECT FROM doomed d
@@ -53,7 +54,7 @@ BEGIN
                          SELECT FROM jsonb_to_recordset(t.columns) k (attnum int, history text)
                            JOIN audittrail.live_columns(t.relation) c ON c.attnum = k.attnum
                           WHERE k.history = a.attname AND coalesce(c.composite ->> 'type', c.type) = format_type(a.atttypid, a.atttypmod)
-                            AND (a.attcollation < 16384 OR c.collation_name IS NOT NULL)) END
+                            AND (a.attcollation < audittrail.first_user_oid() OR c.collation_name IS NOT NULL)) END
     LOOP
         PERFORM audittrail.release_column(found.history, found.name);
         released := released + 1;

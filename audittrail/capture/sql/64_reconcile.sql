@@ -69,9 +69,9 @@ BEGIN
         ELSIF NOT coalesce(audittrail.has_column(history, known ->> 'history'), false) THEN
             -- New, dropped from the history table by hand, or no longer excluded: then there is no value for the past, whatever the table was added with.
             PERFORM audittrail.add_column(history, name, live.type, live.collation_name, CASE WHEN known IS NULL THEN live.missing_value END);
-            -- A column that was added without a value has one only where a statement has written it since. Outside of triggers
-            -- such rows are looked for. In a trigger the statement that is being captured may have written it, and records it
-            -- itself: so only a column that computes a value, as by a default, counts as filled there.
+            -- A column that was added without a value holds one only where a statement has written it since. Outside of triggers
+            -- such rows are looked for. In a trigger it may be the statement at hand that has written them, which records that
+            -- itself: there only a column that computes a value, as by a default, counts as filled.
             IF known IS NULL AND live.missing_value IS NULL AND pg_trigger_depth() = 0 THEN
                 PERFORM audittrail.require_all_rows(tracked.relation);
                 EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE num_nulls(%I) = 0)', tracked.relation::regclass, live.name) INTO filled;

@@ -7,7 +7,7 @@ BEGIN
     RETURN audittrail.compose_lines($template$
 SELECT DISTINCT ON ({stored_key}) *
   FROM {history}
- WHERE version >= {since_version} AND ROW({stored_key}) IS NOT NULL  -- as it may be from before another key was chosen
+ WHERE version >= {since_version} AND ROW({stored_key}) IS NOT NULL  -- versions from before another key was chosen may have none
  ORDER BY {stored_key}, version DESC
 $template$, parts);
 END

@@ -42,7 +42,7 @@ $$;
 
 -- Write the baseline of a table of at most baseline_limit bytes (NULL: of any size) at once; a larger one is left to backfill_batch(), and
 -- one that this transaction may not see all of.
-CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT 33554432) RETURNS void
+CREATE OR REPLACE FUNCTION audittrail.copy_baseline(tracked audittrail.tracked_table, baseline_limit bigint DEFAULT pg_catalog.pg_size_bytes('32MB')) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}'
@@ -70,7 +70,7 @@ $$;
 -- at once, under the lock; that of a larger one row by row, as they change, and by backfill_batch().
 -- Returns 'created', 'changed' or 'unchanged'. Locks the table against writers, if there is something to do.
 CREATE OR REPLACE FUNCTION audittrail.track(live regclass, excluded_columns text[] DEFAULT '{}', ignored_columns text[] DEFAULT '{}',
-                                            wanted_history text DEFAULT NULL, baseline_limit bigint DEFAULT 33554432) RETURNS text
+                                            wanted_history text DEFAULT NULL, baseline_limit bigint DEFAULT pg_catalog.pg_size_bytes('32MB')) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
@@ -97,9 +97,9 @@ BEGIN
         RAISE EXCEPTION 'audittrail: the primary key of % cannot be excluded', live
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Exclude other columns, or the whole table.';
     END IF;
-    IF octet_length(wanted_history) > 54 THEN
+    IF octet_length(wanted_history) > audittrail.history_name_bytes() THEN
         RAISE EXCEPTION 'audittrail: % is too long for the name of a history table', quote_ident(wanted_history)
-            USING ERRCODE = 'name_too_long', HINT = 'Give a name of at most 54 bytes, or none.';
+            USING ERRCODE = 'name_too_long', HINT = format('Give a name of at most %s bytes, or none.', audittrail.history_name_bytes());
     END IF;
     wanted_history := coalesce(wanted_history, tracked.history_name, audittrail.history_name(class.relname));
     history := audittrail.history_name_of(live, tracked, wanted_history);

@@ -9,8 +9,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Copy the next batch of a baseline: rows after the last key copied, in key order. Returns how many rows it looked at;
--- 0 means that the baseline is complete. Call it with a short lock_timeout, and try again: then a writer and a batch
--- that wait for each other are no deadlock.
+-- 0 means that the baseline is complete. Call it with a short lock_timeout, and try again: so a writer and a batch that wait
+-- for each other don't end in a deadlock.
 CREATE OR REPLACE FUNCTION audittrail.backfill_batch(tracked_id int, batch_size int) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -29,17 +29,17 @@ BEGIN
 END
 $$;
 
--- The condition that the revision of a version was not open at the moment, as almost all were not. So it is written with IS NOT NULL, of
--- which PostgreSQL expects that almost all rows pass. Of revision_id <> ALL (...) it expects that few do if there are few revisions, and
--- then joins in the wrong order.
+-- The condition that the revision of a version was not open at the moment, which almost all pass. It is written with IS NOT NULL, since
+-- of that PostgreSQL expects that almost all rows pass. Of revision_id <> ALL (...) it expects few to pass if there are few revisions,
+-- and then joins in the wrong order.
 CREATE OR REPLACE FUNCTION audittrail.was_committed(alias text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('CASE WHEN %s.revision_id = ANY (ARRAY(SELECT id FROM audittrail_open)) THEN NULL ELSE true END IS NOT NULL', alias)
 $$;
 
--- True, if the rows of a tracked table that have no version are what they were when its tracking began; asked once by a query that reads
--- them. Fails for an old snapshot, which does not show them if others have stored the table anew since, and if it has been stored anew and a
--- column has got another type that history has not followed yet: other values may have come with it.
+-- True if the rows of a tracked table that have no version are what they were when its tracking began; asked once by a query that reads
+-- them. Otherwise it fails: for an old snapshot, which does not show them if others have stored the table anew since; and where a column has
+-- got another type, and maybe other values with it, the table has been stored anew, and history has not followed that yet.
 CREATE OR REPLACE FUNCTION audittrail.shows_untold(tracked_id int) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

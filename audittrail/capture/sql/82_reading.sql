@@ -46,8 +46,8 @@ $$;
 -- Whether a tracked table still is as an application read it, closed at least as far, and not pruned through the tick that is
 -- to be read, and is what the session means by a name, if one is given; fails if not, with an SQLSTATE of its own. An old snapshot,
 -- or a replica that lags behind, may see it closed less far than the application has seen it elsewhere.
--- Not really immutable: declared so, it is asked when the statement is planned, and costs nothing afterwards. What it
--- stands beside names the history table, so PostgreSQL plans the statement again when that table changes.
+-- Not really immutable: declared so, it is asked when the statement is planned, and costs nothing afterwards. The statement also
+-- names the history table, so that PostgreSQL plans it again when that table changes.
 CREATE OR REPLACE FUNCTION audittrail.reads_as_before(tracked_id int, read text, through bigint, tail bigint, tick bigint, name text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN

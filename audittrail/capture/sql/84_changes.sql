@@ -5,12 +5,12 @@ CREATE OR REPLACE FUNCTION audittrail.changed_relations(number bigint) RETURNS S
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tracked audittrail.tracked_table;
-    final   bigint := coalesce((SELECT committed FROM audittrail.revision WHERE id = number), 9223372036854775807);
+    final   bigint := (SELECT committed FROM audittrail.revision WHERE id = number);  -- NULL while it is open
     found   boolean;
 BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t ORDER BY t.id LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I v WHERE v.version >= $1 AND v.version <= $2 AND v.revision_id = $1 AND v.operation <> ''B'')',
-                       tracked.history_name) INTO found USING number, final;
+        EXECUTE format('SELECT EXISTS (SELECT FROM audittrail.%I v WHERE v.version >= $1 AND (v.version <= $2 OR $2 IS NULL)'
+                       ' AND v.revision_id = $1 AND v.operation <> ''B'')', tracked.history_name) INTO found USING number, final;
         IF found THEN
             RETURN NEXT audittrail.tied_relation(tracked);
         END IF;

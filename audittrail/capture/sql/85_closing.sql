@@ -26,9 +26,9 @@ BEGIN
 END
 $$;
 
--- The last tick of which it is certain that every transaction with a tick up to it has ended; noted in the registry.
--- A transaction gets its number before its first tick. The clock stood at "now_tick" when this transaction had no number yet: so every
--- transaction with a tick up to that has a lower number than this one. While such ones run, the mark waits for them.
+-- Move the mark of a table: the last tick of which it is certain that every transaction with a tick up to it has ended; it is noted in the
+-- registry. A transaction gets its number before its first tick. The clock stood at "now_tick" when this transaction had no number yet: so
+-- every transaction with a tick up to that has a lower number than this one. While such ones run, the mark stays.
 CREATE OR REPLACE FUNCTION audittrail.move_mark(tracked audittrail.tracked_table, now_tick bigint) RETURNS audittrail.tracked_table
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

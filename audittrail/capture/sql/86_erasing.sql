@@ -16,8 +16,8 @@ BEGIN
 END
 $$;
 
--- The prunings that a revision records, with "kept_from" and "kept_since": its own, or those whose records a rollback has erased. A
--- rollback that does not say which, as former ones, may have erased any: an object without either stands for that.
+-- The prunings that a revision records, with "kept_from" and "kept_since": its own, or those whose records a rollback has erased. The
+-- rollbacks of earlier releases do not say which, and may have erased any: an object without either stands for that.
 CREATE OR REPLACE FUNCTION audittrail.recorded_prunings(context jsonb) RETURNS SETOF jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object('kept_from', p.pruned -> 'kept_from', 'kept_since', p.pruned -> 'kept_since')

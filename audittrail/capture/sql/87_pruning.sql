@@ -141,8 +141,8 @@ BEGIN
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE t.id = ANY (tracked_ids) AND t.kept_from < cutoff ORDER BY t.id FOR UPDATE LOOP
         CONTINUE WHEN audittrail.unprunable(tracked) IS NOT NULL;
         UPDATE audittrail.tracked_table SET kept_from = cutoff, kept_since = since, pruned_at = clock_timestamp() WHERE id = tracked.id;
-        -- PUBLIC has nothing; but saying so makes PostgreSQL plan again what it has planned for the table, and so ask
-        -- reads_as_before() again. Nobody is locked out by it.
+        -- PUBLIC has no rights to lose. But after this PostgreSQL plans statements on the table anew, and so asks reads_as_before() again.
+        -- Nobody is locked out by it.
         EXECUTE format('REVOKE ALL ON TABLE audittrail.%I FROM PUBLIC', tracked.history_name);
         recorded := audittrail.record_pruning(recorded, about, tracked.history_name, tracked.table_name, 0);
     END LOOP;
@@ -151,7 +151,7 @@ END
 $$;
 
 -- Delete what can go from so many pages of a history table: versions that are followed, or, after those of all pages, deletions.
--- Between the two nothing is wrong, since a row's last version goes only when it has no other. Returns how many went, and the
+-- In between every moment is read rightly, since a row's last version goes only when it has no other. Returns how many went, and the
 -- number of the revision that records it. Call it with a short lock_timeout: what stands in its way is a migration or a correction.
 CREATE OR REPLACE FUNCTION audittrail.prune_batch(tracked_id int, cutoff bigint, cutoff_revision bigint, keep_last int, deletions boolean,
                                                   first_page bigint, pages bigint, about jsonb, recorded bigint, OUT pruned bigint, OUT record bigint)

@@ -46,12 +46,12 @@ BEGIN
           WHERE n.number > (SELECT max(o.number) FROM noted o WHERE o.entry -> 2 = ledger_former_labels.entry -> 2 AND o.entry -> 3 IS NOT DISTINCT FROM ledger_former_labels.entry -> 3)
             AND n.entry -> 3 IS NOT NULL ORDER BY n.number)
         UNION ALL
-        -- Of a column of text by now those of the enum count that it was.
+        -- Of a column that is text by now, the labels of the enum that it was count.
         SELECT coalesce(audittrail.ledger_labels(a.atttypid), audittrail.ledger_labels((entry #>> '{3,type}')::oid))
           FROM pg_attribute a WHERE a.attrelid = history AND a.attnum = (entry ->> 0)::int
     LOOP
         IF steps IS NULL THEN
-            -- Of a column of text the labels count that it had when it became an enum.
+            -- Of a column that was text, the labels that it had when it became an enum count.
             former := coalesce(former, later);
             steps := (SELECT jsonb_object_agg(f ->> 1, f ->> 1) FROM jsonb_array_elements(former -> 'labels') f);
         END IF;
@@ -69,7 +69,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(labels ->> written, written)
 $$;
 
--- The same of an array of them, of any dimensions. Labels may have changed their names crosswise: so none is replaced twice.
+-- The same of an array of them, of any dimensions. Labels may have exchanged their names, so each is replaced once.
 CREATE OR REPLACE FUNCTION audittrail.ledger_relabelled_array(written text, labels jsonb) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -96,7 +96,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('ROW(%s)::text', string_agg(c.expression, ', ' ORDER BY c.number)) FROM audittrail.ledger_columns(history, form, alias) c
 $$;
 
--- By what the versions of one statement are told apart: the key, or, without one, the digest of all that they hold.
+-- What tells the versions of one statement apart: the key, or, without one, the digest of all that they hold.
 CREATE OR REPLACE FUNCTION audittrail.ledger_key(history oid, form text, alias text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE WHEN history = 'audittrail.revision'::regclass THEN ''''''
@@ -125,12 +125,13 @@ CREATE OR REPLACE FUNCTION audittrail.ledger_converted(written text, former text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
 SET bytea_output = 'hex' SET intervalstyle = 'postgres' SET lc_monetary = 'C' SET xmloption = 'content' SET xmlbinary = 'base64' AS $$
 DECLARE
-    -- A locale that is not here says nothing of other types than money.
+    -- Only money depends on the locale; for other types one that this server lacks must not be set.
     noted  jsonb := settings - CASE WHEN 'money' IN (former, type) THEN '{}' ELSE '{lc_monetary}' END::text[];
     result text;
 BEGIN
     PERFORM audittrail.refuse_foreign_code(to_regtype(former), to_regtype(type), format('convert %s to %s', former, type));
-    -- Each part begins when the one before it is done, as it reads that. In PL/pgSQL a variable would have to be of the types.
+    -- One statement, since a variable of PL/pgSQL would have to be of a type that is known beforehand. Each part begins when the one before
+    -- it is done, because it reads that.
     EXECUTE format('WITH read AS MATERIALIZED (SELECT $1::%s AS it),'
                    ' as_noted AS MATERIALIZED (SELECT count(set_config(s.key, s.value, true)) FROM read CROSS JOIN jsonb_each_text($2) s),'
                    ' converted AS MATERIALIZED (SELECT r.it::%s AS it FROM as_noted CROSS JOIN read r),'
@@ -159,7 +160,7 @@ BEGIN
     RETURN fill || jsonb_build_object('is', CASE WHEN noted ? 'value'
                THEN audittrail.ledger_converted(noted ->> 'value', 'text', noted ->> 'type', noted -> 'settings') ELSE '()' END);
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation OR feature_not_supported THEN
-    RETURN fill || '{"is": "()"}';  -- the comment is somebody else's
+    RETURN fill || '{"is": "()"}';  -- the column has a comment that is not ours
 END
 $$;
 

@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 
--- What revisions have erased that are erased themselves before they are entered: the present one says so in their place.
+-- Revisions that have erased something may be erased themselves before they are entered: then the present one answers for what they erased.
 CREATE OR REPLACE FUNCTION audittrail.inherit_erasures(erased bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -94,7 +94,7 @@ SELECT n.version, {table}, {layout}, 'C', {key}, {erasing}
  WHERE n.version IN (SELECT e.version FROM audittrail.ledger_entry e WHERE e.table_id = {table} AND e.erased_by = {erasing} AND e.erased_in IS NULL)
 $template$, jsonb_build_object('table', of_table, 'layout', last.number, 'key', audittrail.ledger_key(TG_RELID, last.form, 'n'), 'erasing', erasing));
     END IF;
-    -- What was changed, and not entered since, has left nothing to erase.
+    -- A change that was not entered before the next one leaves nothing in the tree to erase.
     DELETE FROM audittrail.ledger_entry e WHERE e.table_id = of_table AND e.position IS NULL AND e.erased_by IS NOT NULL;
     RETURN NULL;
 END

@@ -1,8 +1,9 @@
 -- The ledger, fourth part: what history holds against what was entered. Whoever does not trust the server's functions compares them
 -- with the released ones first, as "manage.py audittrail ledger verify" does.
 
--- The versions of a table, of some range, that are not as they were entered: 'changed', 'removed', 'inserted', 'unlike' where only a column
--- that came or got another type since is not what it must be, or 'unreadable' where a value can't be what it was. Versions of revisions that are not entered yet don't count.
+-- The versions of a table, within a range, that are not as they were entered: 'changed', 'removed', 'inserted', 'unlike' where only a
+-- column that came or got another type since does not hold what it must, or 'unreadable' where a value can't be of the type that it was of.
+-- Versions of revisions that are not entered yet don't count.
 CREATE OR REPLACE FUNCTION audittrail.ledger_differences(of_table int, first_version bigint, last_version bigint)
 RETURNS TABLE (kind text, version bigint, key text, revision bigint, "position" bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1
@@ -38,7 +39,7 @@ BEGIN
               FROM audittrail.ledger_layout l WHERE l.table_id = of_table)
       INTO named, forms, agrees, digests;
     IF named IS NULL THEN
-        -- Nothing of it is entered yet: so nothing may belong to revisions that are.
+        -- No version of the table is entered yet, so none may belong to a revision that is.
         named := 'SELECT h.*, 0 AS audittrail_name, NULL::text AS audittrail_key FROM held h';
         forms := 'WHEN true THEN 0';
         agrees := 'WHEN true THEN true';
@@ -118,8 +119,8 @@ $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', track
 END
 $$;
 
--- What stands in the ledger as nothing enters it. No digest shows that: leaves are of what has its place in the tree, and marks have none
--- until the revision that made them is entered.
+-- Entries that stand in the ledger in a way in which nothing enters them. No digest shows that: leaves are made of what has its place in the
+-- tree, and marks have none until the revision that made them is entered.
 CREATE OR REPLACE FUNCTION audittrail.ledger_irregularities() RETURNS TABLE (table_id int, version bigint, problem text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT e.table_id, e.version, 'is marked as erased, by nobody' FROM audittrail.ledger_entry e WHERE (e.key IS NULL) <> (e.erased_by IS NOT NULL)

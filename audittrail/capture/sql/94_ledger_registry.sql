@@ -1,14 +1,15 @@
 -- The ledger, last part: whether the registry, and the columns of history, still say what they said when versions were entered.
 
--- The columns of history that belong to other columns of their tables than before, or whose place another has taken that does not hold what
--- they held: as whoever renames columns of a history table crosswise would have it. Compared are layouts with those before them, and what
--- is there now with the last. A table has other numbers after a restore from a dump, or if it was made anew: then its columns are known by
--- their names, or by their order, which a restore keeps.
+-- The columns of history that belong to other columns of their tables than before, or whose place another column has taken that does not
+-- hold what they held, as after columns of a history table were renamed crosswise. Each layout is compared with the one before it, and what
+-- is there now with the last. After a restore from a dump, or if the table was made anew, its columns have other numbers: then they are
+-- known by their names, or by their order, which a restore keeps.
 CREATE OR REPLACE FUNCTION audittrail.ledger_misbound() RETURNS TABLE (about text, problem text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH states AS (
         SELECT l.table_id, l.number, l.form::jsonb AS form, l.facts::jsonb AS facts, l.fills::jsonb AS fills FROM audittrail.ledger_layout l WHERE l.table_id > 0
         UNION ALL
+        -- What is there now, after all layouts.
         SELECT t.id, 2147483647, audittrail.ledger_form(s.oid, '{}')::jsonb, audittrail.ledger_facts(t)::jsonb, audittrail.ledger_fills(t.id, s.oid)
           FROM audittrail.tracked_table t CROSS JOIN LATERAL (SELECT audittrail.ledger_source(t.id)::oid) s (oid) WHERE s.oid IS NOT NULL
     ), pairs AS (
@@ -68,6 +69,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH states AS (
         SELECT l.table_id, l.number, l.position, l.facts::jsonb AS facts FROM audittrail.ledger_layout l WHERE l.table_id > 0
         UNION ALL
+        -- What is there now, after all layouts.
         SELECT t.id, 2147483647, h.size, audittrail.ledger_facts(t)::jsonb FROM audittrail.ledger h, audittrail.tracked_table t
     ), steps AS (
         SELECT s.table_id, s.position, lag(s.facts) OVER w AS former, s.facts

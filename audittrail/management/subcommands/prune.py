@@ -30,44 +30,42 @@ _MONTHS: Final = {"m": 1, "y": 12}
 
 
 def age(text: str) -> timedelta | datetime:
-    """Return an age such as 365d, or a moment such as 2026-01-31; a type of arguments.
+    """Return an age such as 365d, or a time such as 2026-01-31; a type of arguments.
 
-    Months and years are those of the calendar: they lead to a moment.
+    Months and years are those of the calendar: they lead to a time.
     """
-    moment: datetime | None
+    at: datetime | None
     try:
         if found := re.fullmatch(r"(\d{1,6})([hdw])", text):
             return int(found[1]) * _UNITS[found[2]]
         if found := re.fullmatch(r"(\d{1,6})([my])", text):
-            moment = months_before(
+            at = months_before(
                 datetime.now(get_current_timezone()), int(found[1]) * _MONTHS[found[2]]
             )
         else:
             day = parse_date(text)
-            moment = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
+            at = datetime(day.year, day.month, day.day) if day else parse_datetime(text)  # noqa: DTZ001
     except ValueError:
-        moment = None
-    if moment is None:
+        at = None
+    if at is None:
         raise ArgumentTypeError(
             f"{text!r} is neither an age such as 365d, 18m or 2y (hours h, days d, weeks w, months m, years y) nor a date or time such as "
             "2026-01-31"
         )
-    moment = make_aware(moment) if is_naive(moment) else moment
-    if moment > datetime.now(UTC):
+    at = make_aware(at) if is_naive(at) else at
+    if at > datetime.now(UTC):
         raise ArgumentTypeError(f"{text!r} is still to come; give an age or a time of the past")
-    return moment if settings.USE_TZ else make_naive(moment)
+    return at if settings.USE_TZ else make_naive(at)
 
 
-def months_before(moment: datetime, months: int) -> datetime:
+def months_before(at: datetime, months: int) -> datetime:
     """Return the same day and time some months earlier, or the last day of that month; raise `ValueError` before the calendar begins."""
-    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    year, month = divmod(at.year * 12 + at.month - 1 - months, 12)
     if year < 1:
-        raise ValueError(f"{months} months before {moment} the calendar has not begun")
-    day = min(moment.day, monthrange(year, month + 1)[1])
+        raise ValueError(f"{months} months before {at} the calendar has not begun")
+    day = min(at.day, monthrange(year, month + 1)[1])
     # The offset of now may not be that of then.
-    return make_aware(
-        moment.replace(year=year, month=month + 1, day=day, tzinfo=None), moment.tzinfo
-    )
+    return make_aware(at.replace(year=year, month=month + 1, day=day, tzinfo=None), at.tzinfo)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
