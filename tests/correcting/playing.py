@@ -158,7 +158,7 @@ class PruningPlay(ClosingPlay):
             mock.patch.object(pruning, "_batch", batch),
             mock.patch.object(pruning, "PATIENCE", 5),
             mock.patch.object(pruning, "ATTEMPTS", 1),
-            mock.patch.object(pruning, "READERS_GET", 0.01),
+            mock.patch.object(pruning, "GRACE", 0.01),
             mock.patch.object(closing, "ATTEMPTS", 1),
         ):
             try:

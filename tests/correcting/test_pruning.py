@@ -408,7 +408,7 @@ def test_open_transactions_neither_wait_nor_lose(revisions, second_connection) -
 
 
 def test_what_an_open_transaction_reads_is_refused_or_right(revisions, monkeypatch) -> None:
-    monkeypatch.setattr(pruning, "READERS_GET", 0.05)
+    monkeypatch.setattr(pruning, "GRACE", 0.05)
     _a, b, c, d = revisions
     with transaction.atomic():
         assert (names(b), names(d)) == (["b", "other"], ["d"])
@@ -423,7 +423,7 @@ def test_what_an_open_transaction_reads_is_refused_or_right(revisions, monkeypat
 
 
 def test_an_old_snapshot_still_sees_all(revisions, monkeypatch) -> None:
-    monkeypatch.setattr(pruning, "READERS_GET", 0.05)
+    monkeypatch.setattr(pruning, "GRACE", 0.05)
     b, d = revisions[1], revisions[3]
     with transaction.atomic():
         sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -464,7 +464,7 @@ def test_statements_that_were_planned_before_get_to_begin(revisions, second_conn
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pruning, "_batch", batch)
-        patch.setattr(pruning, "READERS_GET", 60.0)
+        patch.setattr(pruning, "GRACE", 60.0)
         # The reader ends as soon as it is looked for a second time.
         patch.setattr(pruning.time, "sleep", lambda seconds: commit())
         history.prune(newest(), tables=[Tag])

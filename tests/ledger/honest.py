@@ -395,7 +395,7 @@ class Honest:
             return
         (number,) = self.dice.choice(found)
         self.script.append(f"prune {number}")
-        pruning.READERS_GET = 0.01
+        pruning.GRACE = 0.01
         self._django(
             lambda: _prune(Revision.objects.using(ALIAS).get(pk=number), self.dice.randint(0, 1))
         )

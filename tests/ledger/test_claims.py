@@ -28,7 +28,7 @@ def scene(fresh_database: Callable[[], Any], django_db_blocker: DjangoDbBlocker)
 
 @pytest.fixture(autouse=True)
 def no_readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "READERS_GET", 0.0)
+    monkeypatch.setattr(batches, "GRACE", 0.0)
 
 
 def test_a_pruning_that_is_entered_between_its_batches_raises_no_alarm(
