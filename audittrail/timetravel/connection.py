@@ -7,8 +7,8 @@ gets a WITH clause that defines the tracked tables that it reads as they were.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final, NoReturn
 
@@ -26,7 +26,7 @@ from audittrail.timetravel.moment import Moment, from_alias
 #: connection, as Django's test cases do, are not taken over.
 _OWN: Final = frozenset({"moment", "alias", "features", "ops", "only_past", "live_keys"})
 
-#: How many moments a thread keeps connections for; they hold nothing that can't be made again.
+#: For how many moments a thread keeps connections at most; they hold nothing that can't be made again.
 KEPT: Final = 64
 
 
@@ -170,18 +170,18 @@ def past_connection(moment: Moment) -> Any:
     kept = live.__dict__.setdefault("audittrail_moments", deque())
     kept.append(moment.alias)
     if len(kept) > KEPT:
-        _let_go(kept.popleft())
+        _let_go([kept.popleft() for _ in range(KEPT // 2)])
     return _past_class(live)(moment)
 
 
-def _let_go(alias: str) -> None:
-    handler: Any = connections
-    if hasattr(handler._connections, alias):
-        del connections[alias]
+def _let_go(aliases: Iterable[str]) -> None:
+    for alias in aliases:
+        # One of the aliases may have been asked for by another thread alone.
+        with suppress(AttributeError):
+            del connections[alias]
     if apps.is_installed("django.contrib.contenttypes"):
-        # Django caches content types for each alias, and this one is not needed any more.
-        manager: Any = apps.get_model("contenttypes", "ContentType").objects
-        getattr(manager, "_cache", {}).pop(alias, None)
+        # Django caches content types for each alias, and can only be told to forget those of all.
+        apps.get_model("contenttypes", "ContentType").objects.clear_cache()
 
 
 class Databases(dict[str, Any]):

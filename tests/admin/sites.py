@@ -34,10 +34,14 @@ class ThemedSite(admin.AdminSite):
 
 
 class OwnDocuments(admin.ModelAdmin):
-    """Show each user the own documents only, by the object-level hook."""
+    """Show each user the own documents only, by the object-level hooks."""
 
     def has_view_permission(self, request: Any, obj: Any = None) -> bool:
         allowed = super().has_view_permission(request, obj)
+        return allowed and (obj is None or obj.owner_id == request.user.pk)
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
         return allowed and (obj is None or obj.owner_id == request.user.pk)
 
 

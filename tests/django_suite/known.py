@@ -124,7 +124,7 @@ FAILING: Final[dict[str, str]] = {
     r"^admin_views\..*AdminCustomTemplateTests\.test_custom_model_admin_templates$": "audittrail's page of an object's history is shown",
     r"^admin_views\..*AdminConsecutiveWhiteSpaceObjectDisplayTest\.test_display_consecutive_whitespace_object_in_(breadcrumbs|sub_title)$": "an object whose text is blank is called by its model and key, where Django shows a dash",
     r"^admin_views\..*AdminViewStringPrimaryKeyTest\.test_get_history_view$": "it looks for an entry of the admin's log, to which no change belongs",
-    r"^admin_views\..*AdminViewPermissionsTest\.test_history_view$": "what a ModelAdmin's own has_view_permission refuses is not found, so that nobody learns which keys there are, where Django forbids it or takes has_change_permission in its place",
+    r"^admin_views\..*AdminViewPermissionsTest\.test_history_view$": "what a ModelAdmin's own has_view_permission refuses is not found, so that nobody learns which keys there are, where Django forbids it",
     r"^admin_views\..*AdminViewPermissionsTest\.test_history_view_bad_url$": "the history of what neither is nor was is not found, and not led elsewhere",
     r"^backends\.postgresql\.tests\.Tests\.test_connect_custom_cursor_factory$": "cursors are of a class that is derived from the project's, which sends the context",
     r"^postgres_tests\.test_operations\.((Create|Remove)Collation|CreateExtension)Tests\.": "it counts the statements of a change of the schema, to which those are added that keep history in step",

@@ -8,6 +8,8 @@ from typing import Any, Final
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.template.backends.django import Template
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import RevisionTime
@@ -41,11 +43,7 @@ def history(
     if request.method not in pages.SAFE:
         return HttpResponseNotAllowed(pages.SAFE)
     if LOG in request.GET:
-        django_view: Any = vars(ModelAdmin)["history_view"]
-        log: HttpResponseBase = django_view.__wrapped__(
-            model_admin, request, object_id, extra_context
-        )
-        return log
+        return _log(_by_django(model_admin, request, object_id, extra_context))
     subject = find(model_admin, request, object_id)
     sources = sources_of(subject, request)
     filters = TimelineFilters(request.GET, sources)
@@ -73,7 +71,36 @@ def history(
         "begun": None if page.older or filters.is_used else _begun(subject, sources, entries),
         **(extra_context or {}),
     }
+    if model_admin.object_history_template and not subject.is_deleted:
+        given = {"opts": model_admin.opts, "model_admin": model_admin, **context}
+        whole = responses.complete(model_admin.admin_site, request, given)
+        answer = _by_django(model_admin, request, object_id, whole)
+        if isinstance(answer, TemplateResponse):
+            return responses.put_into_own_template(answer, model_admin, "history")
     return responses.page_response(model_admin, request, "history", context)
+
+
+def _by_django(
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    object_id: str,
+    extra_context: dict[str, Any] | None,
+) -> HttpResponseBase:
+    """Answer as Django does: with the admin's own log, in the template that the ModelAdmin names, if it names one."""
+    django_view: Any = vars(ModelAdmin)["history_view"]
+    answer: HttpResponseBase = django_view.__wrapped__(
+        model_admin, request, object_id, extra_context
+    )
+    return answer
+
+
+def _log(answer: HttpResponseBase) -> HttpResponseBase:
+    """Return the page of the admin's own log, which a template of ours would not show."""
+    if isinstance(answer, TemplateResponse):
+        template: Any = answer.resolve_template(answer.template_name)
+        if isinstance(template, Template) and responses.extends_ours(template):
+            answer.template_name = "admin/object_history.html"
+    return answer
 
 
 def _begun(

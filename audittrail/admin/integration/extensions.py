@@ -19,13 +19,12 @@ from audittrail.admin.display.authors import authors
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import Link, model_url, revision_url, site_url
+from audittrail.admin.layout.responses import PARENT
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.models import may_view, may_view_any
 from audittrail.admin.permissions.readers import reader
 from audittrail.capture import tracking
 from audittrail.revisions.models import revision_model
-
-PARENT = "audittrail_parent"
 
 RECENT_CHANGES = "audittrail_recent"
 

@@ -9,6 +9,9 @@ import django
 from django.apps import apps
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import HttpRequest
+from django.template import engines
+from django.template.backends.django import Template
+from django.template.loader_tags import ExtendsNode
 from django.template.response import TemplateResponse
 from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
@@ -16,6 +19,9 @@ from django.utils.translation import gettext as _
 from audittrail.admin.layout.links import Link, model_url, object_url, site_url
 
 FOLDER = "audittrail/admin"
+
+#: The name of the template that a template of ours extends, where it depends on the response.
+PARENT = "audittrail_parent"
 
 
 def page_response(
@@ -37,6 +43,32 @@ def page_response(
     given = {"opts": owner.opts, "model_admin": owner, **context}
     whole = complete(owner.admin_site, request, given)
     return TemplateResponse(request, templates(owner, page), whole, status=status)
+
+
+def put_into_own_template(
+    response: TemplateResponse, model_admin: ModelAdmin[Any], page: str
+) -> TemplateResponse:
+    """Put a page into the content of a response that has a template of the project's; one that extends ours has the page already."""
+    parent = response.resolve_template(response.template_name)
+    if isinstance(parent, Template) and not extends_ours(parent):
+        context = {PARENT: parent, "audittrail_base": f"{FOLDER}/page_within.html"}
+        response.context_data = {**(response.context_data or {}), **context}
+        response.template_name = templates(model_admin, page)
+    return response
+
+
+def extends_ours(found: Any) -> bool:
+    """Return whether a template of Django's language extends one of ours, directly or by others."""
+    name: Any = found.origin.template_name
+    while isinstance(name, str):
+        if name.startswith(f"{FOLDER}/"):
+            return True
+        template: Any = found.template
+        extending = template.nodelist.get_nodes_by_type(ExtendsNode)
+        name = extending[0].parent_name.var if extending else None
+        if isinstance(name, str):
+            found = engines[found.backend.name].get_template(name)
+    return False
 
 
 def templates(model_admin: ModelAdmin[Any], page: str) -> list[str]:
@@ -76,6 +108,7 @@ def complete(site: AdminSite, request: HttpRequest, context: dict[str, Any]) -> 
         # Django logs each variable that a template looks for in vain.
         **dict.fromkeys(("subtitle", "breadcrumb", "opts", "error", "further")),
         "tools": (),
+        "audittrail_base": f"{FOLDER}/page.html",
         **context,
         "breadcrumbs": _all_breadcrumbs(site, context.get("breadcrumbs", ())),
         # From Django 6.1 on its own templates show breadcrumbs as a list; ours follow.

@@ -43,6 +43,9 @@ _HOOKS = (
     "formfield_for_dbfield",
 )
 
+#: The methods by which a project says itself who may view what.
+_VIEW_HOOKS = ("has_view_permission", "has_view_or_change_permission")
+
 _CACHE = "_audittrail_visible_models"
 
 
@@ -77,7 +80,7 @@ def has_own_hook(model_admin: BaseModelAdmin[Any], name: str) -> bool:
 
 def decides_by_object(request: HttpRequest, asked: BaseModelAdmin[Any]) -> bool:
     """Return whether a ModelAdmin or an inline may let its user view some objects and others not."""
-    if has_own_hook(asked, "has_view_permission"):
+    if any(has_own_hook(asked, name) for name in _VIEW_HOOKS):
         return True
     # Who may change an object may view it; that matters to those alone who may not view all of them.
     return has_own_hook(asked, "has_change_permission") and not asked.has_view_permission(request)
@@ -110,15 +113,12 @@ def is_superuser(request: HttpRequest) -> bool:
 def may_view(
     request: HttpRequest, asked: BaseModelAdmin[Any], obj: models.Model | None = None
 ) -> bool:
-    """Return whether the user may view the objects of a ModelAdmin or the rows of an inline, or this one.
+    """Return whether Django's own pages show the user the objects of a ModelAdmin or the rows of an inline, or this one.
 
-    Who may change it may view it, as Django has it, unless the project says itself who may view. `obj` may be one of the past: the
-    object as it was. Of an inline it is the object on whose page the rows stand.
+    Who may change it may view it, whatever the project says of viewing, since its change page shows it. `obj` may be one of the past:
+    the object as it was. Of an inline it is the object on whose page the rows stand.
     """
-    if asked.has_view_permission(request, obj):
-        return True
-    is_left_to_django = not has_own_hook(asked, "has_view_permission")
-    return is_left_to_django and bool(asked.has_change_permission(request, obj))
+    return bool(asked.has_view_or_change_permission(request, obj))
 
 
 def require_view(request: HttpRequest, model_admin: ModelAdmin[Any]) -> None:

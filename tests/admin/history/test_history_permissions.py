@@ -132,6 +132,36 @@ class OwnDocuments(admin.ModelAdmin):
         return allowed and (obj is None or obj.owner_id == request.user.pk)
 
 
+class Unviewed(admin.ModelAdmin):
+    """Let nobody view anything, and leave changing to permissions."""
+
+    def has_view_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+
+def test_who_may_change_an_object_has_its_history_as_they_have_its_form(
+    settings, staff, log_in
+) -> None:
+    """Django's form and its history ask for either permission, whatever a project says of viewing alone."""
+    site = admin.AdminSite(name="own")
+    site.register(Document, Unviewed)
+    urls: Any = ModuleType("urls_of_a_test")
+    urls.urlpatterns = [path("own/", site.urls)]
+    settings.ROOT_URLCONF = urls
+    document = Document.objects.create(title="t")
+    then = newest().pk
+    url = address(document, site="own")
+    editor = log_in(staff("editor", "testapp.change_document"))
+    viewer = log_in(staff("viewer", "testapp.view_document"))
+    form = f"/own/testapp/document/{document.pk}/change/"
+    assert (editor.get(form).status_code, statuses(editor, url, then)) == (200, {200})
+    assert (viewer.get(form).status_code, statuses(viewer, url, then)) == (403, {404})
+    key = document.pk
+    document.delete()
+    gone = address(document, site="own", pk=key)
+    assert (statuses(editor, gone, then), statuses(viewer, gone, then)) == ({200}, {404})
+
+
 class WithDocuments(admin.ModelAdmin):
     """Have documents in its timelines."""
 
