@@ -161,7 +161,7 @@ BEGIN
         IF pg_trigger_depth() = 0 THEN
             PERFORM audittrail.record_differences(tracked);
         ELSE
-            -- The statement at hand is recorded first (see complete_follow()): otherwise its rows would pass for differences.
+            -- The statement at hand is recorded first, and all that is going on around it: otherwise their rows would pass for differences.
             name := set_config('audittrail.reworked', tracked_id::text, true);
         END IF;
     END IF;
@@ -225,20 +225,5 @@ $template$), parts || jsonb_build_object(
         'former', quote_literal(audittrail.guard_settings()), 'is_told', NOT row_security_active(tracked.relation), 'live_rows', audittrail.live_rows(tracked.relation),
         'revision', 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
         'changes', audittrail.changes_at_hand(tracked, parts, event)) || audittrail.weaving_parts(tracked)), E'\n');
-END
-$$;
-
--- Record what the change of the table has made of the rows that the statement at hand did not touch.
-CREATE OR REPLACE FUNCTION audittrail.complete_follow(tracked_id int) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    tracked audittrail.tracked_table;
-    ignored text;
-BEGIN
-    SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = tracked_id;
-    IF current_setting('audittrail.reworked', true) = tracked_id::text THEN
-        PERFORM audittrail.record_differences(tracked);
-        ignored := set_config('audittrail.reworked', '', true);
-    END IF;
 END
 $$;

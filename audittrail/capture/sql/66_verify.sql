@@ -32,17 +32,32 @@ SELECT (SELECT audittrail.next_version()), (SELECT current_setting('audittrail.r
 END
 $$;
 
+-- Whether this transaction has changed the columns of a table, or the composite types of some, itself.
+CREATE OR REPLACE FUNCTION audittrail.has_altered(relations oid[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ANY (relations) AND audittrail.is_own(a.xmin))
+$$;
+
 -- Write a new version of each row that is not what its last version says, as after a column has been added or has
--- changed its type. Returns how many. A transaction that has rewritten the table sees all of its rows, and may keep a snapshot that does
--- not show what others have recorded of them before: then each row gets a version.
+-- changed its type. Returns how many. What another transaction has made of the table is there to be seen with that, since whoever has
+-- written to it later has followed first. One that has changed the table itself sees the rows that it has rewritten, and may keep a
+-- snapshot that does not show what others have recorded of them before: then each of those gets a version.
 CREATE OR REPLACE FUNCTION audittrail.record_differences(tracked audittrail.tracked_table) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    composites oid[] := ARRAY(SELECT named::text::oid FROM jsonb_path_query(tracked.columns, '$[*].composite.**.relation') named);
 BEGIN
-    IF NOT audittrail.sees_all() THEN
-        IF NOT tracked.baseline_complete THEN
-            PERFORM audittrail.require_present(tracked.relation);  -- which rows have versions can't be told
+    IF audittrail.keeps_snapshot() AND audittrail.has_altered(tracked.relation || composites) AND NOT audittrail.snapshot_is_complete() THEN
+        IF NOT tracked.baseline_complete OR audittrail.has_altered(composites) THEN
+            PERFORM audittrail.require_present(tracked.relation);  -- which rows have versions can't be told, or which are others by now
         END IF;
-        RETURN audittrail.write_versions(tracked, 'B', '{b.stored_values} FROM {live} b');
+        RETURN audittrail.write_versions(tracked, 'B', $template${b.stored_values}
+  FROM {live} b
+  LEFT JOIN LATERAL (
+    SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version} ORDER BY h.version DESC LIMIT 1) l ON true
+ WHERE audittrail.is_own(b.xmin)
+   AND ((l.revision_id = (SELECT audittrail.own_revision())) IS NOT TRUE OR ROW({b.compared})::record *<> ROW({l.stored_compared})::record)
+$template$);
     END IF;
     RETURN audittrail.write_versions(tracked, 'B', $template${b.stored_values}
   FROM {live} b
@@ -50,6 +65,69 @@ BEGIN
     SELECT * FROM {history} h WHERE {h.stored_key = b.key} AND h.version >= {since_version} ORDER BY h.version DESC LIMIT 1) l
  WHERE ROW({b.compared})::record *<> ROW({l.stored_compared})::record AND l.operation NOT IN ('D', 'T')
 $template$);
+END
+$$;
+
+-- Called by a capture function when it has recorded the event at hand of a table that it has found changed: what the change has made of
+-- the rows that no statement touches is recorded at the commit. Until then statements are going on whose changes are only partly recorded,
+-- and their rows would pass for differences.
+CREATE OR REPLACE FUNCTION audittrail.complete_follow(tracked_id int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('audittrail.reworked', true) = tracked_id::text THEN
+        PERFORM audittrail.require_all_rows(t.relation) FROM audittrail.tracked_table t WHERE t.id = tracked_id;
+        PERFORM audittrail.queue_differences(tracked_id);
+    END IF;
+END
+$$;
+
+-- Have record_at_commit() called for a table. By the setting its trigger knows that it is wanted.
+CREATE OR REPLACE FUNCTION audittrail.queue_differences(tracked_id int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ignored text := set_config('audittrail.reworked', tracked_id::text, true);
+BEGIN
+    SET CONSTRAINTS audittrail.record_differences DEFERRED;
+    UPDATE audittrail.tracked_table SET relation = relation WHERE id = tracked_id;
+    ignored := set_config('audittrail.reworked', '', true);
+END
+$$;
+
+-- Deferred constraint trigger on audittrail.tracked_table: records what a change of a table has made of its rows. SET CONSTRAINTS ...
+-- IMMEDIATE fires it early, in a trigger maybe within a statement: then it defers itself again. The table may have been changed once more, or
+-- be gone.
+CREATE OR REPLACE FUNCTION audittrail.record_at_commit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    tracked audittrail.tracked_table := audittrail.tie(NEW.id);
+    ignored text;
+BEGIN
+    IF pg_trigger_depth() > 1 THEN
+        PERFORM audittrail.queue_differences(NEW.id);
+    ELSIF tracked.until_version IS NULL AND EXISTS (SELECT FROM pg_class c WHERE c.oid = tracked.relation) THEN
+        IF audittrail.fingerprint(tracked.relation, tracked.history_name) <> tracked.fingerprint THEN
+            PERFORM audittrail.reconcile(NEW.id);
+            ignored := set_config('audittrail.reworked', '', true);
+            SELECT * INTO tracked FROM audittrail.tracked_table WHERE id = NEW.id;
+        END IF;
+        IF tracked.key <> '{}' THEN
+            PERFORM audittrail.record_differences(tracked);
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'audittrail.tracked_table'::regclass AND tgname = 'record_differences') THEN
+        CREATE CONSTRAINT TRIGGER record_differences
+            AFTER UPDATE ON audittrail.tracked_table
+            DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW
+            WHEN (current_setting('audittrail.reworked', true) = NEW.id::text)
+            EXECUTE FUNCTION audittrail.record_at_commit();
+    END IF;
 END
 $$;
 
