@@ -17,7 +17,7 @@ _FUNCTIONS = """
 _TRIGGERS = """
     SELECT pg_get_triggerdef(g.oid)
       FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-     WHERE g.tgfoid = %s::oid
+     WHERE g.tgfoid = %s::oid AND g.tgparentid = 0
      ORDER BY c.relispartition, g.tgrelid::regclass::text, g.tgname
 """
 
@@ -25,7 +25,8 @@ _TRIGGERS = """
 def statements(connection: BaseDatabaseWrapper, number: int) -> Iterator[str]:
     """Yield the statements that would make the capture functions of a table and their triggers as they are now.
 
-    Takes the number of the table in the registry. A partitioned table's triggers are on its partitions too.
+    Takes the number of the table in the registry. A partitioned table's statement triggers are on its partitions too; those for each row
+    PostgreSQL puts there by itself.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FUNCTIONS, [number])

@@ -31,6 +31,22 @@ def test_what_is_shown_makes_the_same_again(items: Workshop) -> None:
     assert items.command("show", "workshop_item") == shown
 
 
+def test_what_is_shown_of_a_partitioned_table_makes_the_same_again(items: Workshop) -> None:
+    items.psql(
+        "CREATE TABLE parcel (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE parcel_1 PARTITION OF parcel FOR VALUES FROM (0) TO (9);"
+        "SELECT audittrail.track('parcel');"
+    )
+    shown = items.command("show", "parcel")
+    items.psql(
+        "SELECT format('DROP FUNCTION %s CASCADE', oid::regprocedure) FROM pg_proc WHERE proname LIKE 'parcel_history_%'\n\\gexec\n"
+        + shown
+    )
+    assert items.command("show", "parcel") == shown
+    items.psql("DROP TABLE parcel")
+    items.sync()
+
+
 def test_a_table_in_two_schemas_is_shown_twice(items: Workshop) -> None:
     items.psql(
         'CREATE SCHEMA other; CREATE TABLE other.workshop_item ("k$1" int PRIMARY KEY);'

@@ -144,13 +144,9 @@ CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_north REFERENCING N
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
-
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_rest REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
-
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_update()
  RETURNS trigger
@@ -374,13 +370,9 @@ CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING O
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
-
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_rest REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
-
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_delete()
  RETURNS trigger
@@ -556,13 +548,9 @@ CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING O
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_north FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_north FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
-
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_rest REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind_rest FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
-
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind_rest FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE OR REPLACE FUNCTION audittrail.kind_history_truncate()
  RETURNS trigger
