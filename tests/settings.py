@@ -45,6 +45,7 @@ DATABASES = {"default": _database("audittrail"), "other": _database("audittrail_
 
 INSTALLED_APPS = [
     "audittrail",
+    "audittrail.contrib.tasks",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -63,14 +63,18 @@ class ContextState:
         `may_query` is asked only when the user isn't known yet; if it says no, the comment names no
         user.
         """
-        user = self.user
-        # Asked at each statement; as a rule the user is known already.
-        key = user if user is None or type(user) is str else self._late_key(user, may_query)
+        key = self.key(may_query)
         try:
             return self.comments[key]
         except KeyError:
             text = self.comments[key] = self._encoded(key)
             return text
+
+    def key(self, may_query: Callable[[], bool]) -> str | users.Unrecorded | None:
+        """Return the key of the user; `may_query` is as in `comment`."""
+        user = self.user
+        # Asked at each statement; as a rule the user is known already.
+        return user if user is None or type(user) is str else self._late_key(user, may_query)
 
     def _encoded(self, key: str | users.Unrecorded | None) -> str:
         if isinstance(key, users.Unrecorded):
@@ -129,11 +133,13 @@ class Context:
         self._user = user
         self._reason = reason
         self._metadata = metadata
+        #: The tenant whose user is meant, if that is not to be the present one when the context is entered.
+        self.tenant: str | None = None
         self._last: ContextState | None = None
 
     def __enter__(self) -> None:
         outer = _active.get()
-        tenant = None if self._user is _UNSET else users.tenant()
+        tenant = None if self._user is _UNSET else self.tenant or users.tenant()
         if outer is not None or not users.is_constant(self._user):
             # The state refers to the outer one. If it were kept for the next time, a request that has ended would stay in memory.
             state = self._merged(outer, tenant)
