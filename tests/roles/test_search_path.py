@@ -17,11 +17,14 @@ CALLED_BY_CAPTURE = {
     "context_user",
     "continues_statement",
     "enter_revision",
+    "may_be_merge",
+    "may_hide_merge",
     "next_version",
     "own_revision",
     "parse_context",
     "stamp",
     "statement_context",
+    "turn_by_row",
     "use_up_context",
 }
 #: Called with each statement that reads the past, to tell what the session means by a name; catalogs and functions are qualified.

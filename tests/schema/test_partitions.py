@@ -127,3 +127,32 @@ def test_a_partition_has_its_columns_in_another_order(readings: Workshop) -> Non
         ("U", 9),
         ("T", 9),
     ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO workshop_reading_2025 VALUES (2, '2025-05-06', 2), (3, '2025-05-07', 2)",
+        "COPY workshop_reading_2025 FROM STDIN;\n2\t2025-05-06\t2\n3\t2025-05-07\t2\n\\.\n",
+        "UPDATE workshop_reading_2025 SET value = 3",
+        "DELETE FROM workshop_reading_2025",
+        "DO $$ BEGIN INSERT INTO workshop_reading_2025 VALUES (2, '2025-05-06', 2); END $$",
+        "DISCARD SEQUENCES; UPDATE workshop_reading_2025 SET value = 3",
+    ],
+)
+def test_the_first_statement_of_a_session_is_aimed_at_a_new_partition(
+    readings: Workshop, statement: str
+) -> None:
+    readings.sql(
+        "CREATE TABLE workshop_reading_2025 PARTITION OF workshop_reading"
+        " FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    )
+    readings.sql("INSERT INTO workshop_reading VALUES (1, '2025-05-05', 1)")
+    later = "UPDATE workshop_reading SET value = value + 1"
+    readings.psql(f"BEGIN; {statement}; SAVEPOINT s; {later}; ROLLBACK TO s; {later}; ROLLBACK")
+    readings.psql(f"{statement}; {later}; SELECT audittrail.is_by_row()")
+    assert readings.history("reading", "value", where="taken < '2025-01-01'") == [
+        ("B", 1),
+        ("U", 2),
+    ]
+    readings.sync()

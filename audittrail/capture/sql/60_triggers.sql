@@ -107,7 +107,8 @@ LANGUAGE sql STABLE ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
         ('', e.event = 'TRUNCATE' AND NOT c.is_partitioned, format('BEFORE TRUNCATE ON %s FOR EACH STATEMENT', c.name)),
         ('_begin', e.event <> 'TRUNCATE' AND l.by_row, format('BEFORE %s ON %s FOR EACH STATEMENT', e.event, c.name)),
         ('_row', e.event <> 'TRUNCATE' AND l.by_row AND t.target = live,
-         format('AFTER %s ON %s FOR EACH ROW WHEN ((current_setting(''audittrail.by_row''::text, true) <> ''''::text))',
+         format('AFTER %s ON %s FOR EACH ROW WHEN ((((COALESCE(current_setting(''audittrail.turned''::text, true), ''''::text) = ''''::text) '
+                'AND audittrail.is_by_row()) OR ((currval(''audittrail.by_row''::regclass) %% (2)::bigint) = 1)))',
                 e.event, c.name))) k (suffix, applies, definition)
      WHERE k.applies
 $$;

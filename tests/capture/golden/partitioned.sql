@@ -20,7 +20,12 @@ DECLARE
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
     IF TG_LEVEL = 'ROW' THEN
+        IF NOT audittrail.may_be_merge(stack) AND NOT audittrail.may_hide_merge() THEN
+            RETURN NULL;  -- the trigger after the statement captures it
+        END IF;
         number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
@@ -63,13 +68,12 @@ BEGIN
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
-        GET DIAGNOSTICS stack = PG_CONTEXT;
-        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+        IF audittrail.turn_by_row(stack, false) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'INSERT'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.end_by_row() THEN
-        RETURN NULL;
+    ELSIF audittrail.may_be_merge(stack) THEN
+        RETURN NULL;  -- its rows have been captured one by one
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'INSERT');
@@ -138,7 +142,7 @@ CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind REFERENCING NEW TAB
 
 CREATE TRIGGER audittrail_insert_begin BEFORE INSERT ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
-CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_insert();
+CREATE TRIGGER audittrail_insert_row AFTER INSERT ON public.kind FOR EACH ROW WHEN ((((COALESCE(current_setting('audittrail.turned'::text, true), ''::text) = ''::text) AND audittrail.is_by_row()) OR ((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1))) EXECUTE FUNCTION audittrail.kind_history_insert();
 
 CREATE TRIGGER audittrail_insert AFTER INSERT ON public.kind_north REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_insert();
 
@@ -170,7 +174,12 @@ DECLARE
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
     IF TG_LEVEL = 'ROW' THEN
+        IF NOT audittrail.may_be_merge(stack) AND NOT audittrail.may_hide_merge() THEN
+            RETURN NULL;  -- the trigger after the statement captures it
+        END IF;
         number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
@@ -250,13 +259,12 @@ BEGIN
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
-        GET DIAGNOSTICS stack = PG_CONTEXT;
-        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+        IF audittrail.turn_by_row(stack, true) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'UPDATE'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.end_by_row() THEN
-        RETURN NULL;
+    ELSIF audittrail.may_be_merge(stack) THEN
+        RETURN NULL;  -- its rows have been captured one by one
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'UPDATE');
@@ -364,7 +372,7 @@ CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_update_begin BEFORE UPDATE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
-CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_update();
+CREATE TRIGGER audittrail_update_row AFTER UPDATE ON public.kind FOR EACH ROW WHEN ((((COALESCE(current_setting('audittrail.turned'::text, true), ''::text) = ''::text) AND audittrail.is_by_row()) OR ((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1))) EXECUTE FUNCTION audittrail.kind_history_update();
 
 CREATE TRIGGER audittrail_update AFTER UPDATE ON public.kind_north REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_update();
 
@@ -396,7 +404,12 @@ DECLARE
     ignored   text;
     number    bigint;  -- of the revision; a column may have that name, so beside columns it is this.number
 BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    stack := substr(stack, strpos(stack || E'\n', E'\n') + 1);
     IF TG_LEVEL = 'ROW' THEN
+        IF NOT audittrail.may_be_merge(stack) AND NOT audittrail.may_hide_merge() THEN
+            RETURN NULL;  -- the trigger after the statement captures it
+        END IF;
         number := audittrail.own_revision();
         seqscan := current_setting('enable_seqscan');
         ignored := set_config('enable_seqscan', 'off', true);  -- a plan that is made while history is small would be kept while it grows
@@ -453,13 +466,12 @@ BEGIN
         END IF;
         RETURN NULL;
     ELSIF TG_WHEN = 'BEFORE' THEN
-        GET DIAGNOSTICS stack = PG_CONTEXT;
-        IF audittrail.begin_by_row(substr(stack, strpos(stack || E'\n', E'\n') + 1)) AND NOT in_step THEN
+        IF audittrail.turn_by_row(stack, false) AND NOT in_step THEN
             PERFORM audittrail.follow(table_number, 'DELETE'), audittrail.complete_follow(table_number);
         END IF;
         RETURN NULL;
-    ELSIF audittrail.end_by_row() THEN
-        RETURN NULL;
+    ELSIF audittrail.may_be_merge(stack) THEN
+        RETURN NULL;  -- its rows have been captured one by one
     END IF;
     IF NOT in_step THEN
         EXECUTE audittrail.follow(table_number, 'DELETE');
@@ -542,7 +554,7 @@ CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind REFERENCING OLD TAB
 
 CREATE TRIGGER audittrail_delete_begin BEFORE DELETE ON public.kind FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
-CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN ((current_setting('audittrail.by_row'::text, true) <> ''::text)) EXECUTE FUNCTION audittrail.kind_history_delete();
+CREATE TRIGGER audittrail_delete_row AFTER DELETE ON public.kind FOR EACH ROW WHEN ((((COALESCE(current_setting('audittrail.turned'::text, true), ''::text) = ''::text) AND audittrail.is_by_row()) OR ((currval('audittrail.by_row'::regclass) % (2)::bigint) = 1))) EXECUTE FUNCTION audittrail.kind_history_delete();
 
 CREATE TRIGGER audittrail_delete AFTER DELETE ON public.kind_north REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION audittrail.kind_history_delete();
 
