@@ -79,7 +79,7 @@ BEGIN
                 WHEN bool_or(kind = 'f' AND NOT is_gone) AND NOT bool_or(kind = 'v')
                      AND (array_agg(is_gone ORDER BY place) FILTER (WHERE kind = 'o'))[1] AND audittrail.is_in_doubt({relation}, {is_told}) THEN 0
                 ELSE coalesce(max(CASE WHEN is_gone THEN 0 ELSE alike END) FILTER (WHERE kind = 'f'), 0) END AS first,
-           {is_replaceable} AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false) AS replaceable,
+           {is_replaceable} AND NOT bool_or(kind = 's') AND coalesce(bool_or(is_born) FILTER (WHERE kind = 'f'), false){if_made} AS replaceable,
            {is_replaceable} AND NOT bool_or(kind IN ('f', 's')) AS untold,
            array_agg(CASE WHEN is_gone THEN 0 ELSE alike END ORDER BY place) FILTER (WHERE kind = 'v') AS states,
            array_agg(alike ORDER BY place) FILTER (WHERE kind = 'v') AS images,
@@ -169,6 +169,9 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN jsonb_build_object(
         'is_replaceable', NOT tracked.baseline_complete, 'may_share_key', audittrail.has_deferrable_key(tracked.relation),
+        -- Of rows that share a key the baseline may be that of one, and the changes those of another: it is replaced if one of them has made it.
+        'if_made', CASE WHEN audittrail.has_deferrable_key(tracked.relation) AND NOT tracked.baseline_complete THEN
+            ' AND coalesce(max(alike) FILTER (WHERE kind = ''f'') = ANY (array_agg(alike) FILTER (WHERE kind = ''n'' AND NOT is_gone)), false)' ELSE '' END,
         'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
 END
 $$;

@@ -16,6 +16,7 @@ IF row_security_active({relation}::oid) THEN
                 WHERE ROW({n.compared})::record
                   *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1);
 ELSE
+    {shared_baseline}
     tangle := ($template$, CASE event WHEN 'INSERT' THEN $template$
         SELECT max(CASE WHEN live.{first_key} IS NULL OR l.audittrail_lives
                              OR ROW({live.compared})::record
@@ -83,7 +84,7 @@ IF tangle = 2 THEN
     RETURN NULL;
 END IF;
 $template$), parts || jsonb_build_object(
-        'new_rows', new_rows, 'old_rows', old_rows, 'by_row', by_row, 'weave', format('audittrail.%I', tracked.history_name || '_weave'), 'first_key', quote_ident(tracked.key[1]),
+        'new_rows', new_rows, 'old_rows', old_rows, 'by_row', by_row, 'shared_baseline', audittrail.shared_baseline(tracked, parts, event, new_rows), 'weave', format('audittrail.%I', tracked.history_name || '_weave'), 'first_key', quote_ident(tracked.key[1]),
         'either_key', ARRAY(SELECT format('CASE WHEN n.%1$I IS NULL THEN o.%2$I ELSE n.%2$I END AS %2$I', tracked.key[1], k.name)
                               FROM unnest(tracked.key) WITH ORDINALITY k (name, position) ORDER BY k.position),
         'old_image', audittrail.image_items(tracked, 'OLD'), 'new_image', audittrail.image_items(tracked, 'NEW'))

@@ -85,6 +85,21 @@ $template$, parts || jsonb_build_object('source', source));
 END
 $$;
 
+-- The same for rows that new ones share their key with for a while, where it is deferrable: once that has a version, nothing would tell
+-- any more that they had none. Those that this transaction has written have versions, or are told with a statement that is going on. None
+-- where there can't be any; and the table is not named where policies hide rows of it.
+CREATE OR REPLACE FUNCTION audittrail.shared_baseline(tracked audittrail.tracked_table, parts jsonb, event text, new_rows text DEFAULT 'new_rows') RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF tracked.baseline_complete OR event NOT IN ('INSERT', 'UPDATE') OR NOT audittrail.has_deferrable_key(tracked.relation) THEN
+        RETURN NULL;
+    END IF;
+    RETURN audittrail.baseline_statement(parts, audittrail.compose(
+        '(SELECT live.* FROM {live} live WHERE NOT audittrail.is_own(live.xmin) AND EXISTS (SELECT FROM {new_rows} n WHERE {n.key = live.key}))',
+        parts || jsonb_build_object('new_rows', new_rows)));
+END
+$$;
+
 -- Write the baseline of those rows that have no version yet.
 CREATE OR REPLACE FUNCTION audittrail.write_baseline(tracked audittrail.tracked_table, source text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

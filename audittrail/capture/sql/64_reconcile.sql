@@ -205,6 +205,9 @@ BEGIN
     IF NOT tracked.baseline_complete AND tracked.key <> '{}' AND event <> 'INSERT' THEN
         statements := audittrail.baseline_statement(parts, coalesce(truncated, 'old_rows'));
     END IF;
+    IF NOT row_security_active(tracked.relation) THEN
+        statements := statements || audittrail.shared_baseline(tracked, parts, event);
+    END IF;
     IF tracked.key = '{}' OR event = 'TRUNCATE' OR NOT (
            continues OR pg_trigger_depth() > 1 OR audittrail.has_deferrable_key(tracked.relation)
            OR event = 'UPDATE' AND audittrail.has_referential_actions(tracked.relation)) THEN
