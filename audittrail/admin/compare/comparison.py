@@ -106,7 +106,8 @@ class ObjectComparer:
                 changed.append(self._changed_members(one))
         operation = found.operation or ("U" if changed else "")
         shown = [self._related(*one) for one in related]
-        return Comparison(operation, changed, same, shown)
+        was_there = (found.before is not None, found.after is not None)
+        return Comparison(operation, changed, same, shown, was_there)
 
     def _members(self, found: ObjectComparison) -> Iterator[ComparedKeys]:
         """Yield the many-to-many fields at the two moments, those alone of which something is known then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from audittrail.admin.display.differences import Difference
@@ -57,12 +57,13 @@ class RelatedComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An object at two moments: what has changed, what has not, and the rows that belong to it."""
+    """An object at two moments: what has changed, what has not, the rows that belong to it, and whether it was there at each moment."""
 
     operation: str
     changed: Sequence[Difference]
     same: Sequence[UnchangedField]
-    related: Sequence[RelatedComparison] = field(default_factory=tuple)
+    related: Sequence[RelatedComparison]
+    was_there: tuple[bool, bool]
 
     @property
     def badge(self) -> Badge | None:

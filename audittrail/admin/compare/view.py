@@ -30,7 +30,7 @@ from audittrail.timetravel import machine
 
 @pages.model_page("<path:object_id>/history/compare/", "audittrail_compare")
 def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) -> HttpResponseBase:
-    """Answer with the differences between the two moments that the address names; see `points`."""
+    """Answer with the differences between the two moments that the address names; see `compared_moments`."""
     subject = find(model_admin, request, object_id)
     context: dict[str, Any] = {
         "title": _("Compare"),
@@ -43,14 +43,18 @@ def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) 
     except NoMomentError as error:
         context["error"] = str(error)
         return responses.page_response(model_admin, request, "compare", context, status=404)
-    context |= {"sides": _sides(subject, request, earlier, later), "permanent_url": None}
+    sides = _sides(subject, request, earlier, later)
+    context |= {"sides": sides, "permanent_url": None}
     if (earlier.is_implied or later.is_implied) and earlier.value and later.value:
         parameters = {FROM: earlier.value, TO: later.value}
         context["permanent_url"] = subject.url("audittrail_compare", **parameters)
     try:
         sources = sources_of(subject, request)
         with machine.unwatched():
-            context["comparison"] = ObjectComparer(subject, sources, earlier, later).compare()
+            comparison = ObjectComparer(subject, sources, earlier, later).compare()
+        context["comparison"] = comparison
+        for side, was_there in zip(sides, comparison.was_there, strict=True):
+            side["is_absent"] = not was_there
     except TimeTravelError:
         context["error"] = _(
             "Its history does not go back that far: what it was like then is not known."

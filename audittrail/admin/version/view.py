@@ -42,8 +42,8 @@ def version(
         obj = subject.past(revision).first()
         if obj is None and (earlier := before(revision)) is not None:
             shown, obj = earlier, subject.past(earlier).first()
-            if obj is None:
-                error = _("It was not there then.")
+        if obj is None:
+            error = _("It was not there then.")
     except TimeTravelError:
         error = _("Its history does not go back that far: what it was like then is not known.")
     text = subject.text

@@ -96,12 +96,15 @@ def test_an_insertion_a_deletion_and_what_was_there_at_neither_moment(as_superus
     page = as_superuser.get(f"{url}?to={inserted.pk}")
     assert changed(page)["Name"] == ("not there", "Ada")
     assert page.context["comparison"].operation == "I"
+    assert text_of(page).count("View as it was") == text_of(page).count("It was not there") == 1
     page = as_superuser.get(f"{url}?to={deleted.pk}")
     assert changed(page)["Name"] == ("Ada", "not there")
     assert "This object was deleted" in text_of(page)
+    assert text_of(page).count("View as it was") == text_of(page).count("It was not there") == 1
     page = as_superuser.get(f"{url}?from={before.pk}&to={deleted.pk}")
     assert changed(page) == {}
     assert "Nothing: the object was the same at both moments" in text_of(page)
+    assert "View as it was" not in text_of(page)
 
 
 def test_words_of_long_texts(as_superuser) -> None:

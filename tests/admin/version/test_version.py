@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from audittrail import history
 from audittrail.capture import tracking
+from audittrail.models import Revision
 from tests.admin.histories import address, inlines, shown
 from tests.admin.reading import text_of
 from tests.builders.sending import newest
@@ -218,6 +219,16 @@ def test_before_it_was_there(as_superuser) -> None:
         page = as_superuser.get(address(customer, revision.pk))
         assert shown(page) == {}
         assert "It was not there then" in text_of(page)
+        assert "This is how it was then" not in text_of(page)
+
+
+def test_before_it_was_there_in_the_first_revision_of_all(as_superuser) -> None:
+    customer = Customer.objects.create(name="Ada")
+    first = Revision.objects.earliest("committed")
+    page = as_superuser.get(address(customer, first.pk))
+    assert shown(page) == {}
+    assert "It was not there then" in text_of(page)
+    assert "This is how it was then" not in text_of(page)
 
 
 def test_numbers_that_are_no_revision(as_superuser) -> None:
