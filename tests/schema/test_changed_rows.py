@@ -155,3 +155,14 @@ def test_a_snapshot_older_than_writes_of_others_that_changes_the_table_itself(
     )
     assert told == dict(shop.sql("SELECT id, name FROM workshop_item"))
     assert told[1] == ("x!" if "USING" in change else "x")
+
+
+def test_a_snapshot_older_than_a_truncation_of_no_rows(shop: Workshop) -> None:
+    shop.sql(TABLE.replace("INSERT INTO workshop_item VALUES (1, 1), (2, 2), (3, 3), (4, 4);", ""))
+    shop.sql(FILLED)
+    session = shop.session().cursor()
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+    shop.sql("TRUNCATE workshop_item")
+    session.execute("INSERT INTO workshop_item VALUES (5, 5); COMMIT")
+    assert versions(shop) == {5: ["I5"]}
+    shop.assert_in_step()

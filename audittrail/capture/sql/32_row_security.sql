@@ -13,8 +13,8 @@ BEGIN
 END
 $$;
 
--- Refuse what needs all rows of a table to a role from which policies may hide some, and to a transaction whose snapshot does not show them.
-CREATE OR REPLACE FUNCTION audittrail.require_all_rows(live oid) RETURNS void
+-- Refuse what needs all rows of a table to a role from which policies may hide some.
+CREATE OR REPLACE FUNCTION audittrail.require_unbound(live oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF row_security_active(live) THEN
@@ -22,7 +22,14 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = format('ALTER ROLE %I BYPASSRLS; or, where it owns the table, ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', current_user, live::regclass);
     END IF;
-    PERFORM audittrail.require_file(live);
+END
+$$;
+
+-- The same, also to a transaction whose snapshot does not show them.
+CREATE OR REPLACE FUNCTION audittrail.require_all_rows(live oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM audittrail.require_unbound(live), audittrail.require_file(live);
 END
 $$;
 

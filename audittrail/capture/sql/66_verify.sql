@@ -21,7 +21,7 @@ DECLARE
     parts   jsonb := audittrail.parts_of(tracked);
     written bigint;
 BEGIN
-    PERFORM audittrail.require_all_rows(tracked.relation);
+    PERFORM audittrail.require_unbound(tracked.relation);
     EXECUTE audittrail.compose($template$
 INSERT INTO {history} (version, revision_id, operation, {stored_columns})
 SELECT (SELECT audittrail.next_version()), (SELECT current_setting('audittrail.revision')::bigint), {operation}, $template$ || template,
@@ -40,7 +40,7 @@ $$;
 
 -- Write a new version of each row that is not what its last version says, as after a column has been added or has
 -- changed its type. Returns how many. What another transaction has made of the table is there to be seen with that, since whoever has
--- written to it later has followed first. One that has changed the table itself sees the rows that it has rewritten, and may keep a
+-- written to it later, or truncated it, has followed first. One that has changed the table itself sees the rows that it has rewritten, and may keep a
 -- snapshot that does not show what others have recorded of them before: then each of those gets a version.
 CREATE OR REPLACE FUNCTION audittrail.record_differences(tracked audittrail.tracked_table) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -75,7 +75,7 @@ CREATE OR REPLACE FUNCTION audittrail.complete_follow(tracked_id int) RETURNS vo
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF current_setting('audittrail.reworked', true) = tracked_id::text THEN
-        PERFORM audittrail.require_all_rows(t.relation) FROM audittrail.tracked_table t WHERE t.id = tracked_id;
+        PERFORM audittrail.require_unbound(t.relation) FROM audittrail.tracked_table t WHERE t.id = tracked_id;
         PERFORM audittrail.queue_differences(tracked_id);
     END IF;
 END
