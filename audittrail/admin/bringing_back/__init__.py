@@ -1,1 +1,1 @@
-"""The pages of the five acts that bring something back (restore, undelete, undo, restore everything, roll back): one flow of plan, preview, conflicts and carrying out; it knows the shared rooms alone."""
+"""The pages of the acts that bring something back (restore, undo a change, undelete, undo, restore everything, roll back): one flow of plan, preview, conflicts and carrying out; it knows the shared rooms alone."""

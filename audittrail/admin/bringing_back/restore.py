@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audittrail.admin.bringing_back import choices
 from audittrail.admin.bringing_back.flow import Proposal
@@ -13,6 +14,7 @@ from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import name_in_sentence, name_of
 from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import RevisionTime
+from audittrail.admin.display.values import field_label
 from audittrail.admin.layout.links import Link, object_url
 from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.lists.model_changes import appearing
@@ -20,6 +22,7 @@ from audittrail.admin.objects.lookup import Subject
 from audittrail.admin.objects.revisions import NumberedVersion
 from audittrail.admin.permissions import writes
 from audittrail.admin.permissions.columns import ShownFields
+from audittrail.admin.permissions.fields import hidden_fields
 from audittrail.admin.permissions.lacks import Writing
 from audittrail.diff.parts import tables_of
 from audittrail.restore.plan import Plan
@@ -32,11 +35,16 @@ RELATED = "related"
 #: Says that the form had a choice of fields, so that none of them may be chosen.
 CHOOSING = "choosing"
 
+#: Fields that a message names; of more it names the object alone.
+NAMED: Final = 5
+
 
 class RestoreProposal(Proposal):
     """To restore an object as a revision left it."""
 
     page = "restore"
+    #: What the admin's log says, with a place for the revision's number.
+    logged: ClassVar[Any] = gettext_lazy("Restored as of revision %(number)s.")
 
     def __init__(
         self, subject: Subject, was: Any, revision: BaseRevision, found: NumberedVersion
@@ -72,14 +80,17 @@ class RestoreProposal(Proposal):
             return self._plan(None)
         self.whole = self._plan(None)
         self.refused_fields = self._refused_fields(self.whole)
-        if self.chosen is None and not self.refused_fields:
-            return self.whole
         if self.chosen is None:
-            self.chosen = {*self.choosable} - self.refused_fields
-        elif self.chosen >= {*self.choosable}:
+            self.chosen = self.offered
+        if self.chosen is None or self.chosen >= {*self.choosable}:
             self.chosen = None
             return self.whole
         return self._plan(sorted(self.chosen))
+
+    @property
+    def offered(self) -> set[str] | None:
+        """The fields that are chosen until somebody chooses: None for all that differ, where they may all be written."""
+        return {*self.choosable} - self.refused_fields if self.refused_fields else None
 
     @property
     def choosable(self) -> list[str]:
@@ -116,24 +127,42 @@ class RestoreProposal(Proposal):
             "is_followed": self.found.is_followed,
             **revision_context(self.reader, self.told),
             "choices": shown_choices,
-            "nothing_chosen": self.chosen is not None and not self.chosen,
+            "nothing_chosen": CHOOSING in self.given
+            and self.chosen is not None
+            and not self.chosen,
             "with_related": self.with_related,
             "back_url": object_url(self.model_admin, "history", self.was.pk),
         }
 
     def said(self, plan: Plan) -> str:
         """Say what was restored, and as of when."""
-        return _("“%(name)s” was restored as of %(when)s.") % {
+        said = {
             "name": name_in_sentence(self.live or self.was),
             "when": RevisionTime(self.told.committed_at).exact,
         }
+        if fields := self.named_fields:
+            said["fields"] = fields
+            return _("Restored in “%(name)s” as of %(when)s: %(fields)s.") % said
+        return _("“%(name)s” was restored as of %(when)s.") % said
+
+    @property
+    def named_fields(self) -> str:
+        """The names of the fields that are restored, where they are few of those that an object has."""
+        labels = [
+            field_label(self.model_admin.opts.get_field(name), name)
+            for name in self.choosable
+            if (self.chosen is None or name in self.chosen)
+            and name in self._shown_fields
+            and name not in hidden_fields(self.model_admin)
+        ]
+        return ", ".join(labels) if 0 < len(labels) <= NAMED else ""
 
     def succeeded(self, plan: Plan) -> str:
         """Log the change as the admin does, and go on to the object's history."""
         present = self.model_admin.model._base_manager.using(self.reader.database)
         obj = present.filter(pk=self.was.pk).first()
         if obj is not None and not plan.is_empty:
-            text = _("Restored as of revision %(number)s.") % {"number": self.told.pk}
+            text = self.logged % {"number": self.told.pk}
             log = (
                 self.model_admin.log_addition if self.live is None else self.model_admin.log_change
             )

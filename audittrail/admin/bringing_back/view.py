@@ -1,4 +1,4 @@
-"""The addresses of the five acts that bring something back; each shows first what it would do, and does it by POST."""
+"""The addresses of the acts that bring something back; each shows first what it would do, and does it by POST."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from audittrail.admin.bringing_back.revisions import (
     UndoProposal,
 )
 from audittrail.admin.bringing_back.undelete import UndeleteProposal
+from audittrail.admin.bringing_back.undo_change import UndoChangeProposal
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
@@ -60,6 +61,32 @@ def restore(
     if not subject.may_be_restored(request):
         raise PermissionDenied
     return answer(RestoreProposal(subject, was, revision, found))
+
+
+@pages.model_page(
+    "<path:object_id>/history/<int:version>/undo/", "audittrail_undo_change", writes=True
+)
+@refusing
+def undo_change(
+    model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
+) -> HttpResponseBase:
+    """Show what it would do to an object to undo what a revision changed of it, or do it."""
+    require_present()
+    subject = find(model_admin, request, object_id)
+    found = version_of(subject, version)
+    if found is None:
+        raise Http404(_("This object has no such version."))
+    if subject.is_deleted:
+        # It comes back as a whole, or as it was at a moment; a change of it is undone afterwards.
+        undelete_url = model_url(model_admin, "audittrail_undelete", pk=subject.pk)
+        return HttpResponseRedirect(str(undelete_url))
+    earlier = before(found.revision)
+    was = earlier and subject.past(earlier).first()
+    if earlier is None or was is None:
+        raise Http404(_("This object did not exist before."))
+    if not subject.may_be_restored(request):
+        raise PermissionDenied
+    return answer(UndoChangeProposal(subject, was, earlier, found))
 
 
 @pages.model_page("audittrail/deleted/undelete/", "audittrail_undelete", writes=True)

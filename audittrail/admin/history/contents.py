@@ -129,7 +129,12 @@ class EntryContents:
             # after the inherited ones, as in the model.
             rows = steps[number]
             found = [one for row in reversed(rows) for one in self._differences(entry, row)]
-            yield EntryBlock(rows[0].operation, found, is_more=is_more and number == max(steps))
+            yield EntryBlock(
+                rows[0].operation,
+                found,
+                is_more=is_more and number == max(steps),
+                source=rows[0].source,
+            )
 
     def _of_rows(
         self, entry: TimelineEntry, source: Source, rows: list[RowVersion]
@@ -151,6 +156,8 @@ class EntryContents:
                 history_url(source.visible.model_admin, obj.pk),
                 # Of rows that may be hidden from the reader it is not said that there are more.
                 is_more=is_more and row is shown[-1] and not self._is_guarded(source),
+                source=source,
+                pk=obj.pk,
             )
 
     def _of_members(
@@ -169,7 +176,9 @@ class EntryContents:
                 source.member, source.label, added, removed, self._names, (entry.tick, entry.tick)
             )
             is_more = len(entry.rows[source]) > len(rows)
-            yield EntryBlock(Operation.UPDATE, [found], source.label, is_more=is_more)
+            yield EntryBlock(
+                Operation.UPDATE, [found], source.label, is_more=is_more, source=source
+            )
 
     def _differences(self, entry: TimelineEntry, row: RowVersion) -> list[Difference]:
         changes = self._changes_of(row)

@@ -1,13 +1,11 @@
-"""What the entries of a timeline say: who, when, why, from where, what each row changed, and where to go on from there."""
+"""What the entries of a timeline say: who, when, why, from where, and what each row changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
-
-from django.http import HttpRequest
-from django.utils.translation import gettext as _
 
 from audittrail.admin.display import origins
 from audittrail.admin.display.authors import Author
@@ -16,7 +14,7 @@ from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.timeline import TimelineEntry
 from audittrail.admin.layout.links import Link
-from audittrail.admin.objects.lookup import Subject
+from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.images import GONE
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation
@@ -39,6 +37,17 @@ class EntryBlock:
     url: str | None = None
     #: Of further rows of its table nothing is shown.
     is_more: bool = False
+    #: The table of the row, and its key there.
+    source: Source | None = None
+    pk: Any = None
+    #: The address that undoes it, where that is one of another object; and for each difference the one that undoes that alone.
+    undo_url: str | None = None
+    undo_urls: Sequence[str | None] = ()
+
+    @property
+    def told(self) -> Sequence[tuple[Difference, str | None]]:
+        """The differences, each with the address that undoes it, None where there is none."""
+        return [*zip_longest(self.differences, self.undo_urls)]
 
     @property
     def badge(self) -> Badge:
@@ -83,6 +92,12 @@ class ShownEntry:
         return bool(own) and own[-1] in GONE
 
     @property
+    def made(self) -> bool:
+        """Whether there was no object before it that could be gone back to, or nothing is known of it."""
+        own = [one.operation for one in self.blocks if one.source and one.source.kind == OWN]
+        return bool(own) and own[0] != Operation.UPDATE and own[0] not in GONE
+
+    @property
     def is_insertion(self) -> bool:
         """Whether it made the object."""
         return any(block.operation == Operation.INSERT for block in self.blocks if not block.label)
@@ -108,40 +123,3 @@ class ShownEntry:
         """What it did to the object itself."""
         own = dict.fromkeys(block.operation for block in self.blocks if not block.label)
         return [Badge(operation) for operation in own]
-
-
-def with_links(
-    subject: Subject, request: HttpRequest, entries: Sequence[ShownEntry], *, begins_now: bool
-) -> list[ShownEntry]:
-    """Return entries with the addresses that lead on from them; takes whether the first is the newest of all.
-
-    Those of a revision that isn't committed yet lead nowhere: no state is known that it left.
-    """
-    may_restore = subject.may_be_restored(request)
-    return [
-        replace(entry, actions=[*_links(subject, entry, may_restore, begins_now and not position)])
-        for position, entry in enumerate(entries)
-    ]
-
-
-def _links(
-    subject: Subject, entry: ShownEntry, may_restore: bool, is_newest: bool
-) -> Iterator[Link]:
-    if not entry.is_committed:
-        return
-    number = entry.entry.number
-    exists = not entry.is_deletion
-    text = _("View as it was") if exists else _("View as it last was")
-    candidates = [
-        (text, subject.url("audittrail_version", number)),
-        (_("Compare with previous"), subject.url("audittrail_compare", to=number)),
-    ]
-    if not is_newest:
-        candidates.append(
-            (_("Compare with now"), subject.url("audittrail_compare", **{"from": number}))
-        )
-    if may_restore and exists and (subject.is_deleted or not is_newest):
-        candidates.append((_("Restore"), subject.url("audittrail_restore", number)))
-    for label, url in candidates:
-        if url is not None:
-            yield Link(label, url)

@@ -16,7 +16,7 @@ from audittrail.admin.display import operations
 from audittrail.admin.display.values import field_label
 from audittrail.admin.history.timeline import END
 from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter
-from audittrail.admin.objects.sources import OWN, Source
+from audittrail.admin.objects.sources import MEMBERS, OWN, Source
 from audittrail.diff.columns import RowColumn, columns_of
 from audittrail.diff.images import GONE
 from audittrail.revisions.models import authors_here, revision_model
@@ -65,6 +65,15 @@ class TimelineFilters(ListFilters):
     def is_used(self) -> bool:
         """Whether anything is asked for."""
         return any(self.data.get(name) for name in self.filters)
+
+    @property
+    def field_alone(self) -> str:
+        """The name of the object's field that is asked for, many-to-many ones included; "" if none is."""
+        chosen = self.form.cleaned_data.get("field") or "" if self.is_valid() else ""
+        is_field = not chosen.startswith(ROWS) or any(
+            source.kind == MEMBERS and _name(source) == chosen for source in self._sources
+        )
+        return chosen.removeprefix(ROWS) if is_field else ""
 
     @property
     def ticks(self) -> tuple[int, int]:

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.contents import EntryContents
-from audittrail.admin.history.entries import ShownEntry, with_links
+from audittrail.admin.history.entries import ShownEntry
+from audittrail.admin.history.entry_links import EntryLinks
 from audittrail.admin.history.filters import TimelineFilters
 from audittrail.admin.history.row_versions import VersionReader
 from audittrail.admin.history.timeline import Timeline
@@ -55,7 +56,8 @@ def history(
             page = Timeline(subject.database, sources, rows, *filters.ticks).page(request.GET)
         shown = EntryContents(subject, request, page.rows).shown()
     begins_now = page.newer is None and not filters.is_used
-    entries = with_links(subject, request, shown, begins_now=begins_now)
+    links = EntryLinks(subject, request, filters.field_alone)
+    entries = links.added(shown, begins_now=begins_now)
     context = {
         "title": _("History"),
         "subtitle": subject.text,

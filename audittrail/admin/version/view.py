@@ -82,7 +82,7 @@ def _tools(
         (_("Compare with now"), subject.url("audittrail_compare", **{"from": number})),
     ]
     if exists and subject.may_be_restored(request):
-        candidates.append((_("Restore"), subject.url("audittrail_restore", number)))
+        candidates.append((_("Restore this state"), subject.url("audittrail_restore", number)))
     return [Link(text, url) for text, url in candidates if url is not None]
 
 

@@ -1,16 +1,20 @@
-// Puts a checkbox into the head of a table that chooses all rows of the page, in forms with data-audittrail-choose-all="label".
+/*
+ * Puts a checkbox into the head of a table that chooses all rows of the page, in elements with
+ * data-audittrail-choose-all="label". Boxes that can't be chosen stay as they are.
+ */
 
-for (const form of document.querySelectorAll("form[data-audittrail-choose-all]")) {
-  const boxes = [...form.querySelectorAll('td input[type="checkbox"]')];
-  const head = form.querySelector("thead th");
+for (const part of document.querySelectorAll("[data-audittrail-choose-all]")) {
+  const boxes = [...part.querySelectorAll('tbody input[type="checkbox"]:not(:disabled)')];
+  const head = part.querySelector("thead th");
   if (boxes.length < 2 || !head) {
     continue;
   }
+  const label = document.createElement("label");
+  label.className = "audittrail-choose-all";
   const all = document.createElement("input");
   all.type = "checkbox";
-  all.setAttribute("aria-label", form.dataset.audittrailChooseAll);
-  all.title = form.dataset.audittrailChooseAll;
-  head.replaceChildren(all);
+  label.append(all, " ", part.dataset.audittrailChooseAll);
+  part.querySelector("table").before(label);
 
   const show = () => {
     const chosen = boxes.filter((box) => box.checked).length;
@@ -22,6 +26,6 @@ for (const form of document.querySelectorAll("form[data-audittrail-choose-all]")
       box.checked = all.checked;
     }
   });
-  form.addEventListener("change", show);
+  part.addEventListener("change", show);
   show();
 }
