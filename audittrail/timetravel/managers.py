@@ -12,7 +12,7 @@ from django.db.models.manager import BaseManager
 
 from audittrail.timetravel.along import Along, reading_along
 from audittrail.timetravel.moment import Moment, from_alias
-from audittrail.timetravel.past_class import own_members, past_class
+from audittrail.timetravel.past_class import forget_cached, own_members, past_class
 from audittrail.timetravel.queryset import PastQuerySetMixin, adopting, turned
 
 
@@ -29,6 +29,7 @@ def past_manager(manager: Any, made: dict[int, Any] | None = None) -> Any:
     """
     made = {} if made is None else made
     manager.__class__ = _past_manager_class(manager.__class__)
+    forget_cached(manager)
     for name, value in list(vars(manager).items()):
         if isinstance(value, BaseManager):
             if id(value) not in made:

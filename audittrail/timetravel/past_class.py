@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import FunctionType
+from functools import cached_property, partial, wraps
+from inspect import isroutine
+from types import FunctionType, MethodType
 from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.utils.functional import cached_property as django_cached_property
 
 
 def past_class(
@@ -39,7 +44,7 @@ _RELATIONS: Final = (
 
 
 def own_members(live: type[Any], base: type[Any], adopted: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the methods and properties that a class has beside those of Django's base class, each adopted by a function."""
+    """Return what a class has beside Django's base class that works out what it gives, methods above all, each adopted by a function."""
     found: dict[str, Any] = {}
     for klass in reversed(live.__mro__):
         for name, member in vars(klass).items():
@@ -49,6 +54,51 @@ def own_members(live: type[Any], base: type[Any], adopted: Callable[[Any], Any])
                 found[name] = adopted(member)
             elif isinstance(member, property) and member.fget is not None:
                 found[name] = property(adopted(member.fget), member.fset, member.fdel)
+            elif _works_out(member):
+                found[name] = _OwnAttribute(member, name, adopted)
             else:
                 found.pop(name, None)
     return found
+
+
+#: Properties whose values are kept in the object that has them.
+_CACHED: Final = (cached_property, django_cached_property)
+
+
+class _OwnAttribute:
+    """A class method, a static method, a cached property or the like, adopted as methods are."""
+
+    def __init__(self, member: Any, name: str, adopted: Callable[[Any], Any]) -> None:
+        self.member, self.name, self.adopted = member, name, adopted
+
+    def __get__(self, holder: Any, owner: type[Any]) -> Any:
+        if holder is None:
+            return self.member.__get__(None, owner)
+        given = self.adopted(self.member.__get__)(holder, owner)
+        if isroutine(given) or isinstance(given, partial):
+            return MethodType(self.adopted(_called_by(given)), holder)
+        if isinstance(self.member, _CACHED):
+            # It has kept what it gave before that was adopted.
+            vars(holder)[self.name] = given
+        return given
+
+
+def _works_out(member: Any) -> bool:
+    kind = type(member)
+    return not isinstance(member, FunctionType) and hasattr(kind, "__get__") and not hasattr(kind, "__set__")  # fmt: skip
+
+
+def _called_by(function: Any) -> Any:
+    @wraps(function)
+    def called(holder: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return markcoroutinefunction(called) if iscoroutinefunction(function) else called
+
+
+def forget_cached(holder: Any) -> None:
+    """Take from a copy of an object what cached properties have kept in it: that may be of the present, or of another moment."""
+    for klass in type(holder).__mro__:
+        for name, member in vars(klass).items():
+            if isinstance(member, _CACHED):
+                vars(holder).pop(name, None)

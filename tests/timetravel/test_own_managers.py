@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache, partialmethod
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import models
+from django.utils.functional import cached_property as django_cached_property
 
 from audittrail import history
 from audittrail.exceptions import PastIsReadOnlyError
@@ -22,6 +25,14 @@ class Shelf(models.QuerySet[Any]):
 
     def class_of_queryset(self) -> Any:
         return self.model._default_manager.all()
+
+    @cached_property
+    def cached_of_queryset(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    @staticmethod
+    def static_of_queryset(model: Any) -> Any:
+        return list(model._base_manager.all())
 
 
 class Asking(models.Manager.from_queryset(Shelf)):  # type: ignore[misc]
@@ -42,6 +53,43 @@ class Asking(models.Manager.from_queryset(Shelf)):  # type: ignore[misc]
     @property
     def as_property(self) -> list[Any]:
         return list(self.model._base_manager.all())
+
+    @classmethod
+    def of_class(cls, model: Any) -> list[Any]:
+        return list(model._base_manager.all())
+
+    @classmethod
+    def generated_of_class(cls, model: Any) -> Iterator[Any]:
+        yield from model._base_manager.all()
+
+    @classmethod
+    async def later_of_class(cls, model: Any) -> list[Any]:
+        return [found async for found in model._base_manager.all()]
+
+    @staticmethod
+    def static(model: Any) -> Any:
+        return model._base_manager.all()
+
+    @lru_cache(maxsize=8)  # noqa: B019 (what a project may do)
+    def kept(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    @cached_property
+    def cached(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    @cached_property
+    def cached_queryset(self) -> Any:
+        return self.model._base_manager.all()
+
+    @django_cached_property
+    def cached_by_django(self) -> list[Any]:
+        return list(self.model._base_manager.all())
+
+    def _chosen(self, choice: str) -> list[Any]:
+        return list(getattr(self.model, choice).all())
+
+    partial = partialmethod(_chosen, "_base_manager")
 
     def get_queryset(self) -> Any:
         # By values, which a query of the past can't tell from others.
@@ -68,6 +116,19 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "values": lambda manager: manager.by_values(),
     "generator": lambda manager: manager.generated(),
     "property": lambda manager: manager.as_property,
+    "class method": lambda manager: manager.of_class(manager.model),
+    "class method, generator": lambda manager: manager.generated_of_class(manager.model),
+    "class method, asynchronous": lambda manager: async_to_sync(manager.later_of_class)(
+        manager.model
+    ),
+    "static method": lambda manager: manager.static(manager.model),
+    "kept by a function": lambda manager: manager.kept(),
+    "cached": lambda manager: manager.cached,
+    "cached queryset": lambda manager: (manager.cached_queryset, manager.cached_queryset)[1].all(),
+    "cached by Django": lambda manager: manager.cached_by_django,
+    "partial": lambda manager: manager.partial(),
+    "cached, of a queryset": lambda manager: manager.all().cached_of_queryset,
+    "static method of a queryset": lambda manager: manager.all().static_of_queryset(manager.model),
     "queryset": lambda manager: manager.class_of_queryset(),
     "queryset of itself": lambda manager: manager.all().class_of_queryset(),
     "another manager": lambda manager: manager(manager="asking").by_class(),
@@ -116,6 +177,9 @@ def test_the_manager_of_a_relation(revision: Revision, name: str) -> None:
 
 def test_the_history_of_a_model(revision: Revision) -> None:
     orders = history.of(Order)
+    asked = ("cached", "cached_queryset", "cached_by_django")
+    for name in asked:
+        assert [text_of(order) for order in getattr(Order._default_manager, name)] == ["now"]
     past = orders(revision=revision)
     assert [text_of(order) for order in past] == ["then"]
     assert [text_of(order) for order in past.class_of_queryset()] == ["then"]
@@ -124,6 +188,12 @@ def test_the_history_of_a_model(revision: Revision) -> None:
     with history.at_rev(revision):
         for name in ("by_itself", "by_class", "by_values", "generated", "class_of_queryset"):
             assert [text_of(order) for order in getattr(orders, name)()] == ["then"], name
+        for name in ("of_class", "static", "static_of_queryset"):
+            assert [text_of(order) for order in getattr(orders, name)(Order)] == ["then"], name
+        for name in (*asked, "cached_of_queryset"):
+            assert [text_of(order) for order in getattr(orders, name)] == ["then"], name
+    for name in asked:
+        assert [text_of(order) for order in getattr(Order._default_manager, name)] == ["now"], name
 
 
 def test_what_was_prefetched_is_not_asked_for_again(
