@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.structure.tree import ROOT
-from tests.suites.checking import Checked
+from tests.suites.checking import Checked, begun, run
+
+__all__ = ["begun", "checked", "packages", "run"]
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
@@ -35,17 +36,6 @@ def packages() -> Path:
 
 
 @pytest.fixture(scope="module")
-def begun(packages: Path) -> Iterator[tuple[Checked, str]]:
-    """Give the project, and the name of a database in which it has begun."""
-    checked = Checked("tests.compatibility.project", "PACKAGES", paths=(packages,))
-    with checked.database() as name:
-        checked.run("begin", name)
-        yield checked, name
-
-
-@pytest.fixture
-def run(begun: tuple[Checked, str]) -> Iterator[Callable[[str], None]]:
-    """Give a function that runs a check by its name, in a process of its own and in a copy of the database of its own."""
-    checked, template = begun
-    with checked.database(template) as name:
-        yield lambda check: checked.run(check, name)
+def checked(packages: Path) -> Checked:
+    """Give the project."""
+    return Checked("tests.compatibility.project", "PACKAGES", paths=(packages,))

@@ -1,16 +1,20 @@
-"""Projects that are kept here and have checks of their own, each run in a process of its own."""
+"""Projects that are kept here and have checks of their own, each run in a process of its own.
+
+A folder of tests for such a project has a fixture `checked` that gives it, and takes `begun` and `run` from here.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from django.conf import settings
 
 from tests.databases import raw_connection
@@ -71,3 +75,18 @@ class Checked:
             timeout=300,
         )
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
+
+
+@pytest.fixture(scope="module")
+def begun(checked: Checked) -> Iterator[str]:
+    """Give the name of a database in which the project has begun."""
+    with checked.database() as name:
+        checked.run("begin", name)
+        yield name
+
+
+@pytest.fixture
+def run(checked: Checked, begun: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that runs a check by its name, in a process of its own and in a copy of the database of its own."""
+    with checked.database(begun) as name:
+        yield lambda check: checked.run(check, name)

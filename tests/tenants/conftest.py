@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from tests.suites.checking import Checked
+from tests.suites.checking import Checked, begun, run
+
+__all__ = ["begun", "checked", "run"]
 
 
 @pytest.fixture(scope="module", params=["django_tenants", "django_pgschemas"])
-def begun(request: pytest.FixtureRequest) -> Iterator[tuple[Checked, str]]:
-    """Give the project, and the name of a database in which it has begun."""
+def checked(request: pytest.FixtureRequest) -> Checked:
+    """Give the project."""
     environment = {"TENANTS_PACKAGE": request.param}
-    checked = Checked("tests.tenants.project", "TENANTS", environment=environment)
-    with checked.database() as name:
-        checked.run("begin", name)
-        yield checked, name
-
-
-@pytest.fixture
-def run(begun: tuple[Checked, str]) -> Iterator[Callable[[str], None]]:
-    """Give a function that runs a check by its name, in a process of its own and in a copy of the database of its own."""
-    checked, template = begun
-    with checked.database(template) as name:
-        yield lambda check: checked.run(check, name)
+    return Checked("tests.tenants.project", "TENANTS", environment=environment)
