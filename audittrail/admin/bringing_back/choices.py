@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.db import models
 
-from audittrail.admin.bringing_back.preview_rows import badges
+from audittrail.admin.bringing_back.preview_rows import badges, column_difference
+from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.display.values import ShownValue, field_label
@@ -33,6 +34,8 @@ class FieldChoice:
     badges: tuple[Badge, ...] = ()
     #: Whether the user may not write it, or its rows.
     is_refused: bool = False
+    #: What differs between both values, where that tells more than they do.
+    difference: Difference | None = None
 
 
 def relations(model: type[models.Model]) -> dict[type[models.Model], Any]:
@@ -102,16 +105,18 @@ def _column_choices(
     changes = [change for row in table.rows for change in row.changes if change.field is not None]
     for change in changes:
         names.want_change(change, None, names.then)
+    found = [(change, column_difference(change, names)) for change in changes]
     return [
         FieldChoice(
             change.field.name,
-            field_label(change.field, change.column),
+            difference.label,
             (chosen is None or change.field.name in chosen) and change.field.name not in refused,
-            None if change.masked else names.shown(change.field, change.old, None),
-            None if change.masked else names.shown(change.field, change.new, names.then),
+            difference.old,
+            difference.new,
             change.masked,
             is_refused=change.field.name in refused,
+            difference=difference if difference.is_detailed else None,
         )
-        for change in changes
+        for change, difference in found
         if change.field is not None
     ]

@@ -11,8 +11,10 @@ from django.utils.html import format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
+from audittrail.admin.display.slight_changes import compared
 from audittrail.admin.display.values import ShownValue, field_label
 from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions.columns import ShownFields, shown_of_rows
@@ -34,6 +36,8 @@ class ShownChange:
     old: ShownValue | None
     new: ShownValue | None
     masked: bool
+    #: What differs between them, where that tells more than both.
+    difference: Difference | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,10 @@ def _shown_row(
 
 
 def _shown_change(names: Names, row: RowPlan, change: ColumnChange) -> ShownChange:
+    if row.action == "U" and not change.masked:
+        found = column_difference(change, names)
+        detailed = found if found.is_detailed else None
+        return ShownChange(found.label, found.old, found.new, False, detailed)
     old = new = None
     if not change.masked:
         if row.action != "I":
@@ -147,6 +155,19 @@ def _shown_change(names: Names, row: RowPlan, change: ColumnChange) -> ShownChan
         if row.action != "D":
             new = names.shown(change.field, change.new, names.then)
     return ShownChange(field_label(change.field, change.column), old, new, change.masked)
+
+
+def column_difference(change: ColumnChange, names: Names) -> Difference:
+    """Return how a column of a row changes that stays, with what it refers to named as plans are: now, and as it comes back."""
+    label = field_label(change.field, change.column)
+    if change.masked:
+        return Difference(change.column, label, is_masked=True)
+    old = names.shown(change.field, change.old, None)
+    new = names.shown(change.field, change.new, names.then)
+    if old.is_label or new.is_label or getattr(change.field, "remote_field", None) is not None:
+        return Difference(change.column, label, old, new)
+    parts, note = compared(change.old, change.new, names.room)
+    return Difference(change.column, label, old, new, parts, note=note)
 
 
 def label_of(visible: VisibleModel) -> str:

@@ -12,8 +12,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from audittrail.admin.display.coarse import CoarseParts
-from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, changed_parts, shortened
+from audittrail.admin.display.excerpts import ADDED, REMOVED, SAME, shortened
 from audittrail.admin.display.names import Names
+from audittrail.admin.display.slight_changes import compared, folded
 from audittrail.admin.display.values import (
     ObjectLabel,
     ShownValue,
@@ -50,6 +51,8 @@ class Difference:
     is_masked: bool = False
     #: Whether there are more members than these.
     is_more: bool = False
+    #: What changed and hardly shows; without parts it is all that did.
+    note: str = ""
 
     def __html__(self) -> SafeString:
         """Return the change in one line, where it is not long."""
@@ -59,10 +62,36 @@ class Difference:
             return _joined(_member(kind, label) for kind, label in self.members if kind != SAME)
         if self.parts:
             return self._parts(SAME, REMOVED, ADDED)
+        if self.note:
+            return folded(self.note, self._values)
         if self.old is None:
             return format_html("{}", self.new)
         if self.new is None:
             return format_html("<del>{}</del>", self.old)
+        return self._values
+
+    __str__ = __html__
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether it tells more than both values one after the other."""
+        return bool(self.parts or self.note)
+
+    @property
+    def whole(self) -> SafeString:
+        """Both values as a whole, to be unfolded: what the parts leave out."""
+        if not self.parts or self.old is None or self.new is None:
+            return mark_safe("")
+        sides = ((_("Before"), self.old), (_("After"), self.new))
+        content = format_html_join(
+            "",
+            '<div class="audittrail-quiet">{} {}</div>{}',
+            ((label, value.size, value.unfolded) for label, value in sides),
+        )
+        return folded(_("All of it"), content)
+
+    @property
+    def _values(self) -> SafeString:
         return format_html(
             '<del>{}</del> <span class="audittrail-arrow" aria-hidden="true"></span>'
             '<span class="visually-hidden">{}</span> <ins>{}</ins>',
@@ -70,8 +99,6 @@ class Difference:
             _("became"),
             self.new,
         )
-
-    __str__ = __html__
 
     @property
     def before(self) -> SafeString:
@@ -97,16 +124,23 @@ class Difference:
             return self._parts(SAME, kind)
         if value is None:
             return format_html('<span class="audittrail-nothing">{}</span>', _("not there"))
+        if self.note:
+            return folded(self.note, format_html("{}", value))
         if self.old is None or self.new is None:
             return format_html("{}", value)
         return format_html("<ins>{}</ins>" if kind == ADDED else "<del>{}</del>", value)
 
     def _parts(self, *kinds: Kind) -> SafeString:
         text = _text(shortened(self.parts), *kinds)
-        if not isinstance(self.parts, CoarseParts):
-            return text
-        note = _("too large to be compared exactly; parts of what is marked may be the same")
-        return format_html('<div class="audittrail-quiet">{}</div>{}', note, text)
+        notes = [self.note] if self.note else []
+        if isinstance(self.parts, CoarseParts):
+            notes.append(
+                _("too large to be compared exactly; parts of what is marked may be the same")
+            )
+        told = format_html_join(
+            "", '<div class="audittrail-quiet">{}</div>', ((note,) for note in notes)
+        )
+        return format_html("{}{}", told, text)
 
 
 def difference(
@@ -122,8 +156,10 @@ def difference(
     old = shown_of(change.field, change.old, names, ticks[0]) if existed else None
     new = shown_of(change.field, change.new, names, ticks[1]) if exists else None
     has_labels = (old is not None and old.is_label) or (new is not None and new.is_label)
-    parts = () if has_labels else changed_parts(change.old, change.new, names.room)
-    return Difference(change.attribute, label, old, new, parts)
+    if has_labels or old is None or new is None:
+        return Difference(change.attribute, label, old, new)
+    parts, note = compared(change.old, change.new, names.room)
+    return Difference(change.attribute, label, old, new, parts, note=note)
 
 
 def untold(is_any: bool) -> list[Difference]:

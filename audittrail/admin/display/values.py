@@ -74,18 +74,31 @@ class ShownValue:
             )
         if not self.is_long:
             return format_html('<bdi class="audittrail-value">{}</bdi>', self.text)
-        count = formats.number_format(len(self.text), force_grouping=True)
         return format_html(
-            '<details class="audittrail-fold"><summary><bdi>{}</bdi> <span class="audittrail-quiet">{}</span></summary>'
-            '<bdi class="audittrail-value audittrail-value--long" tabindex="0" role="region" aria-label="{}">{}</bdi></details>',
+            '<details class="audittrail-fold"><summary><bdi>{}</bdi> <span class="audittrail-quiet">{}</span></summary>{}</details>',
             Truncator(self.text[: SHORT + 1]).chars(SHORT // 2),
-            ngettext("(%(count)s character)", "(%(count)s characters)", len(self.text))
-            % {"count": count},
-            _("Text"),
-            Truncator(self.text).chars(self.letters),
+            self.size,
+            self.unfolded,
         )
 
     __str__ = __html__
+
+    @property
+    def size(self) -> str:
+        """How many letters it has, in words."""
+        count = formats.number_format(len(self.text), force_grouping=True)
+        return ngettext("(%(count)s character)", "(%(count)s characters)", len(self.text)) % {
+            "count": count
+        }
+
+    @property
+    def unfolded(self) -> SafeString:
+        """As HTML, as much of it as is shown where there is room."""
+        return format_html(
+            '<bdi class="audittrail-value audittrail-value--long" tabindex="0" role="region" aria-label="{}">{}</bdi>',
+            _("Text"),
+            Truncator(self.text).chars(self.letters),
+        )
 
 
 def linked(label: ObjectLabel) -> SafeString:
