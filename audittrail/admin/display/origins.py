@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audittrail.admin.display.outlines import leaf
 from audittrail.revisions.context import USER_SCHEMA
 from audittrail.revisions.models import BaseRevision
 
@@ -80,8 +81,12 @@ def condition(kind: str) -> Q:
 
 
 def details(revision: BaseRevision) -> dict[str, Any]:
-    """Return the rest of a revision's context: what `history.context` was given beside user and reason."""
-    return {name: value for name, value in _context(revision).items() if name not in _SHOWN}
+    """Return the rest of a revision's context: what `history.context` was given beside user and reason; structures as JSON."""
+    return {
+        name: leaf(value) if isinstance(value, dict | list) else value
+        for name, value in _context(revision).items()
+        if name not in _SHOWN
+    }
 
 
 def _context(revision: BaseRevision) -> dict[str, Any]:

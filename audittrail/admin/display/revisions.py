@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from audittrail.admin.display.authors import authors
 from audittrail.admin.display.origins import origin
+from audittrail.admin.display.restorings import restoring
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout.links import revision_url
 from audittrail.admin.permissions.readers import Reader
@@ -26,6 +27,7 @@ def revision_context(reader: Reader, revision: BaseRevision) -> dict[str, Any]:
         "when": RevisionTime(revision.committed_at),
         "author": known.get(revision.author_key),
         "origin": origin(revision),
+        "restoring": restoring(reader.site, revision),
     }
 
 

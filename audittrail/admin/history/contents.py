@@ -13,6 +13,7 @@ from audittrail.admin.display.authors import Author, authors
 from audittrail.admin.display.differences import Difference, of_members, untold, version_difference
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import at_most, name_of
+from audittrail.admin.display.restorings import restoring
 from audittrail.admin.history.entries import EntryBlock, ShownEntry
 from audittrail.admin.history.row_versions import RowVersion
 from audittrail.admin.history.timeline import TimelineEntry
@@ -104,12 +105,22 @@ class EntryContents:
                 blocks += self._of_members(entry, source, rows)
             elif source.kind == RELATED:
                 blocks += self._of_rows(entry, source, rows)
-        revision = entry.revision
+        revision, site = entry.revision, self._subject.reader.site
+        if revision is None:
+            return ShownEntry(entry, None, blocks)
+        labels = [
+            one.label
+            for block in blocks
+            if not block.text
+            for one in block.differences
+            if one.attribute
+        ]
         return ShownEntry(
             entry,
-            named.get(revision.author_key) if revision else None,
+            named.get(revision.author_key),
             blocks,
-            revision_url(self._subject.reader.site, revision) if revision else None,
+            revision_url(site, revision),
+            restoring=restoring(site, revision, labels),
         )
 
     def _own(self, entry: TimelineEntry) -> Iterator[EntryBlock]:

@@ -11,6 +11,7 @@ from audittrail.admin.display import origins
 from audittrail.admin.display.authors import Author
 from audittrail.admin.display.differences import Difference
 from audittrail.admin.display.operations import Badge
+from audittrail.admin.display.restorings import CONTEXT, ToldRestoring
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.history.timeline import TimelineEntry
 from audittrail.admin.layout.links import Link
@@ -19,8 +20,8 @@ from audittrail.diff.images import GONE
 from audittrail.revisions.models import BaseRevision
 from audittrail.revisions.versions import Operation
 
-#: Parts of a context that are not told.
-UNTOLD: Final = frozenset({"request_id"})
+#: Parts of a context that are not told, or in words of their own.
+UNTOLD: Final = frozenset({"request_id", CONTEXT})
 
 #: Values of a row that came or went that are shown unfolded.
 FEW: Final = 6
@@ -74,6 +75,8 @@ class ShownEntry:
     blocks: Sequence[EntryBlock]
     url: str | None = None
     actions: Sequence[Link] = ()
+    #: What it brought back, if it was made by restoring something.
+    restoring: ToldRestoring | None = None
 
     @property
     def revision(self) -> BaseRevision | None:
