@@ -10,6 +10,15 @@ from audittrail.diff.changes import FieldChange
 from audittrail.diff.json_null import is_json_null
 from audittrail.revisions.wording import counted, spelled
 
+#: What the operations are called that made versions, or that a revision did to rows on the whole.
+DONE: Final = {
+    "I": "inserted",
+    "U": "updated",
+    "D": "deleted",
+    "T": "deleted by TRUNCATE",
+    "B": "found as it was",
+}
+
 #: How many characters of a value are printed.
 VALUE_LENGTH: Final = 60
 

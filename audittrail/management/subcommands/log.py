@@ -12,15 +12,13 @@ from audittrail import history
 from audittrail.management.arguments import time_of
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched
-from audittrail.management.lines import change_line, headline
+from audittrail.management.lines import DONE, change_line, headline
 from audittrail.management.objects import key_of, model_of
 from audittrail.revisions.wording import said
 
 HELP: Final = (
     "Prints every change of one object: who changed which field from what to what, when and why."
 )
-
-_DONE: Final = {"I": "Inserted", "U": "Updated", "D": "Deleted"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def run(call: Call) -> None:
     for step in reversed(found):
         call.write(headline(step.revision))
         if step.operation:
-            call.write(f"    {_DONE[step.operation]}")
+            call.write(f"    {DONE[step.operation].capitalize()}")
         for change in step.changes:
             call.write(f"    {change_line(change)}")
     if not found:

@@ -10,15 +10,13 @@ from django.db.models import Count
 from audittrail.management.arguments import positive, time_of
 from audittrail.management.call import Call
 from audittrail.management.filters import nothing_matched, of_user
-from audittrail.management.lines import headline
+from audittrail.management.lines import DONE, headline
 from audittrail.management.objects import model_of
 from audittrail.models import Revision
 from audittrail.revisions.wording import counted
 from audittrail.timetravel import changes
 
 HELP: Final = "Lists revisions, newest first: who changed what, when and why."
-
-_DONE: Final = {"I": "inserted", "U": "updated", "D": "deleted"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -74,4 +72,4 @@ def _counts(revision: Any, model: Any) -> str:
     """Return how many rows of a model a revision inserted, updated and deleted."""
     rows = revision.get_changed_objects(model).order_by().values("history_operation")
     numbers = dict(rows.annotate(number=Count("pk")).values_list("history_operation", "number"))
-    return ", ".join(f"{numbers[sign]} {word}" for sign, word in _DONE.items() if sign in numbers)
+    return ", ".join(f"{numbers[sign]} {word}" for sign, word in DONE.items() if sign in numbers)

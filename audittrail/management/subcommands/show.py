@@ -12,7 +12,7 @@ from audittrail.capture import generated, registry
 from audittrail.diff.versions import VersionChanges, version_changes
 from audittrail.management.arguments import positive
 from audittrail.management.call import Call
-from audittrail.management.lines import change_line, headline, shown
+from audittrail.management.lines import DONE, change_line, headline, shown
 from audittrail.management.objects import table_named
 from audittrail.management.planning import revision_of
 from audittrail.timetravel import changes
@@ -20,14 +20,6 @@ from audittrail.timetravel import changes
 HELP: Final = (
     "Prints what a revision changed, or the functions and triggers that record a table's changes."
 )
-
-_DONE: Final = {
-    "I": "inserted",
-    "U": "updated",
-    "D": "deleted",
-    "T": "deleted by TRUNCATE",
-    "B": "found as it was",
-}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -81,7 +73,7 @@ def _show_changes(call: Call, revision: Any, model: Any) -> None:
 def _version_line(model: Any, told: VersionChanges) -> str:
     version: Any = told.version
     key = ",".join(str(getattr(version, name)) for name in version.key_names)
-    return f"    {model._meta.label} {key} {_DONE[version.operation]}"
+    return f"    {model._meta.label} {key} {DONE[version.operation]}"
 
 
 def _show_code(call: Call, wanted: str) -> None:
