@@ -1,5 +1,7 @@
 """The tables to track, as settings and registrations want them, and the names of their history tables."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import md5
 
@@ -13,6 +15,11 @@ SCHEMA_TRICK = '"."'
 
 #: A history table's name leaves room for the suffixes of its functions within PostgreSQL's 63 bytes.
 HISTORY_NAME_BYTES = 54
+
+#: What the name of a column of history that has made room for another keeps of its former name (`audittrail.retired_prefix`).
+RETIRED_NAME_BYTES = 50
+
+_RETIRED = re.compile(r"(.*)_until_\d+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,15 @@ def _index_columns(
         and (field.db_index or field.unique)  # type: ignore[attr-defined]
         and not field.primary_key
         and field.name not in options.exclude
+    )
+
+
+def has_made_room(name: str, columns: Iterable[str]) -> bool:
+    """Return whether a column of a history table has made room for one of some others, or for other values of it."""
+    found = _RETIRED.fullmatch(name)
+    return found is not None and any(
+        found[1] == column.encode()[:RETIRED_NAME_BYTES].decode(errors="ignore")
+        for column in columns
     )
 
 

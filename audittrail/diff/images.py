@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from django.db import models
 
+from audittrail.capture.tables import has_made_room
 from audittrail.diff.changes import FieldChange
 from audittrail.diff.columns import RowColumn
 from audittrail.diff.json_null import told_apart
@@ -81,10 +81,6 @@ def changes_between(
     return tuple(changes)
 
 
-#: How the name of a history column ends that was renamed because the table got another column of its name.
-_RETIRED: Final = re.compile(r"_until_\d+$")
-
-
 def dropped_changes(
     old: RowImage | None,
     new: RowImage | None,
@@ -98,7 +94,7 @@ def dropped_changes(
         values = before.get(name), after.get(name)
         if mark(values[0]) == mark(values[1]):
             continue
-        if _RETIRED.sub("", name) in masked:
+        if name in masked or has_made_room(name, masked):
             yield FieldChange(name, None, None, revision, None, masked=True)
         else:
             yield FieldChange(name, *values, revision, None)

@@ -12,8 +12,6 @@ from audittrail.ledger.findings import Finding
 LOWEST: Final = -(2**63)
 HIGHEST: Final = 2**63 - 1
 
-#: How many rows of a statement are named one by one.
-NAMED: Final = 20
 
 #: What the registry says of a table and only a revision changes.
 _STEADY: Final = ("since_version", "since_revision", "since_at", "kept_from", "kept_since")

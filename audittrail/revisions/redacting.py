@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import DatabaseError, OperationalError, connections, transaction
 
 from audittrail.capture import access
+from audittrail.capture.tables import has_made_room
 from audittrail.exceptions import EditingError
 from audittrail.revisions import replacements
 from audittrail.revisions.context import context
@@ -168,7 +169,7 @@ def _shown(values: dict[str, Any], masked: frozenset[str]) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if not any(name == column or name.startswith(f"{column}_until_") for column in masked)
+        if name not in masked and not has_made_room(name, masked)
     }
 
 

@@ -14,6 +14,7 @@ from audittrail import history
 from audittrail.capture import tracking, verify
 from audittrail.exceptions import EditingError, NotTrackedError
 from audittrail.models import Revision
+from audittrail.revisions import redacting
 from audittrail.revisions.redacting import RedactedTable
 from audittrail.testing import close_revision
 from tests.builders.sending import sql
@@ -162,6 +163,18 @@ def test_a_dry_run_does_not_show_what_is_masked(ada: Customer, monkeypatch) -> N
     (table,) = history.redact(ada, ["name", "email"], reason=REASON, dry_run=True).tables
     assert {name for sample in table.samples for name in sample.values} == {"name"}
     assert table.versions == 3
+
+
+def test_a_dry_run_does_not_show_what_made_room_for_a_masked_column(large: int) -> None:
+    name = "n" * 60
+    sql(f"ALTER TABLE large ADD COLUMN {name} text")
+    sql(f"UPDATE large SET {name} = 'secret'")
+    sql(f"ALTER TABLE large ALTER COLUMN {name} TYPE int USING 0")
+    sql(f"UPDATE large SET {name} = 1")
+    (table,) = history.redact("large", {name: 2, "name": "b"}, reason=REASON, dry_run=True).tables
+    assert any(f"{'n' * 50}_until_1" in one.values for one in table.samples)
+    samples = [redacting._shown(one.values, frozenset({name})) for one in table.samples]
+    assert {column for shown in samples for column in shown} == {"name"}
 
 
 def test_several_in_one_transaction_are_one_revision(ada: Customer) -> None:

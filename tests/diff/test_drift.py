@@ -10,6 +10,7 @@ import pytest
 
 from audittrail import history
 from audittrail.capture import tracking
+from audittrail.diff.images import RowImage, dropped_changes
 from audittrail.diff.versions import version_changes
 from audittrail.models import Revision
 from tests.builders.sending import sql
@@ -94,6 +95,19 @@ def test_what_made_room_for_a_masked_or_excluded_column_is_not_shown(
         if c.attribute == "name_until_1"
     )
     assert (change.masked, change.old, change.new) == (True, None, None)
+
+
+def test_what_made_room_for_a_masked_column_is_known_by_the_name_that_the_database_cuts() -> None:
+    name = "é" * 26
+    ((retired,),) = sql(
+        "SELECT audittrail.retired_name('audittrail.testapp_tag_history'::regclass, %s)", name
+    )
+    assert retired == f"{'é' * 25}_until_1"
+    old, new = (RowImage(Tag(), dropped={retired: value}) for value in ("one", "two"))
+    (change,) = dropped_changes(old, new, None, {name})
+    assert (change.masked, change.old, change.new) == (True, None, None)
+    (change,) = dropped_changes(old, new, None, {"é"})
+    assert (change.masked, change.old, change.new) == (False, "one", "two")
 
 
 def test_a_column_that_came_later_has_no_value_before() -> None:

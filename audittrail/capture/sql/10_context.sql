@@ -37,7 +37,7 @@ DECLARE
     statement text := current_query();
 BEGIN
     IF starts_with(statement, '/*audittrail:') THEN
-        RETURN substr(split_part(statement, '*/', 1), 14);
+        RETURN substr(split_part(statement, '*/', 1), length('/*audittrail:') + 1);
     END IF;
     RETURN nullif(current_setting('audittrail.context', true), '');
 END

@@ -68,8 +68,8 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN current_setting('server_version_num')::int >= 170000
            AND (EXISTS (SELECT FROM pg_cursor() c WHERE strpos(lower(c.statement COLLATE "C"), 'merge') > 0)
-                -- CMD_MERGE is 5. Oids before 16384 are those of PostgreSQL's own views.
-                OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class >= 16384 AND r.rulename <> '_RETURN' AND strpos(r.ev_action::text, ':commandType 5 ') > 0));
+                -- CMD_MERGE is 5. PostgreSQL's own views are left out.
+                OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class >= audittrail.first_user_oid() AND r.rulename <> '_RETURN' AND strpos(r.ev_action::text, ':commandType 5 ') > 0));
 END
 $$;
 

@@ -154,7 +154,7 @@ BEGIN
         END IF;
     END IF;
     LOOP
-        free := audittrail.shortened(wanted, 44) || '_until_' || number;
+        free := audittrail.shortened(wanted, audittrail.history_name_bytes() - octet_length('_until_' || number)) || '_until_' || number;
         EXIT WHEN to_regclass(format('audittrail.%I', free)) IS NULL
               AND NOT EXISTS (SELECT FROM audittrail.tracked_table WHERE history_name = free);
         number := number + 1;

@@ -6,6 +6,12 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = history AND attname = column_name AND attnum > 0 AND NOT attisdropped)
 $$;
 
+-- How the names of the columns of a history table begin that make room for a column of this name; a number follows.
+CREATE OR REPLACE FUNCTION audittrail.retired_prefix(column_name text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT audittrail.shortened(column_name, 50) || '_until_'
+$$;
+
 -- A name in a history table that no column has yet, for a column that makes room for another.
 CREATE OR REPLACE FUNCTION audittrail.retired_name(history oid, column_name text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -14,7 +20,7 @@ DECLARE
     retired text;
 BEGIN
     LOOP
-        retired := audittrail.shortened(column_name, 50) || '_until_' || number;
+        retired := audittrail.retired_prefix(column_name) || number;
         EXIT WHEN NOT audittrail.has_column(history, retired);
         number := number + 1;
     END LOOP;
@@ -27,7 +33,7 @@ CREATE OR REPLACE FUNCTION audittrail.retired_columns(history oid, column_name t
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT a.attname::text
       FROM pg_attribute a
-     CROSS JOIN LATERAL (SELECT audittrail.shortened(column_name, 50) || '_until_' AS beginning) b
+     CROSS JOIN LATERAL (SELECT audittrail.retired_prefix(column_name) AS beginning) b
      WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped
        AND starts_with(a.attname, b.beginning) AND substr(a.attname, length(b.beginning) + 1) ~ '^[0-9]+$'
      ORDER BY length(a.attname), a.attname
