@@ -47,6 +47,7 @@ def main() -> int:
             "DJANGO_SETTINGS_MODULE": "tests.benchmarks.settings",
             "AUDITTRAIL_BENCHMARK_HOST": server.host,
             "AUDITTRAIL_BENCHMARK_DRIVER": arguments.driver,
+            "AUDITTRAIL_BENCHMARK_PGBENCH": str(server.binaries.client("pgbench")),
         }
         import django
 

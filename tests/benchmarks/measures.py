@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.db import connections
 
+from tests.benchmarks import parcels
 from tests.benchmarks.contenders import PREFILLED, Contender, order, settle, size_of_row, sizes
 from tests.benchmarks.workers import Workers
 
@@ -36,7 +37,7 @@ _random = Random(20240101)
 class Series:
     """Measures that are taken together, in as many rounds as asked for; `limits` by measure, None: for information.
 
-    `scale` and `unit` say how a figure is printed; `rounds` is the share of the rounds asked for.
+    `scale` and `unit` say how a figure is printed; `rounds` is the share of the rounds asked for; `kind` the table that is needed.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Series:
     scale: float = 1e6
     rounds: float = 1.0
     is_ratio: bool = False
+    kind: str = "orders"
 
 
 def single_rows(contender: Contender) -> Figures:
@@ -207,4 +209,48 @@ SERIES = (
         is_ratio=True,
     ),
     Series("bytes", growth, {"bytes of history for each change": 1.2}, rounds=0, is_ratio=True),
+    Series(
+        "requests",
+        parcels.in_requests,
+        {
+            "save() inserts": 1.16,
+            "save() updates one field": 1.16,
+            "3 labels added, 2 removed": 1.1,
+            "delete()": 1.12,
+        },
+        kind="parcels",
+    ),
+    Series(
+        "transaction",
+        parcels.in_one_transaction,
+        {f"{parcels.TRANSACTION:,} save()s in a transaction": 1.18},
+        rounds=0.1,
+        kind="parcels",
+    ),
+    Series(
+        "clients",
+        parcels.in_processes,
+        {f"{parcels.PROCESSES} processes updating parcels": 1.22},
+        kind="parcels",
+    ),
+    Series(
+        "pgbench",
+        parcels.in_sql,
+        {"4 clients of pgbench updating": 1.27},
+        rounds=0.2,
+        kind="parcels",
+    ),
+    Series("fresh", parcels.in_fresh_sessions, {}, rounds=0.2, kind="parcels"),
+    Series(
+        "history",
+        parcels.bytes_of_history,
+        {
+            "bytes of history, insert": 1.22,
+            "bytes of history, update": 1.14,
+            "bytes of history, delete": 1.08,
+        },
+        rounds=0,
+        is_ratio=True,
+        kind="parcels",
+    ),
 )

@@ -50,7 +50,7 @@ def run_series(
         if unknown := set(given or ()) - set(names):
             raise SystemExit(f"Unknown: {sorted(unknown)}; there are {names}.")
     separate_sessions()
-    build()
+    build({one.kind for one in series})
     kept = True
     print(_describe())
     _print_heading(others)
@@ -97,7 +97,7 @@ def _print_heading(contenders: Sequence[Contender]) -> None:
 def _print_figures(series: Series, contenders: Sequence[Contender], taken: Taken) -> bool:
     kept = True
     for measure, by_name in taken.items():
-        limit = series.limits[measure]
+        limit = series.limits.get(measure)
         cells = []
         for one in contenders:
             figures = by_name.get(one.name)
@@ -112,9 +112,7 @@ def _print_figures(series: Series, contenders: Sequence[Contender], taken: Taken
                 # Within a round, so that what drifts cancels out.
                 plain = by_name[UNTRACKED.name]
                 ratio = median(mine / theirs for mine, theirs in zip(figures, plain, strict=True))
-                cells.append(
-                    f"{middle * series.scale:,.{2 if series.unit == 's' else 0}f} {series.unit}"
-                )
+                cells.append(_figure(series, measure, middle))
                 if one != UNTRACKED:
                     cells[-1] += f" {ratio:5.2f}"
             if one == AUDITTRAIL and limit is not None and ratio > limit + TOLERANCE:
@@ -127,3 +125,9 @@ def _print_figures(series: Series, contenders: Sequence[Contender], taken: Taken
             flush=True,
         )
     return kept
+
+
+def _figure(series: Series, measure: str, figure: float) -> str:
+    if measure.endswith(", WAL"):
+        return f"{figure:,.0f} B"
+    return f"{figure * series.scale:,.{2 if series.unit == 's' else 0}f} {series.unit}"

@@ -14,7 +14,13 @@ DATABASE = {
     "HOST": os.environ.get("AUDITTRAIL_BENCHMARK_HOST", ""),
 }
 # One database, a session for each way of tracking: "default" is django-pghistory's, which knows no other.
-DATABASES = {"default": DATABASE, "plain": {**DATABASE}, "audittrail": {**DATABASE}}
+# "watcher" looks at the server and writes nothing.
+DATABASES = {
+    "default": DATABASE,
+    "plain": {**DATABASE},
+    "audittrail": {**DATABASE},
+    "watcher": {**DATABASE},
+}
 
 INSTALLED_APPS = [
     "audittrail",
@@ -24,7 +30,7 @@ INSTALLED_APPS = [
     "pghistory",
     "tests.benchmarks.shop",
 ]
-AUDITTRAIL_MODELS = ["shop.TrackedOrder"]
+AUDITTRAIL_MODELS = ["shop.TrackedOrder", "shop.TrackedParcel", "shop.TrackedLabelling"]
 
 SECRET_KEY = "benchmarks only"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,6 +1,6 @@
-"""Processes that update orders at once, each through Django and a session of its own.
+"""Processes that update orders or parcels at once, each through Django and a session of its own.
 
-Run as a program, this module is one of them: it reads lines `contender count seed` and answers each with `done`.
+Run as a program, this module is one of them: it reads lines `kind/contender/count/seed` and answers each with `done`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import cache
 from random import Random
 from time import perf_counter
-from typing import IO
+from typing import IO, Any
 
 
 class Workers:
-    """Keep some processes that update orders when they are told to."""
+    """Keep some processes that update rows when they are told to."""
 
     def __init__(self, number: int) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.workers"]
@@ -31,17 +31,22 @@ class Workers:
         """Return so many processes, started by the first call; they end with this process."""
         return cls(number)
 
-    def update(self, contender: str, changes: int) -> float:
-        """Let each process save so many changed orders of a contender; return the seconds until all are done."""
+    def update(self, contender: str, changes: int, kind: str = "orders") -> float:
+        """Let each process save so many changed rows of a contender; return the seconds until all are done.
+
+        Parcels are saved as requests do it: each in a transaction, within a context.
+        """
         self._round += 1
         for ready in (0, changes):  # the first time to be sure that all have connected
             clock = perf_counter()
             for position, process in enumerate(self._processes):
-                _stream(process.stdin).write(f"{contender}/{ready}/{self._round}{position}\n")
+                _stream(process.stdin).write(
+                    f"{kind}/{contender}/{ready}/{self._round}{position}\n"
+                )
                 _stream(process.stdin).flush()
             for process in self._processes:
                 if _stream(process.stdout).readline() != "done\n":
-                    raise RuntimeError("A process that updates orders has failed; see above.")
+                    raise RuntimeError("A process that updates rows has failed; see above.")
         return perf_counter() - clock
 
 
@@ -55,21 +60,34 @@ def work() -> None:
     import django
 
     django.setup()
+    from django.db import transaction
+
     from tests.benchmarks.contenders import CONTENDERS, PREFILLED, separate_sessions
 
     separate_sessions()
     recent = 5_000
-    orders = {
-        contender.name: list(contender.orders.filter(pk__lte=PREFILLED).order_by("-pk")[:recent])
-        for contender in CONTENDERS
-    }
+    contenders = {contender.name: contender for contender in CONTENDERS}
+
+    @cache
+    def rows(kind: str, name: str) -> list[Any]:
+        chosen = contenders[name].orders if kind == "orders" else contenders[name].parcels
+        return list(chosen.filter(pk__lte=PREFILLED).order_by("-pk")[:recent])
+
     for line in sys.stdin:
-        name, changes, seed = line.split("/")
+        kind, name, changes, seed = line.split("/")
         random, moment = Random(seed), datetime.now(UTC)
-        for position, instance in enumerate(random.choices(orders[name], k=int(changes))):
+        for position, instance in enumerate(random.choices(rows(kind, name), k=int(changes))):
             instance.status = f"stage {position % 89}"
             instance.updated_at = moment
-            instance.save()
+            if kind == "orders":
+                instance.save()
+                continue
+            contender = contenders[name]
+            with (
+                contender.context(user=position % 5 + 1, method="POST", path="/parcel/17/"),
+                transaction.atomic(using=contender.alias),
+            ):
+                instance.save()
         print("done", flush=True)
 
 

@@ -80,17 +80,19 @@ class BareOrder(OrderColumns):
     """Be tracked by the triggers of `bare_triggers.sql`."""
 
 
-def _trackers(level: Any) -> list[Any]:
+def tracked_by_pghistory(level: str) -> Any:
+    """Return a decorator of a model: django-pghistory tracks it at a level, "ROW" or "STATEMENT"."""
+    chosen = {"ROW": pghistory.Row, "STATEMENT": pghistory.Statement}[level]
     events = (pghistory.InsertEvent, pghistory.UpdateEvent, pghistory.DeleteEvent)
-    return [event(level=level) for event in events]
+    return pghistory.track(*(event(level=chosen) for event in events))
 
 
-@pghistory.track(*_trackers(pghistory.Statement))
+@tracked_by_pghistory("STATEMENT")
 class StatementOrder(OrderColumns):
     """Be tracked by django-pghistory's statement-level triggers."""
 
 
-@pghistory.track(*_trackers(pghistory.Row))
+@tracked_by_pghistory("ROW")
 class RowOrder(OrderColumns):
     """Be tracked by django-pghistory's row-level triggers, its default."""
 
