@@ -380,9 +380,9 @@ TAMPERINGS = (
     Tampering(
         "the context replaced",
         (
-            "CREATE OR REPLACE FUNCTION audittrail.statement_context() RETURNS text LANGUAGE sql STABLE AS 'SELECT NULL'",
+            "CREATE OR REPLACE FUNCTION audittrail.parse_context(raw text) RETURNS jsonb LANGUAGE sql STABLE AS 'SELECT NULL::jsonb'",
         ),
-        (r"^Function audittrail.statement_context\(\) is not as it was installed: .*body",),
+        (r"^Function audittrail.parse_context\(raw text\) is not as it was installed: .*body",),
     ),
     Tampering(
         "a function that reads the past replaced",

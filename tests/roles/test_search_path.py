@@ -23,9 +23,7 @@ CALLED_BY_CAPTURE = {
     "own_revision",
     "parse_context",
     "stamp",
-    "statement_context",
     "turn_by_row",
-    "use_up_context",
 }
 #: Called with each statement that reads the past, to tell what the session means by a name; catalogs and functions are qualified.
 CALLED_BY_READERS = {

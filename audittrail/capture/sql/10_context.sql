@@ -30,19 +30,6 @@ BEGIN
 END
 $$;
 
--- The context of the running statement as it was sent, or NULL.
-CREATE OR REPLACE FUNCTION audittrail.statement_context() RETURNS text
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    statement text := current_query();
-BEGIN
-    IF starts_with(statement, '/*audittrail:') THEN
-        RETURN substr(split_part(statement, '*/', 1), length('/*audittrail:') + 1);
-    END IF;
-    RETURN nullif(current_setting('audittrail.context', true), '');
-END
-$$;
-
 -- The context as a JSON object. What isn't one is kept in it as text: the change is recorded all the same, and a warning says so.
 -- Fails for a change within a statement that reads the past: whoever travels in time changes nothing, not even by a function that
 -- the statement calls.
@@ -73,18 +60,6 @@ BEGIN
 END
 $$;
 
--- Empty the setting audittrail.context, if the context came from there, so that it serves no other transaction.
-CREATE OR REPLACE FUNCTION audittrail.use_up_context() RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    ignored text;
-BEGIN
-    IF NOT starts_with(current_query(), '/*audittrail:') THEN
-        ignored := set_config('audittrail.context', '', false);
-    END IF;
-END
-$$;
-
 -- The key of the user that a context names, in the type of the user model's key; NULL, with a warning, for what is no key.
 CREATE OR REPLACE FUNCTION audittrail.context_user(context jsonb) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
@@ -101,9 +76,10 @@ EXCEPTION WHEN data_exception THEN
 END
 $$;
 
--- What a context says beside the user and the reason; and the user, if it named one that is no key.
+-- What a context says beside the user and the reason; and the user, if it named one that is no key. STABLE, as what it calls is:
+-- otherwise PostgreSQL would not put it in place of a call.
 CREATE OR REPLACE FUNCTION audittrail.context_details(context jsonb, author text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN author IS NULL AND context ->> 'user' IS NOT NULL
                 THEN context - '{user,reason}'::text[] || jsonb_build_object('audittrail_user', context ->> 'user')
                 ELSE context - '{user,reason}'::text[] END

@@ -7,7 +7,6 @@ DECLARE
     added   jsonb := audittrail.parse_context(raw);
     author  audittrail.revision.committed_by%TYPE := audittrail.context_user(added);
     motive  text := coalesce(added ->> 'reason', '');
-    ignored text := set_config('audittrail.applied', raw, true);
 BEGIN
     UPDATE audittrail.revision r
        SET committed_by = coalesce(r.committed_by, author),
@@ -18,7 +17,6 @@ BEGIN
            context = (audittrail.context_details(added, author::text)
                       - CASE WHEN r.committed_by IS NULL THEN '' ELSE 'audittrail_user_schema' END) || r.context
      WHERE r.id = number;
-    PERFORM audittrail.use_up_context();
 END
 $$;
 
@@ -55,33 +53,45 @@ $$;
 -- Enter a change into its transaction's revision: into the one of that number, or, without one, into a new one, which gets the version as
 -- its number, with the context of the statement. Returns the number. "is_first" tells that nothing can have been captured before the
 -- change, or inside it: such a revision is stamped at once if its transaction is a single statement (see stamp_at_commit()).
+-- The context is read here, in one piece, though others are asked about one that is odd: each call costs, and each handler.
 CREATE OR REPLACE FUNCTION audittrail.enter_revision(number bigint, version bigint, is_first boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    raw     text;
+    is_sent boolean := starts_with(current_query(), '/*audittrail:');
+    raw     text := CASE WHEN is_sent THEN substr(split_part(current_query(), '*/', 1), length('/*audittrail:') + 1)
+                         ELSE current_setting('audittrail.context', true) END;
     context jsonb := '{}';
     author  audittrail.revision.committed_by%TYPE;
     single  boolean := is_first AND statement_timestamp() = transaction_timestamp();
     ignored text;
 BEGIN
-    -- statement_context() begins with this question. Asked here as well, it spares a transaction without context the call.
-    IF starts_with(current_query(), '/*audittrail:') OR current_setting('audittrail.context', true) <> '' THEN
-        raw := audittrail.statement_context();
-        IF number IS NOT NULL THEN
-            IF raw IS DISTINCT FROM current_setting('audittrail.applied', true) THEN
-                PERFORM audittrail.add_context(number, raw);
-            END IF;
+    IF is_sent OR raw <> '' THEN
+        IF raw = current_setting('audittrail.applied', true) AND number IS NOT NULL THEN
             RETURN number;
         END IF;
-        context := audittrail.parse_context(raw);
-        author := audittrail.context_user(context);
         ignored := set_config('audittrail.applied', raw, true);
-        PERFORM audittrail.use_up_context();
-    ELSIF number IS NOT NULL THEN
+        IF NOT is_sent THEN
+            ignored := set_config('audittrail.context', '', false);  -- it serves no other transaction
+        END IF;
+        IF number IS NOT NULL THEN
+            PERFORM audittrail.add_context(number, raw);
+        END IF;
+    ELSE
+        raw := current_setting('audittrail.session_context', true);
+    END IF;
+    IF number IS NOT NULL THEN
         RETURN number;
-    ELSIF current_setting('audittrail.session_context', true) <> '' THEN
-        context := audittrail.parse_context(current_setting('audittrail.session_context'));
-        author := audittrail.context_user(context);
+    ELSIF is_sent OR raw <> '' THEN
+        BEGIN
+            context := raw::jsonb;
+            author := context ->> 'user';
+        EXCEPTION WHEN data_exception THEN
+            context := NULL;
+        END;
+        IF jsonb_typeof(context) IS DISTINCT FROM 'object' OR context ?| '{audittrail_read_only,corrected,redacted,pruned,restored}' THEN
+            context := audittrail.parse_context(raw);
+            author := audittrail.context_user(context);
+        END IF;
     END IF;
     INSERT INTO audittrail.revision (id, committed, committed_at, committed_by, reason, context)
     VALUES (set_config('audittrail.revision', version::text, true)::bigint,
