@@ -74,22 +74,29 @@ $$;
 
 -- One value for everything about a table and its history table that the capture functions depend on: their columns, the primary key, its
 -- name, which the functions have in them, whether referential actions change it, and whether others inherit from it, for which the functions
--- run as well. A new session asks for it at its first write to the table, so it is one query of the bare catalogs.
+-- run as well. A new session asks for it at its first write to the table, so it is one query of as few catalogs as can be, and calls
+-- functions of ours only about what most tables have not: types that are not PostgreSQL's own, and tables that inherit.
 CREATE OR REPLACE FUNCTION audittrail.fingerprint(live oid, history_name text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
-    SELECT md5(concat_ws(' / ',
-               string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
-                                    -- The functions name types that are not PostgreSQL's own, which may be renamed.
-                                    CASE WHEN a.atttypid >= audittrail.first_user_oid() THEN format_type(a.atttypid, NULL) END),
-                          ',' ORDER BY a.attrelid = live, a.attnum),
-               audittrail.layouts_of(live),
-               (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
-               live::regclass,
-               audittrail.has_referential_actions(live),
-               -- Tables that inherit from it have triggers of their own; partitions come and go.
-               EXISTS (SELECT FROM pg_inherits JOIN pg_class c ON c.oid = inhparent AND c.relkind = 'r' WHERE inhparent = live)))
-      FROM pg_attribute a
-     WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
+BEGIN
+    RETURN (
+        SELECT md5(concat_ws(' / ',
+                   string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated,
+                                        -- The functions name types that are not PostgreSQL's own, which may be renamed.
+                                        CASE WHEN a.atttypid >= audittrail.first_user_oid() THEN format_type(a.atttypid, NULL) END),
+                              ',' ORDER BY a.attrelid = live, a.attnum),
+                   CASE WHEN max(a.atttypid) >= audittrail.first_user_oid() THEN audittrail.layouts_of(live) END,
+                   (SELECT concat_ws(' ', i.indkey, i.indimmediate) FROM pg_index i WHERE i.indrelid = live AND i.indisprimary),
+                   live::regclass,
+                   -- As has_referential_actions(), in place: a call costs.
+                   EXISTS (SELECT FROM pg_constraint
+                            WHERE conrelid = live AND contype = 'f' AND (confupdtype IN ('c', 'n', 'd') OR confdeltype IN ('c', 'n', 'd'))),
+                   -- Tables that inherit from it have triggers of their own; partitions come and go.
+                   coalesce((SELECT CASE WHEN c.relkind = 'r' AND c.relhassubclass THEN audittrail.is_divided(live) ELSE false END
+                               FROM pg_class c WHERE c.oid = live), false)))
+          FROM pg_attribute a
+         WHERE a.attrelid IN (live, to_regclass(format('audittrail.%I', history_name))) AND a.attnum > 0 AND NOT a.attisdropped);
+END
 $$;
 
 -- Whether this transaction keeps its snapshot: beside what it has written itself, it sees the tables as they were then.
