@@ -98,6 +98,8 @@ def test_a_revision_that_took_long_can_be_the_newest(connect: Callable) -> None:
     slow.commit()
     assert newest().committed > before.committed and newest().pk < before.pk - 64
     assert sql("SELECT audittrail.newest_tick()") == [(newest().committed,)]
+    # Sessions compare the clock with this at their first commit.
+    assert sql("SELECT audittrail.given_tick() = audittrail.newest_tick()") == [(True,)]
     assert Revision.objects.for_model(Tag).newest() == newest()
 
 
