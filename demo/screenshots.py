@@ -42,9 +42,9 @@ def pictures() -> Iterator[Picture]:
     revisions = "/admin/audittrail/revisions"
     yield Picture("index", lambda: "/admin/")
     yield Picture("history", lambda: f"{eswatini}/history/")
-    yield Picture("compare", lambda: f"{eswatini}/history/compare/?from={first}")
-    yield Picture("version", lambda: f"{eswatini}/history/{first}/")
-    yield Picture("restore", lambda: f"{eswatini}/history/{first}/restore/")
+    yield Picture("compare", lambda: f"{eswatini}/audittrail/compare/?from={first}")
+    yield Picture("version", lambda: f"{eswatini}/audittrail/{first}/")
+    yield Picture("restore", lambda: f"{eswatini}/audittrail/{first}/restore/")
     yield Picture("deleted", lambda: "/admin/registry/country/audittrail/deleted/")
     yield Picture(
         "undelete", lambda: "/admin/registry/country/audittrail/deleted/undelete/?pk=LI&cascade=1"

@@ -22,7 +22,7 @@ PAGES = {
     "/admin/registry/subdivision/?q=Kenya": "Nairobi",
     "/admin/registry/currency/": "Currencies",
     "/admin/registry/country/SZ/history/": "Kingdom of Swaziland",
-    "/admin/registry/country/SZ/history/compare/": "What has changed",
+    "/admin/registry/country/SZ/audittrail/compare/": "What has changed",
     "/admin/registry/country/audittrail/deleted/": "Liechtenstein",
     "/admin/registry/country/audittrail/deleted/undelete/?pk=LI&cascade=1": "Vaduz",
     "/admin/audittrail/revisions/": "Eswatini and North Macedonia take their new names",

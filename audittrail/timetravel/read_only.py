@@ -16,7 +16,8 @@ from django.db.models.query import QuerySet
 from django.db.models.signals import class_prepared
 
 from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.revisions.wording import named
+from audittrail.revisions.wording import named, spelled
+from audittrail.timetravel import machine
 from audittrail.timetravel.moment import Moment, moment_of
 
 #: Methods that models override to do more than write.
@@ -43,6 +44,16 @@ def require_present(instances: Iterable[Any]) -> None:
             refuse_write(instance, moment)
 
 
+def require_no_journey(model: type[models.Model]) -> None:
+    """Raise `PastIsReadOnlyError` for a model whose objects are written while somebody travels who reads them as of a moment."""
+    journey = machine.current()
+    if journey is not None and machine.travels(model):
+        raise PastIsReadOnlyError(
+            f"{model._meta.label} can't be written in the time machine, which is at {spelled(journey.time)}: "
+            "the past is read-only. Return to the present first."
+        )
+
+
 def install() -> None:
     """Extend Django's methods, once."""
     model: Any = models.Model
@@ -59,12 +70,15 @@ def install() -> None:
     for found in apps.get_models(include_auto_created=True):
         _own_methods_refuse(found)
     class_prepared.connect(_prepared, dispatch_uid="audittrail.read_only")
+    model.save_base = _in_the_present(model.save_base, type)
     model.prepare_database_save = _as_a_value(model.prepare_database_save)
     collector: Any = Collector
     collector.add = _with_present_objects(collector.add)
     queryset: Any = QuerySet
     for name in ("bulk_create", "bulk_update"):
         setattr(queryset, name, _with_present_objects(getattr(queryset, name)))
+    for name in ("bulk_create", "bulk_update", "update", "delete", "_raw_delete"):
+        setattr(queryset, name, _in_the_present(getattr(queryset, name), _model_of))
     file: Any = FieldFile
     for name in ("save", "delete"):
         # Refused here: the file would be written or deleted before the object's own save() refuses.
@@ -105,6 +119,21 @@ def _of_present_objects(live: Any) -> Any:
         return live(self, *args, **kwargs)
 
     return method
+
+
+def _in_the_present(live: Any, model_of: Any) -> Any:
+    """Return a method that refuses while somebody travels; takes what tells the model that it writes."""
+
+    @wraps(live)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        require_no_journey(model_of(self))
+        return live(self, *args, **kwargs)
+
+    return method
+
+
+def _model_of(queryset: Any) -> Any:
+    return queryset.model
 
 
 def _of_a_present_object(live: Any) -> Any:

@@ -8,8 +8,8 @@ from django.db import models, router
 from django.db.utils import ConnectionRouter
 from django.utils.functional import cached_property
 
-from audittrail.exceptions import MixedMomentsError, PastIsReadOnlyError
-from audittrail.revisions.wording import named, spelled
+from audittrail.exceptions import MixedMomentsError
+from audittrail.revisions.wording import named
 from audittrail.timetravel import machine
 from audittrail.timetravel.moment import moment_of
 from audittrail.timetravel.read_only import refuse_write
@@ -26,16 +26,13 @@ class PastRouter:
         return machine.alias_along(model, hints) or machine.alias_for(model, hints)
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
-        """Raise `PastIsReadOnlyError` for what would be written because of an object of the past, or while somebody travels."""
+        """Raise `PastIsReadOnlyError` for what would be written because of an object of the past.
+
+        Not for whoever merely travels: to ask is not to write, and some ask only to learn where to read.
+        """
         instance = hints.get("instance")
         moment = moment_of(instance)
         if instance is None or moment is None:
-            journey = machine.current()
-            if journey is not None and machine.travels(model):
-                raise PastIsReadOnlyError(
-                    f"{model._meta.label} can't be written in the time machine, which is at {spelled(journey.time)}: "
-                    "the past is read-only. Return to the present first."
-                )
             return None
         refuse_write(instance, moment)
 

@@ -10,11 +10,16 @@ from audittrail.admin.display.differences import Difference
 
 
 def address(obj: Any, *further: Any, site: str = "admin", pk: Any = None) -> str:
-    """Return the address of the history of an object, or of a page below it."""
+    """Return the address of the history of an object that is ours alone, or of a page below it."""
     meta = obj._meta
     key = str(obj.pk if pk is None else pk).replace("_", "_5F").replace("/", "_2F")
     tail = "".join(f"{one}/" for one in further)
-    return f"/{site}/{meta.app_label}/{meta.model_name}/{key}/history/{tail}"
+    return f"/{site}/{meta.app_label}/{meta.model_name}/{key}/audittrail/{tail}"
+
+
+def button(obj: Any, pk: Any = None) -> str:
+    """Return the address to which the History button of an object leads, which is Django's."""
+    return address(obj, pk=pk).replace("/audittrail/", "/history/")
 
 
 def plain(value: Any) -> str:

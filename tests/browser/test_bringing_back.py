@@ -54,7 +54,7 @@ def test_every_page_can_be_read_in_every_look(open_demo, demo) -> None:
         f"{DELETED}?q=nothing+is+called+so",
         f"{DELETED}undelete/?pk=LI-01&pk=LI-02",
         f"{DELETED}undelete/?pk=LI-01&related=1&cascade=1",
-        f"/admin/registry/country/SZ/history/{demo.revision(FIRST)}/restore/",
+        f"/admin/registry/country/SZ/audittrail/{demo.revision(FIRST)}/restore/",
         f"{tidied(demo)}undo/",
         f"/admin/audittrail/revisions/{release}/undo/",
         f"/admin/audittrail/revisions/{release}/undo/?on_conflict=skip",
@@ -138,7 +138,7 @@ def test_liechtenstein_is_recovered_with_its_communes(changing_demo, open_demo) 
 
 def test_eswatini_gets_a_field_of_its_old_name_back(open_demo, changing_demo) -> None:
     page = open_demo("editor")
-    page.goto(f"/admin/registry/country/SZ/history/{changing_demo.revision(FIRST)}/restore/")
+    page.goto(f"/admin/registry/country/SZ/audittrail/{changing_demo.revision(FIRST)}/restore/")
     page.get_by_role("checkbox", name="Official name").uncheck()
     # What was previewed is not what is chosen now, so it is shown first.
     do(page, "Restore")
@@ -151,7 +151,7 @@ def test_eswatini_gets_a_field_of_its_old_name_back(open_demo, changing_demo) ->
 
 def test_a_stale_preview_says_so(open_demo, visits, changing_demo) -> None:
     page = open_demo("editor")
-    page.goto(f"/admin/registry/country/SZ/history/{changing_demo.revision(FIRST)}/restore/")
+    page.goto(f"/admin/registry/country/SZ/audittrail/{changing_demo.revision(FIRST)}/restore/")
     changing_demo.query("UPDATE registry_country SET name = 'Ngwane' WHERE alpha_2 = 'SZ'")
     latest = changing_demo.query(LATEST)
     page.get_by_label("Reason").fill("Stale")
@@ -236,7 +236,7 @@ def test_what_another_previewed_is_refused_by_direct_post(demo, open_demo, accou
     ("role", "path"),
     [
         ("support", f"{DELETED}undelete/?pk=LI-01"),
-        ("support", "/admin/registry/country/SZ/history/{first}/restore/"),
+        ("support", "/admin/registry/country/SZ/audittrail/{first}/restore/"),
         ("support", "/admin/audittrail/revisions/{first}/undo/"),
         ("editor", "/admin/audittrail/revisions/{first}/restore/"),
         ("editor", "/admin/audittrail/revisions/{first}/roll-back/"),

@@ -24,7 +24,7 @@ def test_eswatini_was_called_swaziland(open_demo) -> None:
 
 def test_2018_is_compared_with_today(demo, open_demo) -> None:
     page = open_demo("support")
-    page.goto(f"{ESWATINI}history/compare/?from={demo.revision(FIRST)}")
+    page.goto(f"{ESWATINI}audittrail/compare/?from={demo.revision(FIRST)}")
     expect(page.get_by_role("heading", name="What has changed")).to_be_visible()
     expect(page.locator("del").filter(has_text="Swaziland").first).to_be_visible()
     expect(page.locator("ins").filter(has_text="Eswatini").first).to_be_visible()
@@ -35,13 +35,13 @@ def test_two_picked_entries_are_compared(open_demo) -> None:
     page = open_demo("support")
     page.goto(f"{ESWATINI}history/")
     page.get_by_role("button", name="Compare the two picked").click()
-    assert "/history/compare/?" in page.url
+    assert "/audittrail/compare/?" in page.url
     expect(page.get_by_role("heading", name="Compare").first).to_be_visible()
 
 
 def test_the_object_is_shown_as_it_was(demo, open_demo) -> None:
     page = open_demo("support")
-    page.goto(f"{ESWATINI}history/{demo.revision(FIRST)}/")
+    page.goto(f"{ESWATINI}audittrail/{demo.revision(FIRST)}/")
     expect(page.get_by_text("Kingdom of Swaziland").first).to_be_visible()
     assert faults(page) == []
 
@@ -61,7 +61,7 @@ def test_a_deleted_object_keeps_its_history(open_demo) -> None:
     assert faults(page) == []
 
 
-@pytest.mark.parametrize("path", ["history/", "history/compare/"])
+@pytest.mark.parametrize("path", ["history/", "audittrail/compare/"])
 def test_history_needs_the_permission_to_view(open_demo, path) -> None:
     request = open_demo("trainee").request
     assert request.get(f"{ESWATINI}{path}").status == 403

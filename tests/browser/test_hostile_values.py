@@ -32,7 +32,7 @@ SILENT = {MACHINE}
 def below(obj: Any, tail: str = "") -> str:
     """Return the path of the history of an object, or of a page below it."""
     meta = obj._meta
-    return f"{meta.app_label}/{meta.model_name}/{url_quote(quote(str(obj.pk)))}/history/{tail}"
+    return f"{meta.app_label}/{meta.model_name}/{url_quote(quote(str(obj.pk)))}/audittrail/{tail}"
 
 
 def faults(page: Page, paths: list[str], longest: int = LONGEST) -> Faults:

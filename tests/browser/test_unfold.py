@@ -13,7 +13,7 @@ from tests.browser.accessibility import NARROW, overflow, violations
 from tests.browser.demo_site import DemoSite
 from tests.browser.visits import Visits
 
-ESWATINI = "registry/country/SZ/history/"
+ESWATINI = "registry/country/SZ/audittrail/"
 RELEASE = "Subdivisions revised all over the world"
 #: What is ours on a page of the theme, and has a colour.
 OURS = ".audittrail, .audittrail-banner"

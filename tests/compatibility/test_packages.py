@@ -17,6 +17,7 @@ CHECKS = [
     "relatives_are_of_the_moment",
     "relatives_by_a_child_model_are_of_the_moment",
     "a_tree_of_the_past_is_not_written",
+    "other_histories_stand_beside_ours",
     "what_was_comes_back",
 ]
 

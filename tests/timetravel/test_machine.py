@@ -16,8 +16,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
-from django.db import InternalError, connection, connections, models, transaction
+from django.db import InternalError, connection, connections, models, router, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.db.models.signals import pre_delete, pre_save
 from django.test.utils import isolate_apps
 from django.utils import timezone
 
@@ -344,6 +345,35 @@ def test_every_write_is_refused(created: Revision, una: User) -> None:
             with pytest.raises(PastIsReadOnlyError), transaction.atomic():
                 write()
     assert newest() == created
+
+
+def test_to_ask_where_something_is_written_writes_nothing(created: Revision) -> None:
+    world.change()
+    with history.travelling(created):
+        for model in (Customer, Tag, ContentType):
+            assert router.db_for_write(model) == "default"
+        assert "Zoe" in names(Customer.objects.using(router.db_for_write(Customer)))
+        assert Customer.objects.get_or_create(name="Zoe")[1] is False
+
+
+def test_a_write_is_refused_before_anything_is_done(created: Revision) -> None:
+    sent: list[Any] = []
+
+    def note(**kwargs: Any) -> None:
+        sent.append(kwargs)
+
+    for signal in (pre_save, pre_delete):
+        signal.connect(note, sender=Customer)
+    zoe = Customer.objects.get(name="Zoe")
+    try:
+        with history.travelling(created):
+            for write in (Customer(name="new").save, zoe.save, Customer.objects.all().delete):
+                with pytest.raises(PastIsReadOnlyError, match="in the time machine, which is at"):
+                    write()
+    finally:
+        for signal in (pre_save, pre_delete):
+            signal.disconnect(note, sender=Customer)
+    assert sent == []
 
 
 def test_only_a_strict_journey_refuses_writing_what_is_not_tracked(created: Revision) -> None:

@@ -136,10 +136,14 @@ def test_pages_and_differences_of_a_model_with_virtual_columns(lines: Any) -> No
     cookies = "django.contrib.sessions.backends.signed_cookies"
     with override_settings(ROOT_URLCONF=urls, SESSION_ENGINE=cookies):
         client.force_login(User.objects.create_superuser("root", last_login=timezone.now()))
-        for page in ("", f"{first.pk}/", f"{first.pk}/restore/", f"compare/?from={first.pk}"):
-            response = client.get(f"/admin/workshop/line/1/history/{page}")
+        own = (
+            f"audittrail/{page}"
+            for page in ("", f"{first.pk}/", f"{first.pk}/restore/", f"compare/?from={first.pk}")
+        )
+        for page in ("history/", *own):
+            response = client.get(f"/admin/workshop/line/1/{page}")
             assert response.status_code == 200, (page, response.status_code)
-        version = client.get(f"/admin/workshop/line/1/history/{first.pk}/")
+        version = client.get(f"/admin/workshop/line/1/audittrail/{first.pk}/")
         assert shown(version)["Total"] == "6"
         assert client.get(f"/admin/audittrail/revisions/{second.pk}/").status_code == 200
         assert client.get("/admin/workshop/line/audittrail/deleted/").status_code == 200

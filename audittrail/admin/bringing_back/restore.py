@@ -15,7 +15,7 @@ from audittrail.admin.display.object_text import name_in_sentence, name_of
 from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.display.values import field_label
-from audittrail.admin.layout.links import Link, object_url
+from audittrail.admin.layout.links import Link, history_url
 from audittrail.admin.layout.responses import object_breadcrumbs
 from audittrail.admin.lists.model_changes import appearing
 from audittrail.admin.objects.lookup import Subject
@@ -116,7 +116,7 @@ class RestoreProposal(Proposal):
                 *object_breadcrumbs(
                     self.model_admin, self.was.pk, name, exists=self.live is not None
                 ),
-                Link(_("History"), object_url(self.model_admin, "history", self.was.pk)),
+                Link(_("History"), history_url(self.model_admin, self.was.pk)),
             ],
             "breadcrumb": _("Restore"),
             "object": self.live or self.was,
@@ -131,7 +131,7 @@ class RestoreProposal(Proposal):
             and self.chosen is not None
             and not self.chosen,
             "with_related": self.with_related,
-            "back_url": object_url(self.model_admin, "history", self.was.pk),
+            "back_url": history_url(self.model_admin, self.was.pk),
         }
 
     def said(self, plan: Plan) -> str:
@@ -167,7 +167,7 @@ class RestoreProposal(Proposal):
                 self.model_admin.log_addition if self.live is None else self.model_admin.log_change
             )
             log(self.request, obj, text)
-        return str(object_url(self.model_admin, "history", self.was.pk))
+        return str(history_url(self.model_admin, self.was.pk))
 
     @property
     def _shown_fields(self) -> ShownFields:

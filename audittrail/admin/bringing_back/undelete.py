@@ -13,7 +13,7 @@ from audittrail.admin.bringing_back.previews import Preview
 from audittrail.admin.display.names import Names
 from audittrail.admin.display.object_text import name_in_sentence, name_of
 from audittrail.admin.layout.keys import key_text, read_keys
-from audittrail.admin.layout.links import Link, model_url, object_url
+from audittrail.admin.layout.links import Link, history_url, model_url
 from audittrail.admin.layout.responses import model_breadcrumbs
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
@@ -80,9 +80,7 @@ class UndeleteProposal(Proposal):
             ],
             "breadcrumb": _("Undelete"),
             "objects": [
-                Link(
-                    name_of(obj), object_url(self.model_admin, "history", obj.pk), key_text(obj.pk)
-                )
+                Link(name_of(obj), history_url(self.model_admin, obj.pk), key_text(obj.pk))
                 for obj in self.objects
             ],
             "missing": len(self.chosen) - len(self.objects),
@@ -116,5 +114,5 @@ class UndeleteProposal(Proposal):
         for obj in back:
             self.model_admin.log_addition(self.request, obj, text)
         if len(keys) == 1:
-            return str(object_url(self.model_admin, "history", keys[0]))
+            return str(history_url(self.model_admin, keys[0]))
         return str(model_url(self.model_admin, "audittrail_deleted"))

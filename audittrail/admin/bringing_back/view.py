@@ -34,7 +34,7 @@ from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
 
 @pages.model_page(
-    "<path:object_id>/history/<int:version>/restore/", "audittrail_restore", writes=True
+    "<path:object_id>/audittrail/<int:version>/restore/", "audittrail_restore", writes=True
 )
 @refusing
 def restore(
@@ -64,7 +64,7 @@ def restore(
 
 
 @pages.model_page(
-    "<path:object_id>/history/<int:version>/undo/", "audittrail_undo_change", writes=True
+    "<path:object_id>/audittrail/<int:version>/undo/", "audittrail_undo_change", writes=True
 )
 @refusing
 def undo_change(

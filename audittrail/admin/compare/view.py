@@ -21,21 +21,23 @@ from audittrail.admin.compare.moments import (
 from audittrail.admin.display.authors import authors
 from audittrail.admin.display.origins import origin
 from audittrail.admin.layout import pages, responses
-from audittrail.admin.layout.links import Link, revision_url
+from audittrail.admin.layout.links import Link, history_url, revision_url
 from audittrail.admin.objects.belongings import own_sources, sources_of
 from audittrail.admin.objects.lookup import Subject, find
 from audittrail.exceptions import TimeTravelError
 from audittrail.timetravel import machine
 
 
-@pages.model_page("<path:object_id>/history/compare/", "audittrail_compare")
+@pages.model_page("<path:object_id>/audittrail/compare/", "audittrail_compare")
 def compare(model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str) -> HttpResponseBase:
     """Answer with the differences between the two moments that the address names; see `compared_moments`."""
     subject = find(model_admin, request, object_id)
     context: dict[str, Any] = {
         "title": _("Compare"),
         "subtitle": subject.text,
-        "breadcrumbs": subject.breadcrumbs(Link(_("History"), subject.url("history"))),
+        "breadcrumbs": subject.breadcrumbs(
+            Link(_("History"), history_url(model_admin, subject.pk))
+        ),
         "subject": subject,
     }
     try:

@@ -20,7 +20,7 @@ from audittrail.admin.display.object_text import name_of
 from audittrail.admin.display.revision_cells import RevisionCells
 from audittrail.admin.display.values import ShownValue
 from audittrail.admin.layout.keys import key_text
-from audittrail.admin.layout.links import object_url
+from audittrail.admin.layout.links import history_url
 from audittrail.admin.permissions.fields import hidden_fields, is_masked
 from audittrail.admin.permissions.readers import Reader
 
@@ -87,7 +87,7 @@ class DeletedTable(RevisionCells):
 
     def render_object(self, record: Any) -> SafeString:
         """Show the object's name, as the link to its history."""
-        url = object_url(self.model_admin, "history", record.pk)
+        url = history_url(self.model_admin, record.pk)
         return format_html(
             '<a href="{}"><bdi class="audittrail-long">{}</bdi></a>', url, name_of(record)
         )

@@ -33,6 +33,14 @@ from audittrail.timetravel import machine
 LOG: Final = "log"
 
 
+@pages.model_page("<path:object_id>/audittrail/", "audittrail_history")
+def own_history(
+    model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str
+) -> HttpResponseBase:
+    """Answer with the same page at an address that no other package takes, in a template of ours."""
+    return _timeline(model_admin, request, object_id, {})
+
+
 @pages.history_page
 def history(
     model_admin: ModelAdmin[Any],
@@ -45,6 +53,23 @@ def history(
         return HttpResponseNotAllowed(pages.SAFE)
     if LOG in request.GET:
         return _log(_by_django(model_admin, request, object_id, extra_context))
+    return _timeline(
+        model_admin,
+        request,
+        object_id,
+        extra_context or {},
+        has_own_template=bool(model_admin.object_history_template),
+    )
+
+
+def _timeline(
+    model_admin: ModelAdmin[Any],
+    request: HttpRequest,
+    object_id: str,
+    extra_context: dict[str, Any],
+    *,
+    has_own_template: bool = False,
+) -> HttpResponseBase:
     subject = find(model_admin, request, object_id)
     sources = sources_of(subject, request)
     filters = TimelineFilters(request.GET, sources)
@@ -71,9 +96,9 @@ def history(
         "compare_url": subject.url("audittrail_compare"),
         "out_of_reach": [source.label for source in sources if source.is_out_of_reach],
         "begun": None if page.older or filters.is_used else _begun(subject, sources, entries),
-        **(extra_context or {}),
+        **extra_context,
     }
-    if model_admin.object_history_template and not subject.is_deleted:
+    if has_own_template and not subject.is_deleted:
         given = {"opts": model_admin.opts, "model_admin": model_admin, **context}
         whole = responses.complete(model_admin.admin_site, request, given)
         answer = _by_django(model_admin, request, object_id, whole)

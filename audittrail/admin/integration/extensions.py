@@ -18,7 +18,14 @@ from django.utils.translation import gettext as _
 from audittrail.admin.display.authors import authors
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages
-from audittrail.admin.layout.links import Link, model_url, revision_url, site_url
+from audittrail.admin.layout.links import (
+    Link,
+    has_own_history,
+    history_url,
+    model_url,
+    revision_url,
+    site_url,
+)
 from audittrail.admin.layout.responses import PARENT
 from audittrail.admin.lists.searching import Search
 from audittrail.admin.permissions.models import may_view, may_view_any
@@ -69,13 +76,18 @@ def extend_changelist(model_admin: ModelAdmin[Any], request: HttpRequest, respon
 def extend_change_form(
     model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, response: Any
 ) -> Any:
-    """Add to a user's own page a link to everything that the user committed."""
-    if not issubclass(model_admin.model, get_user_model()):
+    """Add to a user's own page a link to everything that the user committed, and one to our history where History leads elsewhere."""
+    site, pk = model_admin.admin_site, unquote(object_id)
+    links = []
+    if has_own_history(model_admin) and tracking.is_tracked(model_admin.model):
+        url = history_url(model_admin, pk)
+        links.append(Link(_("Audit trail"), url, "audittrail-historylink"))
+    if issubclass(model_admin.model, get_user_model()) and may_view_any(site, request):
+        url = site_url(site, "audittrail_revisions", user=pk)
+        links.append(Link(_("Everything they changed"), url, "audittrail-revisionslink"))
+    links = [link for link in links if link.url is not None]
+    if not links:
         return response
-    url = site_url(model_admin.admin_site, "audittrail_revisions", user=unquote(object_id))
-    if url is None or not may_view_any(model_admin.admin_site, request):
-        return response
-    links = [Link(_("Everything they changed"), url, "audittrail-revisionslink")]
     return extend(response, "audittrail/admin/change_form.html", {"audittrail_links": links})
 
 

@@ -15,9 +15,8 @@ from django.contrib.admin.options import BaseModelAdmin
 
 from audittrail.admin.integration import extensions
 from audittrail.admin.layout import pages
+from audittrail.admin.layout.links import EXTENDED
 from audittrail.admin.permissions.rows import extended_get_queryset
-
-_MARK = "_shows_history"
 
 
 def install() -> None:
@@ -37,9 +36,9 @@ def install() -> None:
 
 def _extend(owner: type[Any], name: str, extended: Callable[..., Any]) -> None:
     original = getattr(owner, name)
-    if not getattr(original, _MARK, False):
+    if not hasattr(original, EXTENDED):
         method = wraps(original)(extended(original))
-        setattr(method, _MARK, True)
+        setattr(method, EXTENDED, True)
         setattr(owner, name, method)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite, ModelAdmin
@@ -50,9 +50,21 @@ def object_url(
     return model_url(model_admin, name, quote(pk), *args, **parameters)
 
 
+#: Set on methods of Django's classes that we have extended.
+EXTENDED: Final = "_shows_history"
+
+
+def has_own_history(model_admin: ModelAdmin[Any]) -> bool:
+    """Return whether the History button of a ModelAdmin leads to a page of its own, and not, or not only, to ours."""
+    return not hasattr(type(model_admin).history_view, EXTENDED)
+
+
 def history_url(model_admin: ModelAdmin[Any] | None, pk: Any) -> str | None:
     """Return the address of the history of an object, None for one of a model that has no ModelAdmin of its own."""
-    return None if model_admin is None else object_url(model_admin, "history", pk)
+    if model_admin is None:
+        return None
+    name = "audittrail_history" if has_own_history(model_admin) else "history"
+    return object_url(model_admin, name, pk)
 
 
 def revision_url(

@@ -13,7 +13,7 @@ from audittrail.admin.display.object_text import at_most
 from audittrail.admin.display.revisions import revision_context
 from audittrail.admin.display.times import RevisionTime
 from audittrail.admin.layout import pages, responses
-from audittrail.admin.layout.links import Link
+from audittrail.admin.layout.links import Link, history_url
 from audittrail.admin.objects.belongings import inlines_of, own_sources
 from audittrail.admin.objects.lookup import Subject, find
 from audittrail.admin.objects.revisions import before, version_of
@@ -27,7 +27,7 @@ from audittrail.timetravel import moment as moments
 QUERIES = 200
 
 
-@pages.model_page("<path:object_id>/history/<int:version>/", "audittrail_version")
+@pages.model_page("<path:object_id>/audittrail/<int:version>/", "audittrail_version")
 def version(
     model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
 ) -> HttpResponseBase:
@@ -59,7 +59,9 @@ def version(
     context = {
         "title": _("As of %(when)s") % {"when": when.exact},
         "subtitle": text,
-        "breadcrumbs": subject.breadcrumbs(Link(_("History"), subject.url("history"))),
+        "breadcrumbs": subject.breadcrumbs(
+            Link(_("History"), history_url(model_admin, subject.pk))
+        ),
         "breadcrumb": when.exact,
         "tools": [] if error else _tools(subject, request, revision, obj is not None),
         "subject": subject,

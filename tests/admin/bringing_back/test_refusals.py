@@ -28,7 +28,7 @@ def pages(transactional_db: None) -> dict[str, str]:
     gone.delete()
     revisions = "/admin/audittrail/revisions"
     return {
-        "restore": f"/admin/testapp/customer/{kept.pk}/history/{number}/restore/",
+        "restore": f"/admin/testapp/customer/{kept.pk}/audittrail/{number}/restore/",
         "undelete": f"/admin/testapp/customer/audittrail/deleted/undelete/?pk={key}",
         "undo": f"{revisions}/{changed}/undo/",
         "restore all": f"{revisions}/{number}/restore/",
@@ -119,7 +119,7 @@ def test_what_the_database_refuses_is_said_without_values(as_superuser, pages) -
 
 def test_a_state_before_tracking_is_not_known(as_superuser, pages) -> None:
     order = Order.objects.create(customer=Customer.objects.create(name="Cyd"), reference="A1")
-    url = f"/admin/testapp/order/{order.pk}/history/{newest().pk}/restore/"
+    url = f"/admin/testapp/order/{order.pk}/audittrail/{newest().pk}/restore/"
     registered = "FROM audittrail.tracked_table WHERE table_name = 'testapp_order'"
     ((number, version, revision),) = sql(f"SELECT id, since_version, since_revision {registered}")
     begin = (

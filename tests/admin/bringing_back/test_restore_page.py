@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def url_of(obj: Any, version: int, site: str = "admin") -> str:
     meta = obj._meta
-    return f"/{site}/{meta.app_label}/{meta.model_name}/{obj.pk}/history/{version}/restore/"
+    return f"/{site}/{meta.app_label}/{meta.model_name}/{obj.pk}/audittrail/{version}/restore/"
 
 
 @pytest.fixture
@@ -289,9 +289,9 @@ def test_what_is_no_version_is_not_found(as_superuser, bakery) -> None:
     other = Customer.objects.create(name="Another")
     # It was not there yet.
     assert as_superuser.get(url_of(other, first_version(bakery))).status_code == 404
-    url = "/admin/testapp/customer/nothing/history/1/restore/"
+    url = "/admin/testapp/customer/nothing/audittrail/1/restore/"
     assert as_superuser.get(url).status_code == 404
-    url = "/admin/testapp/product/nothing/history/1/restore/"
+    url = "/admin/testapp/product/nothing/audittrail/1/restore/"
     assert as_superuser.get(url).status_code == 404
 
 

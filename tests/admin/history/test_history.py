@@ -442,7 +442,7 @@ def test_who_travels_sees_the_history_up_to_then(as_superuser, settings) -> None
     then = newest()
     Customer.objects.update(name="c")
     customer.delete()
-    url = f"/admin/testapp/customer/{Customer.history.versions.first().id}/history/"
+    url = f"/admin/testapp/customer/{Customer.history.versions.first().id}/audittrail/"
     machine = reverse("admin:audittrail_time_machine")
     assert as_superuser.post(machine, {"revision": then.pk}).status_code == 302
     page = as_superuser.get(url)

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from tests.admin.histories import address, told
+from tests.admin.histories import button, told
 from tests.admin.reading import text_of
 from tests.testapp.models import Tag
 
@@ -51,7 +51,7 @@ def test_the_template_of_a_model_admin_is_used(
         action_flag=CHANGE,
         change_message="of the log",
     )
-    page = as_superuser.get(address(tag))
+    page = as_superuser.get(button(tag))
     text = text_of(page)
     assert text.count("of the project: new") == 1
     assert ("of the log" in text) == (name in ("django", "others"))
@@ -59,10 +59,10 @@ def test_the_template_of_a_model_admin_is_used(
     assert text.count("audittrail/audittrail.css") == 1
     assert [change for _, change in told(page)] == [{"Name": "old became new"}, {"Name": "old"}]
     # What Django has at this address is still there, in the same template.
-    log = as_superuser.get(f"{address(tag)}?log")
+    log = as_superuser.get(f"{button(tag)}?log")
     assert "data-audittrail-timeline" not in text_of(log)
     assert ("of the log" in text_of(log)) == (name != "site")
     # Of what is deleted Django has no page, and no template of the project has to know of it.
     key = tag.pk
     tag.delete()
-    assert "of the project" not in text_of(as_superuser.get(address(tag, pk=key)))
+    assert "of the project" not in text_of(as_superuser.get(button(tag, pk=key)))

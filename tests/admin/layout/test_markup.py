@@ -119,7 +119,7 @@ def test_null_bytes_in_addresses_and_forms_find_nothing_and_do_no_harm(as_superu
     number = newest().pk
     Tag.objects.update(name="b")
     country = Country.objects.create(code="AA", name="x")
-    of_tag, null = f"/admin/testapp/tag/{tag.pk}/history/", "a\0"
+    of_tag, null = f"/admin/testapp/tag/{tag.pk}/audittrail/", "a\0"
     for address, names in {
         REVISIONS: (
             "q",
@@ -143,7 +143,7 @@ def test_null_bytes_in_addresses_and_forms_find_nothing_and_do_no_harm(as_superu
         "/admin/testapp/country/audittrail/deleted/": ("q",),
         "/admin/testapp/country/audittrail/deleted/undelete/": ("pk",),
         f"/admin/testapp/country/{country.pk}%00/history/": ("user",),
-        f"/admin/testapp/country/{country.pk}%00/history/{number}/": ("user",),
+        f"/admin/testapp/country/{country.pk}%00/audittrail/{number}/": ("user",),
         "/admin/audittrail/time-machine/": ("next",),
     }.items():
         for name in names:

@@ -61,6 +61,6 @@ def test_what_the_queryset_of_a_model_admin_leaves_out_has_none_of_them(
 @pytest.mark.parametrize("key", ["nothing", "0", str(10**30), "1_00", "-1", "1.5"])
 def test_what_can_be_no_key_is_not_found(as_superuser, key) -> None:
     Tag.objects.create(name="a")
-    base = f"/admin/testapp/tag/{key}/history/"
+    base = f"/admin/testapp/tag/{key}/audittrail/"
     found = [base, f"{base}1/", f"{base}compare/", f"{base}1/restore/"]
     assert {as_superuser.get(page).status_code for page in found} == {404}

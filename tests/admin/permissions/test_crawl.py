@@ -13,7 +13,7 @@ from django.db import models
 from django.test import Client
 
 from audittrail import history
-from tests.admin.histories import address, plain
+from tests.admin.histories import address, button, plain
 from tests.admin.previews import form
 from tests.admin.reading import REVISIONS
 from tests.builders.sending import newest
@@ -160,7 +160,7 @@ def addresses(scene: Scene) -> Iterator[str]:
         yield f"/admin/testapp/{model}/audittrail/deleted/undelete/?pk={key}&cascade=1&related=1"
     for obj in scene.objects:
         base = address(obj)
-        yield from (base, f"{base}compare/")
+        yield from (base, button(obj), f"{base}compare/")
         # Of its own revisions and of one that is another's.
         for number in (
             *obj.history.versions.values_list("revision_id", flat=True),

@@ -47,7 +47,7 @@ def all_text(client: Any, addresses: list[str]) -> str:
 def pages(obj: Any, *numbers: int, pk: Any = None) -> list[str]:
     """Return the addresses of all pages of an object."""
     base = address(obj, pk=pk)
-    found = [base, f"{base}compare/"]
+    found = [base, base.replace("/audittrail/", "/history/"), f"{base}compare/"]
     for number in numbers:
         found += [
             f"{base}{number}/",

@@ -40,7 +40,7 @@ def every(*models: str) -> list[str]:
 
 def restore_url(obj: Any, number: int) -> str:
     meta = obj._meta
-    return f"/admin/{meta.app_label}/{meta.model_name}/{obj.pk}/history/{number}/restore/"
+    return f"/admin/{meta.app_label}/{meta.model_name}/{obj.pk}/audittrail/{number}/restore/"
 
 
 def undelete_url(model: str, pk: Any, app: str = "testapp") -> str:

@@ -307,7 +307,7 @@ def test_pages_of_history_end_at_the_moment(
     m.Tag.objects.create(name="gone later").delete()
     client = travel(as_superuser, then)
     first = wim.history.versions.in_order()[0].version
-    customer = f"/zoo/testapp/customer/{wim.pk}/history/"
+    customer = f"/zoo/testapp/customer/{wim.pk}/audittrail/"
     for path in (
         customer,
         f"{customer}compare/",
@@ -341,7 +341,7 @@ def test_pages_that_bring_something_back_wait_for_the_present(
         f"/zoo/audittrail/revisions/{created.pk}/undo/",
         f"/zoo/audittrail/revisions/{created.pk}/restore/",
         f"/zoo/audittrail/revisions/{created.pk}/roll-back/",
-        f"/zoo/testapp/customer/{customer.pk}/history/{version}/restore/",
+        f"/zoo/testapp/customer/{customer.pk}/audittrail/{version}/restore/",
         "/zoo/testapp/customer/audittrail/deleted/undelete/",
     ):
         for page in (client.get(path), client.post(path, {"confirm": "yes"})):

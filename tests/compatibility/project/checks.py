@@ -18,6 +18,7 @@ from django.urls import reverse  # noqa: E402
 from audittrail import history  # noqa: E402
 from audittrail.models import Revision  # noqa: E402
 from tests.compatibility.project import trees  # noqa: E402
+from tests.compatibility.project.others import other_histories_stand_beside_ours  # noqa: E402
 from tests.compatibility.project.shelf import models as shelf  # noqa: E402
 from tests.compatibility.project.till import models as till  # noqa: E402
 from tests.compatibility.project.trees import (  # noqa: E402
@@ -30,6 +31,7 @@ User = get_user_model()
 
 __all__ = [
     "a_tree_of_the_past_is_not_written",
+    "other_histories_stand_beside_ours",
     "relatives_are_of_the_moment",
     "relatives_by_a_child_model_are_of_the_moment",
 ]
