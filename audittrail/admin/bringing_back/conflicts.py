@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.utils.formats import number_format
@@ -11,19 +11,41 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from audittrail.admin.layout.keys import read_values
 from audittrail.admin.permissions.columns import ShownFields
 from audittrail.restore.changing_back import ROW
 from audittrail.restore.plan import Conflict, Note
 
+#: The kind of a conflict with what is referred to and not there any more.
+MISSING: Final = "missing reference"
 
-def conflict_text(conflict: Conflict, shown: ShownFields, *, can_name_other: bool) -> str:
-    """Return what stands in the way of a row; takes its fields that the reader may see, and whether they may know of the other side."""
+
+def missing_target(conflict: Conflict) -> tuple[Any, tuple[Any]] | None:
+    """Return the foreign key of a missing reference and the value that it has; None of another conflict, and of several columns."""
+    if conflict.kind != MISSING or len(conflict.columns) != 1 or not conflict.detail:
+        return None
+    for field in _own(conflict.model):
+        if field.column == conflict.columns[0] and isinstance(field, models.ForeignKey):
+            value = read_values([field.target_field], [conflict.detail])
+            return None if value is None else (field, (value[0],))
+    return None
+
+
+def conflict_text(
+    conflict: Conflict, shown: ShownFields, *, can_name_other: bool, named: str = ""
+) -> str:
+    """Return what stands in the way of a row; takes its fields that the reader may see, whether they may know of the other side, and its name."""
     other = _other(conflict, can_name_other)
     fields = _fields(conflict.model, conflict.columns, shown)
     match conflict.kind:
         case "missing reference":
             is_shown = can_name_other and _are_shown(conflict.model, conflict.columns, shown)
             detail = conflict.detail if is_shown else "…"
+            if is_shown and named:
+                return _("%(fields)s refers to %(named)s, which is not there any more.") % {
+                    "fields": capfirst(fields),
+                    "named": named if detail in named else f"{named} ({detail})",
+                }
             return _("%(fields)s refers to %(other)s %(key)s, which is not there any more.") % {
                 "fields": capfirst(fields),
                 "other": other,

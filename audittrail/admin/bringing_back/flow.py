@@ -54,6 +54,8 @@ class Proposal(ABC):
     then: Moment | None = None
     #: The ModelAdmin whose objects the plan is about, and that writes them; None for those of all models.
     written_by: ModelAdmin[Any] | None = None
+    #: Whether what is referred to and deleted comes back as well; None where that can't be chosen.
+    with_related: bool | None = None
     #: What the plan writes that the add page would not let the user write, in words: they may undelete completely.
     completed: Sequence[str] = ()
 
@@ -188,6 +190,7 @@ def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpRespo
         "posted_options": proposal.options,
         "reason": proposal.given.get(REASON, "")[:LONGEST_REASON],
         "longest_reason": LONGEST_REASON,
+        "may_bring_related": proposal.with_related is False and shown.lacks_references,
         "can_be_carried_out": not plan.is_empty
         and (not plan.conflicts or proposal.on_conflict == "skip"),
     }

@@ -8,7 +8,12 @@ from typing import Any, Final
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from audittrail.admin.bringing_back.conflicts import conflict_text, note_text
+from audittrail.admin.bringing_back.conflicts import (
+    MISSING,
+    conflict_text,
+    missing_target,
+    note_text,
+)
 from audittrail.admin.bringing_back.preview_rows import (
     ShownTable,
     badges,
@@ -70,6 +75,11 @@ class Preview:
         """Whether anything stands in the way."""
         return bool(self.plan.conflicts)
 
+    @property
+    def lacks_references(self) -> bool:
+        """Whether rows refer to what is not there any more."""
+        return any(found.kind == MISSING for found in self.plan.conflicts)
+
 
 def preview(reader: Reader, plan: Plan, names: Names) -> Preview:
     """Return what a reader sees of a plan; takes a few queries for each model that it is about."""
@@ -80,6 +90,8 @@ def preview(reader: Reader, plan: Plan, names: Names) -> Preview:
     for conflict in conflicts[:CONFLICTS]:
         if conflict.model is not None and conflict.key:
             names.want_object(conflict.model, conflict_key(conflict), None)
+        if (target := missing_target(conflict)) is not None:
+            names.want(*target, None)
     shown = tuple(shown_table(reader, names, *found) for found in seen)
     counts = counts_of(plan)
     others = sum(counts.values()) - sum(
@@ -122,7 +134,10 @@ def _shown_conflict(reader: Reader, names: Names, conflict: Conflict) -> ShownCo
     assert conflict.model is not None
     visible = reader.visible[conflict.model]
     shown = _shown_fields(reader, conflict.model)
-    text = conflict_text(conflict, shown, can_name_other=conflict.other in reader.visible)
+    can_name_other = conflict.other in reader.visible
+    target = missing_target(conflict) if can_name_other else None
+    named = "" if target is None else names.label(target[0], target[1][0], None).text
+    text = conflict_text(conflict, shown, can_name_other=can_name_other, named=named)
     if not conflict.key:
         return ShownConflict(label_of(visible), None, text)
     key = conflict_key(conflict)

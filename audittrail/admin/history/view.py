@@ -20,6 +20,7 @@ from audittrail.admin.history.filters import TimelineFilters
 from audittrail.admin.history.row_versions import VersionReader
 from audittrail.admin.history.timeline import Timeline
 from audittrail.admin.layout import pages, responses
+from audittrail.admin.layout.keys import key_text
 from audittrail.admin.layout.links import Link, model_url
 from audittrail.admin.lists.paging import ListPage
 from audittrail.admin.objects.belongings import sources_of
@@ -87,7 +88,7 @@ def _timeline(
         "title": _("History"),
         "subtitle": subject.text,
         "breadcrumbs": subject.breadcrumbs(),
-        "tools": _tools(subject),
+        "tools": _tools(subject, request),
         "subject": subject,
         "filters": filters,
         "page": page,
@@ -146,9 +147,13 @@ def _is_before(entry: ShownEntry, table: TrackingPeriod) -> bool:
     return entry.when.at is not None and entry.when.at < table.known_since
 
 
-def _tools(subject: Subject) -> list[Link]:
+def _tools(subject: Subject, request: HttpRequest) -> list[Link]:
     if subject.is_deleted:
         links = [(_("Deleted objects"), model_url(subject.model_admin, "audittrail_deleted"))]
+        if subject.may_be_restored(request):
+            chosen = {"pk": key_text(subject.pk), "cascade": 1}
+            url = model_url(subject.model_admin, "audittrail_undelete", **chosen)
+            links.insert(0, (_("Undelete"), url))
     else:
         links = [(_("Log of the admin"), f"{subject.url('history')}?{LOG}")]
     return [Link(text, url) for text, url in links if url]

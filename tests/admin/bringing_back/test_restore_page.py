@@ -226,8 +226,16 @@ def test_missing_references_are_named_and_brought_back_if_wanted(as_superuser) -
     key = customer.pk
     customer.delete()
     page = as_superuser.get(url)
-    assert f"Customer refers to customer {key}, which is not there any more." in text_of(page)
+    named = f"Customer refers to Corner Bakery ({key}), which is not there any more."
+    assert named in text_of(page)
     assert as_superuser.post(url, form(page)).status_code == 409
+    # The button beside the conflict shows what would happen with it.
+    assert page.context["may_bring_related"]
+    with_it = as_superuser.post(url, {**form(page), "related": "1"})
+    assert with_it.status_code == 200
+    assert with_it.context["can_be_carried_out"]
+    assert not with_it.context["may_bring_related"]
+    assert not Customer.objects.filter(pk=key).exists()
     page = as_superuser.get(f"{url}?related=1")
     assert page.context["can_be_carried_out"]
     assert f"Corner Bakery ({key})" in text_of(page)
