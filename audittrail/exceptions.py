@@ -35,6 +35,10 @@ class EditingError(AuditTrailError):
     """History was to be corrected in a way that is not allowed."""
 
 
+class ImportingError(AuditTrailError):
+    """The history of another package can't be imported."""
+
+
 class LedgerError(AuditTrailError):
     """A digest, a proof or a key of the ledger is not what it has to be."""
 

@@ -14,6 +14,9 @@ from audittrail.capture.locking import patiently
 from audittrail.capture.registry import Progress
 from audittrail.exceptions import EditingError
 
+#: No revision has a lower number: those of imported ones are negative.
+LOWEST: Final = 1 - 2**63
+
 #: Milliseconds that a batch waits for others: a migration or a correction of history may hold the table.
 PATIENCE: Final = 100
 ATTEMPTS: Final = 50
@@ -192,7 +195,7 @@ def _size(using: str, table: Prunable) -> tuple[int, int]:
 
 def _prune_revisions(run: PruningRun) -> int:
     pruned = 0
-    reached: int | None = 0
+    reached: int | None = LOWEST
     while reached is not None:
         found, reached, run.record = _batch(
             run,

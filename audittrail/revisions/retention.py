@@ -34,7 +34,7 @@ def kept_since(
     """
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "SELECT kept_since, pruned_at FROM audittrail.tracked_table WHERE kept_from > %s OR kept_since > %s"
+            "SELECT kept_since, pruned_at FROM audittrail.tracked_table WHERE pruned_at IS NOT NULL AND (kept_from > %s OR kept_since > %s)"
             " ORDER BY kept_from LIMIT 1",
             [tick, at],
         )

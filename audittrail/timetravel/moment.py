@@ -45,7 +45,8 @@ def from_alias(alias: str | None) -> Moment | None:
     if alias is None or SEPARATOR not in alias:
         return None
     using, _, tick = alias.rpartition(SEPARATOR)
-    return Moment(using, int(tick)) if tick.isdecimal() else None
+    # What was imported has negative ticks.
+    return Moment(using, int(tick)) if tick.removeprefix("-").isdecimal() else None
 
 
 def moment_of(instance: models.Model | None) -> Moment | None:

@@ -20,7 +20,7 @@ CHANGED: Final = "changed"
 DELETED: Final = "deleted"
 LAST: Final = "last"
 
-_NAME = re.compile(r"audittrail_(?:(changed)_(\d+)|(deleted|last))_(.+)", re.DOTALL)
+_NAME = re.compile(r"audittrail_(?:(changed)_(-?\d+)|(deleted|last))_(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)

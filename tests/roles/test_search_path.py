@@ -40,6 +40,7 @@ CONSTANTS = {
     "capture_functions",
     "first_user_oid",
     "history_name_bytes",
+    "lowest_tick",
     "short_revision",
     "stamp_age",
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.structure.tree import PACKAGE, ROOT, imported_names, module_name, python_files
 
-STAGES = ("capture", "revisions", "ledger", "timetravel", "diff", "restore", "admin")
+STAGES = ("capture", "revisions", "ledger", "timetravel", "diff", "restore", "importing", "admin")
 # Nothing comes after these, and they know nothing of each other.
 LAST = ("admin", "contrib")
 # What every stage may use, and which therefore uses no stage.

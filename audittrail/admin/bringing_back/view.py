@@ -34,7 +34,9 @@ from audittrail.admin.permissions.readers import reader_of_model, require_reader
 
 
 @pages.model_page(
-    "<path:object_id>/audittrail/<int:version>/restore/", "audittrail_restore", writes=True
+    "<path:object_id>/audittrail/<audittrail_number:version>/restore/",
+    "audittrail_restore",
+    writes=True,
 )
 @refusing
 def restore(
@@ -64,7 +66,9 @@ def restore(
 
 
 @pages.model_page(
-    "<path:object_id>/audittrail/<int:version>/undo/", "audittrail_undo_change", writes=True
+    "<path:object_id>/audittrail/<audittrail_number:version>/undo/",
+    "audittrail_undo_change",
+    writes=True,
 )
 @refusing
 def undo_change(
@@ -115,7 +119,7 @@ def _add_revision_page(act: type[RevisionProposal]) -> None:
             raise Http404(_("There is no revision %(number)s.") % {"number": pk})
         return answer(act(reader, revision))
 
-    route = f"audittrail/revisions/<int:pk>/{act.route}/"
+    route = f"audittrail/revisions/<audittrail_number:pk>/{act.route}/"
     pages.site_page(route, f"audittrail_{act.page}", writes=True)(refusing(view))
 
 

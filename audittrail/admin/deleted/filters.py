@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.deleted.queries import Deletions
 from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter, few_words
+from audittrail.admin.lists.windows import FIRST_TICK
 from audittrail.admin.permissions.readers import Reader
 from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision
@@ -60,11 +61,11 @@ class DeletedFilters(ListFilters):
         since, until, text = given.get("since"), given.get("until"), given.get("q", "")
         if not (given.get("user") or since or until):
             return Deletions(self.model_admin, self.reader, text)
-        revisions, first, last = self.qs, 0, None
+        revisions, first, last = self.qs, FIRST_TICK, None
         if until:
             revisions = revisions.filter(committed_at__lt=until)
             latest = self.reader.revisions.last_by(until - timedelta.resolution)
-            last = latest.committed if latest else -1
+            last = latest.committed if latest else FIRST_TICK - 1
         if since:
             revisions = revisions.filter(committed_at__gte=since)
             first = _begun_before(self.reader.revisions.last_by(since - timedelta.resolution))
@@ -74,6 +75,6 @@ class DeletedFilters(ListFilters):
 def _begun_before(revision: BaseRevision | None) -> int:
     """Return a tick before which no revision has versions that was committed after this one."""
     if revision is None or revision.committed is None:
-        return 0
+        return FIRST_TICK
     still_open = open_at(revision._state.db or "default", revision.committed)
     return min(still_open, default=revision.committed)

@@ -20,6 +20,7 @@ from django.db.models.expressions import RawSQL
 
 from audittrail.admin.lists.model_changes import IsAny
 from audittrail.admin.lists.paging import Keyset, Position
+from audittrail.admin.lists.windows import FIRST_TICK
 from audittrail.admin.permissions.models import VisibleModel
 from audittrail.admin.permissions.readers import Reader
 from audittrail.admin.permissions.rows import beginning_with
@@ -53,7 +54,7 @@ class Deletions:
     reader: Reader
     text: str = ""
     revisions: Any = None
-    first: int = 0
+    first: int = FIRST_TICK
     last: int | None = None
 
     @property
@@ -125,9 +126,12 @@ class Deletions:
         size = FIRST_WINDOW
         edge = last if edge is None else max(edge, self.first) if is_newer else min(edge, last)
         while self.first <= edge <= last:
-            low, high = (
-                (edge, min(edge + size, last)) if is_newer else (max(edge - size, self.first), edge)
-            )
+            if edge < 0:  # what was imported, in a window of its own
+                low, high = (edge, min(-1, last)) if is_newer else (self.first, edge)
+            elif is_newer:
+                low, high = edge, min(edge + size, last)
+            else:
+                low, high = max(edge - size, self.first, 0), edge
             yield low, high
             edge, size = (high + 1 if is_newer else low - 1), size * GROWTH
 

@@ -1,4 +1,4 @@
-"""Show from where a revision came: a request, a management command, or another client such as psql."""
+"""Show from where a revision came: a request, a management command, another client such as psql, or the history of another package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from audittrail.revisions.models import BaseRevision
 REQUEST: Final = "request"
 COMMAND: Final = "command"
 CLIENT: Final = "client"
+IMPORTED: Final = "imported"
 
 KINDS: Final = (
     (REQUEST, gettext_lazy("Request")),
     (COMMAND, gettext_lazy("Command")),
     (CLIENT, gettext_lazy("Database client")),
+    (IMPORTED, gettext_lazy("Imported")),
 )
 
 #: Context that is shown as the origin or with the user, so not once more among the details.
@@ -55,6 +57,8 @@ def origin(revision: BaseRevision) -> Origin:
     """Return where a revision came from."""
     context = _context(revision)
     address = str(context.get("remote_address") or revision.client_addr or "")
+    if revision.pk < 0:
+        return Origin(IMPORTED, _import_of(context), address)
     if context.get("path"):
         text = f"{context.get('method', '')} {context['path']}".strip()
         return Origin(REQUEST, text, address)
@@ -73,19 +77,32 @@ def origin(revision: BaseRevision) -> Origin:
 def condition(kind: str) -> Q:
     """Return the condition that revisions of a kind of origin fulfil."""
     request, command = Q(context__has_key="path"), Q(context__has_key="command")
+    imported = Q(pk__lt=0)
     return {
-        REQUEST: request,
-        COMMAND: command & ~request,
-        CLIENT: ~Q(context__has_any_keys=["path", "command"]),
+        REQUEST: request & ~imported,
+        COMMAND: command & ~request & ~imported,
+        CLIENT: ~Q(context__has_any_keys=["path", "command"]) & ~imported,
+        IMPORTED: imported,
     }[kind]
+
+
+def _import_of(context: dict[str, Any]) -> str:
+    """Return from where a revision was imported, and whether it tells what nobody had recorded."""
+    told = context.get("imported_from")
+    found = told if isinstance(told, dict) else {}
+    source = str(found.get("source", ""))
+    if not found.get("unrecorded"):
+        return source
+    return _("not recorded by %(source)s, found when tracking began") % {"source": source}
 
 
 def details(revision: BaseRevision) -> dict[str, Any]:
     """Return the rest of a revision's context: what `history.context` was given beside user and reason; structures as JSON."""
+    shown = _SHOWN | {"imported_from"} if revision.pk < 0 else _SHOWN
     return {
         name: leaf(value) if isinstance(value, dict | list) else value
         for name, value in _context(revision).items()
-        if name not in _SHOWN
+        if name not in shown
     }
 
 

@@ -41,7 +41,7 @@ class LedgerNote:
 
 def ledger_of_revision(reader: Reader, revision: BaseRevision) -> LedgerNote | None:
     """Return what digests cover a revision, in words; None where no digest was ever made."""
-    found = coverage_of(reader.database, revision.committed)
+    found = coverage_of(reader.database, _entered_at(revision))
     if found is None:
         return None
     if found.digest_at is None:
@@ -56,6 +56,17 @@ def ledger_of_revision(reader: Reader, revision: BaseRevision) -> LedgerNote | N
         return LedgerNote(_("in the digest of %(made)s, not verified since") % {"made": made})
     text = _("in the digest of %(made)s, last verified %(verified)s")
     return LedgerNote(text % {"made": made, "verified": _told(found.verified_at)})
+
+
+def _entered_at(revision: BaseRevision) -> int | None:
+    """Return the tick of the commit with which a revision came into the ledger; that of the import, of one that was imported."""
+    if revision.pk > 0:
+        return revision.committed
+    told = revision.context.get("imported_from") if isinstance(revision.context, dict) else None
+    number = told.get("revision") if isinstance(told, dict) else None
+    revisions = type(revision)._default_manager.using(revision._state.db)
+    importing = revisions.filter(pk=number).first() if isinstance(number, int) else None
+    return None if importing is None else importing.committed
 
 
 def ledger_of_history(reader: Reader) -> LedgerNote | None:

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from audittrail.admin.display import operations
 from audittrail.admin.display.values import field_label
-from audittrail.admin.history.timeline import END
 from audittrail.admin.lists.filters import LETTERS, ListFilters, MomentFilter
+from audittrail.admin.lists.windows import FIRST_TICK, LAST_TICK
 from audittrail.admin.objects.sources import MEMBERS, OWN, Source
 from audittrail.diff.columns import RowColumn, columns_of
 from audittrail.diff.images import GONE
@@ -80,8 +80,8 @@ class TimelineFilters(ListFilters):
         """The ticks after which and before which revisions have been committed at the times that are asked for."""
         given = self.form.cleaned_data
         return (
-            _last_before(self._database, given["since"]) if given.get("since") else 0,
-            _last_before(self._database, given["until"]) + 1 if given.get("until") else END,
+            _last_before(self._database, given["since"]) if given.get("since") else FIRST_TICK,
+            _last_before(self._database, given["until"]) + 1 if given.get("until") else LAST_TICK,
         )
 
     def filter_user(self, versions: Any, name: str, value: str) -> Any:
@@ -122,9 +122,9 @@ def _name(source: Source) -> str:
 
 
 def _last_before(database: str, moment: datetime) -> int:
-    """Return the tick of the last revision that was committed before a moment, 0 if there is none."""
+    """Return the tick of the last revision that was committed before a moment, one before all others if there is none."""
     found = revision_model().objects.using(database).last_by(moment - timedelta.resolution)
-    return found.committed or 0 if found is not None else 0
+    return FIRST_TICK if found is None or found.committed is None else found.committed
 
 
 def _changing(source: Source, versions: Any, column: RowColumn) -> Any:

@@ -105,12 +105,17 @@ class VersionReader:
 
     def _in_spans(self, source: Source, queryset: Any, wanted: VersionRange) -> list[RowVersion]:
         """Return the same, looked for in ever larger spans: an index tells where the versions of a span lie."""
-        low, high = wanted.low, min(wanted.high, self._last + 1)
+        low, high = max(wanted.low, 0), min(wanted.high, self._last + 1)
         found: list[RowVersion] = []
+        if wanted.low < 0 and (high <= 0 or not wanted.newest):
+            # What was imported lies in spans of another size.
+            found = _in_order(source, queryset, replace(wanted, high=min(wanted.high, 0)))
+            if len(found) >= wanted.limit or high <= 0:
+                return found
         for shift in SPANS:
             width = (high - low >> shift) + 1
             if wanted.newest:
-                part = replace(wanted, low=max(high - width, low))
+                part = replace(wanted, low=max(high - width, low) if shift else wanted.low)
             else:
                 part = replace(wanted, high=min(low + width, wanted.high) if shift else wanted.high)
             found = _in_order(source, queryset, part)

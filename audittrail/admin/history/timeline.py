@@ -18,6 +18,7 @@ from django.http import QueryDict
 from audittrail.admin.history.row_versions import RowVersion, VersionRange, VersionReader
 from audittrail.admin.lists import paging
 from audittrail.admin.lists.paging import Keyset, ListPage, Position
+from audittrail.admin.lists.windows import FIRST_TICK, LAST_TICK
 from audittrail.admin.objects.sources import OWN, Source
 from audittrail.diff.span import open_at
 from audittrail.revisions.models import BaseRevision, revision_model
@@ -27,9 +28,6 @@ SIZE: Final = 25
 
 #: Versions of a source that are read at once. A page with more of them is shorter.
 READ: Final = 400
-
-#: Beyond all ticks.
-END: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +62,8 @@ class Timeline:
     database: str
     sources: Sequence[Source]
     rows: VersionReader
-    since: int = 0
-    until: int = END
+    since: int = FIRST_TICK
+    until: int = LAST_TICK
 
     def page(self, parameters: QueryDict) -> ListPage[TimelineEntry]:
         """Return the page that the parameters of a request ask for.
@@ -76,7 +74,7 @@ class Timeline:
         if after is not None:
             entries, is_complete = self._newer(max(after[0], self.since))
         else:
-            entries, is_complete = self._older(min(before[0] if before else END, self.until))
+            entries, is_complete = self._older(min(before[0] if before else LAST_TICK, self.until))
         within = [entry for entry in entries if self.since < entry.tick < self.until]
         is_complete |= len(within) < len(entries)
         entries = within[: SIZE + 1]
@@ -92,23 +90,29 @@ class Timeline:
     def _older(self, before: int) -> tuple[list[TimelineEntry], bool]:
         """Return entries committed before a tick, newest first, and whether there are no others."""
         # Revisions that were open at that tick have versions from before it, but were committed after it.
-        excluded = {*open_at(self.database, before - 1), before - 1} if before < END else set()
-        reaches = self._read(VersionRange(0, before, READ + 1, excluded=excluded))
+        excluded = (
+            {*open_at(self.database, before - 1), before - 1} if before < LAST_TICK else set()
+        )
+        reaches = self._read(VersionRange(FIRST_TICK, before, READ + 1, excluded=excluded))
         rows = [row for reach in reaches.values() for row in reach.rows]
-        end = max((reach.end or 0 for reach in reaches.values()), default=0)
+        ends = (reach.end for reach in reaches.values() if reach.end is not None)
+        end = max(ends, default=FIRST_TICK)
         low = _cut([row for row in rows if row.version >= end], end, newest=True)
-        straddling = set(open_at(self.database, low)) - excluded if low else set()
+        is_complete = low == FIRST_TICK
+        straddling = set() if is_complete else set(open_at(self.database, low)) - excluded
         for source, reach in reaches.items():
-            if straddling and reach.end:
+            if straddling and reach.end is not None:
                 rows += self._of_revisions(source, straddling, reach.end)
         wanted = {row.revision for row in rows if row.version >= low} | straddling
-        return sorted(self._entries(rows, wanted), key=lambda entry: -entry.tick), low == 0
+        return sorted(self._entries(rows, wanted), key=lambda entry: -entry.tick), is_complete
 
     def _newer(self, after: int) -> tuple[list[TimelineEntry], bool]:
         """Return entries committed after a tick, oldest first, and whether there are no others."""
-        reaches = self._read(VersionRange(after + 1, END, READ + 1, newest=False))
+        reaches = self._read(VersionRange(after + 1, LAST_TICK, READ + 1, newest=False))
         rows = [row for reach in reaches.values() for row in reach.rows]
-        end = min((reach.end for reach in reaches.values() if reach.end), default=END)
+        end = min(
+            (reach.end for reach in reaches.values() if reach.end is not None), default=LAST_TICK
+        )
         high = _cut([row for row in rows if row.version <= end], end, newest=False)
         if straddling := set(open_at(self.database, after)):
             for source in self.sources:
@@ -117,7 +121,7 @@ class Timeline:
         found = sorted(self._entries(rows, wanted), key=lambda entry: entry.tick)
         # A revision that was committed after the last version that was read may have further versions, which were not read.
         complete = [entry for entry in found if entry.tick <= high]
-        return complete or found, high == END
+        return complete or found, high == LAST_TICK
 
     def _read(self, wanted: VersionRange) -> dict[Source, SourceRows]:
         return {source: _reach(self.rows.read(source, wanted)) for source in self.sources}
@@ -145,7 +149,7 @@ class Timeline:
 
 def _within_ticks(position: Position | None) -> Position | None:
     """Return a position that is a tick, None for none and for another number."""
-    return position if position is not None and 0 < position[0] < END else None
+    return position if position is not None and FIRST_TICK < position[0] < LAST_TICK else None
 
 
 def _reach(rows: list[RowVersion]) -> SourceRows:

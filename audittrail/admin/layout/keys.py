@@ -17,8 +17,10 @@ DIGITS: Final = 18
 
 def read_number(text: Any) -> int | None:
     """Return the number of a revision, a version or a tick that is given as text; None for what can't be one."""
-    digits = str(text)
-    return int(digits) if digits.isdecimal() and len(digits) <= DIGITS else None
+    number = str(text)
+    # What was imported has negative numbers.
+    digits = number.removeprefix("-")
+    return int(number) if digits.isdecimal() and len(digits) <= DIGITS else None
 
 
 def read_key(model: type[models.Model], texts: Sequence[str]) -> Any:

@@ -17,7 +17,8 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import IntConverter
 from django.utils.translation import gettext as _
 
 from audittrail.admin.layout.refusals import View, refusing
@@ -28,6 +29,15 @@ from audittrail.revisions import beyond_python
 V = TypeVar("V", bound=View)
 
 SAFE = ("GET", "HEAD")
+
+
+class NumberConverter(IntConverter):
+    """A number of a revision or a version in an address; those of imported ones are negative."""
+
+    regex = "-?[0-9]+"
+
+
+register_converter(NumberConverter, "audittrail_number")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ ORDER: Final = Keyset(
     lambda row: getattr(row, "revision", row),
 )
 
-#: Ticks before and after all others, to continue right after a moment whatever its tick.
-FIRST_TICK, LAST_TICK = 0, 2**63 - 1
+#: Ticks before and after all others; those of what was imported are negative.
+FIRST_TICK, LAST_TICK = -(2**62), 2**63 - 1
 
 #: Revisions whose numbers differ in no more than so many of the last bits share a range of ticks.
 _NEAR = 16

@@ -36,7 +36,7 @@ ROWS_ALONE = 50
 MODEL = "model"
 
 
-@pages.site_page("audittrail/revisions/<int:pk>/", "audittrail_revision")
+@pages.site_page("audittrail/revisions/<audittrail_number:pk>/", "audittrail_revision")
 def revision(site: AdminSite, request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show a revision with a part of its changes, or with those of one model, page by page."""
     reading = require_reader(site, request)

@@ -27,7 +27,7 @@ from audittrail.timetravel import moment as moments
 QUERIES = 200
 
 
-@pages.model_page("<path:object_id>/audittrail/<int:version>/", "audittrail_version")
+@pages.model_page("<path:object_id>/audittrail/<audittrail_number:version>/", "audittrail_version")
 def version(
     model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
 ) -> HttpResponseBase:

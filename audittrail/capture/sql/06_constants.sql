@@ -1,5 +1,9 @@
 -- Numbers on which several functions agree. PostgreSQL puts them in place of the calls when it makes a plan.
 
+-- What no tick is below. The first own one is 1; those of what was imported are negative.
+CREATE OR REPLACE FUNCTION audittrail.lowest_tick() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT '-9223372036854775808'::bigint$$;
+
 -- How many ticks a revision may take, from its first to that of its commit, without being listed in long_revision. Whoever looks for
 -- the revisions that were open at a tick finds them among so many before it, and in that list.
 CREATE OR REPLACE FUNCTION audittrail.short_revision() RETURNS bigint

@@ -52,13 +52,16 @@ $$;
 
 -- Asked at the stamp of a revision that is not the one which the setting names: somebody has reset the setting within the transaction,
 -- as RESET ALL does, and so has begun another. A transaction is one revision: both are joined, and stamped as one. Returns whether this
--- one is to be stamped now.
+-- one is to be stamped now. One that was imported has a negative number, and its place already.
 CREATE OR REPLACE FUNCTION audittrail.reunite(number bigint, stamped bigint) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     other   bigint;
     ignored text;
 BEGIN
+    IF number < 0 THEN
+        RETURN false;
+    END IF;
     PERFORM FROM audittrail.revision r WHERE r.id = number AND (r.committed IS NULL OR r.committed = stamped);
     IF NOT FOUND THEN
         RETURN false;  -- close_revision() has stamped it, or it is part of another by now

@@ -149,14 +149,14 @@ DECLARE
     former  text[];
 BEGIN
     SELECT * INTO tracked FROM audittrail.tracked_table WHERE history_name = TG_TABLE_NAME;
-    IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 THEN
+    IF tracked.key = '{}' OR coalesce(tracked.closed_through, 0) = 0 AND tracked.since_version > 0 THEN
         RETURN NULL;
     END IF;
     former := audittrail.unguard(closing => 'on');
     EXECUTE audittrail.compose(concat($template$
 UPDATE {history} h SET superseded = chain.closing
   FROM ($template$, audittrail.chain_template(concat(
-        'SELECT DISTINCT {stored_key}, 0::bigint AS audittrail_first FROM (SELECT {stored_key} FROM old_rows',
+        'SELECT DISTINCT {stored_key}, audittrail.lowest_tick() AS audittrail_first FROM (SELECT {stored_key} FROM old_rows',
         CASE TG_OP WHEN 'UPDATE' THEN ' UNION ALL SELECT {stored_key} FROM new_rows' END, ') touched')), $template$) chain
  WHERE h.ctid = chain.place AND h.superseded IS DISTINCT FROM chain.closing
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));

@@ -28,7 +28,7 @@ BEGIN
       FROM (SELECT split_part(w.name, '.', 1) AS name, CASE
                 WHEN min(w.name) = 'context' THEN format(
                     '%L::jsonb || coalesce((SELECT jsonb_object_agg(c.key, c.value) FROM jsonb_each(context) c'
-                    ' WHERE c.key IN (''corrected'', ''redacted'', ''pruned'', ''restored'')), ''{}'')', coalesce(min(w.replacement), '{}'))
+                    ' WHERE c.key IN (''corrected'', ''redacted'', ''pruned'', ''restored'', ''imported'', ''imported_from'')), ''{}'')', coalesce(min(w.replacement), '{}'))
                 WHEN min(w.name) LIKE 'context.%' THEN format('context - %L::text[]', array_agg(substr(w.name, 9)))
                 WHEN min(w.name) IN ('committed_by', 'client_addr') THEN format('%L::%s', min(w.replacement), (
                     SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'audittrail.revision'::regclass AND attname = min(w.name)))

@@ -71,10 +71,34 @@ SELECT n.version, n.audittrail_position, {table}, {layout}, {kind}, n.audittrail
   FROM (SELECT h.*, {place} AS audittrail_position, gen_random_uuid() AS audittrail_salt
           FROM {rows} h{joined} WHERE {condition} OFFSET 0) n
 $template$, jsonb_build_object(
-        'table', of_table, 'layout', layout, 'kind', quote_literal(CASE WHEN of_table = 0 THEN 'R' ELSE 'V' END),
+        'table', of_table, 'layout', layout, 'kind', CASE WHEN of_table = 0 THEN 'CASE WHEN n.version > 0 THEN ''R'' ELSE ''V'' END::"char"' ELSE '''V''' END,
         'digest', audittrail.ledger_digest(of_table, layout, audittrail.ledger_content(source, form, 'n'), 'n', 'n.audittrail_salt'),
         'key', audittrail.ledger_key(source, form, 'n'), 'place', place, 'rows', audittrail.ledger_rows(of_table), 'joined', joined, 'condition', condition));
 END
+$$;
+
+-- Enter what a revision has imported: its leaf says what there is of versions, and of revisions that have none of their own.
+CREATE OR REPLACE FUNCTION audittrail.enter_imported(importing bigint, at_position bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of_table int;
+    layout   int;
+BEGIN
+    PERFORM audittrail.enter_versions(0, audittrail.note_layout(0, at_position), at_position::text,
+                                      format('h.id < 0 AND %s', audittrail.is_imported_by('h', importing)), '');
+    FOR of_table IN SELECT t.id FROM audittrail.tracked_table t ORDER BY t.id LOOP
+        layout := audittrail.note_layout(of_table, at_position);
+        CONTINUE WHEN layout IS NULL;
+        PERFORM audittrail.enter_versions(of_table, layout, at_position::text, 'h.version < 0', format(
+            ' JOIN audittrail.revision i ON i.id = h.revision_id AND i.id < 0 AND %s', audittrail.is_imported_by('i', importing)));
+    END LOOP;
+END
+$$;
+
+-- The condition that an imported revision came with that one.
+CREATE OR REPLACE FUNCTION audittrail.is_imported_by(alias text, importing bigint) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('%s.context #>> ''{imported_from,revision}'' = %L', alias, importing)
 $$;
 
 -- Enter what versions of a table hold that were changed on purpose since they were entered first.
@@ -116,6 +140,7 @@ DECLARE
     lowest  bigint;
     layout  int;
     tracked audittrail.tracked_table;
+    importing record;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'audittrail: enter_revisions() does not run at isolation level %', current_setting('transaction_isolation')
@@ -146,6 +171,10 @@ BEGIN
                 -- Of an incomplete baseline more versions are to come.
                 CASE WHEN tracked.baseline_complete THEN '' ELSE format(' AND NOT (h.operation = ''B'' AND h.version = %s)', tracked.since_version) END),
                 format(' JOIN audittrail.ledger_entry r ON r.version = h.revision_id AND r.kind = ''R'' AND r.position >= %s', head.size));
+        END LOOP;
+        FOR importing IN SELECT e.version, e.position FROM audittrail.ledger_entry e JOIN audittrail.revision r ON r.id = e.version
+                          WHERE e.position >= head.size AND e.kind = 'R' AND r.context ? 'imported' LOOP
+            PERFORM audittrail.enter_imported(importing.version, importing.position);
         END LOOP;
         -- What was erased and changed on purpose is said by the leaf of the revision that did it, or, if that is entered already, by the next.
         FOR tracked IN SELECT t.* FROM audittrail.tracked_table t UNION ALL SELECT (NULL::audittrail.tracked_table).* LOOP

@@ -107,7 +107,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     erasing bigint;
 BEGIN
-    IF OLD.committed > (SELECT l.committed FROM audittrail.ledger l) OR OLD IS NOT DISTINCT FROM NEW THEN
+    -- One that was imported is entered with the revision that did it.
+    IF OLD.committed > (SELECT l.committed FROM audittrail.ledger l) OR OLD IS NOT DISTINCT FROM NEW
+       OR OLD.id < 0 AND NOT EXISTS (SELECT FROM audittrail.ledger_entry e WHERE e.version = OLD.id AND e.table_id = 0) THEN
         RETURN NULL;
     END IF;
     PERFORM FROM audittrail.ledger FOR SHARE;

@@ -65,7 +65,11 @@ WITH held AS MATERIALIZED (
                      AND NOT (h.operation = 'B' AND EXISTS (
                          SELECT FROM audittrail.ledger_layout l JOIN audittrail.ledger_layout f ON f.table_id = l.table_id AND f.number = l.number - 1
                           WHERE l.table_id = {table} AND l.position = e.position AND f.facts::jsonb ->> 'baseline_complete' = 'false'
-                            AND f.facts::jsonb ->> 'since_version' = e.version::text)) THEN 'changed'
+                            AND f.facts::jsonb ->> 'since_version' = e.version::text))
+                     -- What was imported is in that of the revision that did it.
+                     AND NOT (e.version < 0 AND EXISTS (
+                         SELECT FROM audittrail.revision i JOIN audittrail.ledger_entry r ON r.version = audittrail.imported_by(i) AND r.kind = 'R'
+                          WHERE i.id = h.revision_id AND i.id < 0 AND r.position = e.position)) THEN 'changed'
                 WHEN (CASE {agrees} END) IS NOT TRUE THEN 'unlike' END AS problem
       FROM entries e
       FULL JOIN named h ON h.version = e.version AND h.audittrail_name = e.name AND h.audittrail_key = e.key AND h.audittrail_place = e.place
@@ -78,7 +82,7 @@ SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.po
       FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id
      WHERE NOT j.entered AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)
        -- Nothing is written before its revision begins, nor after that is committed, though that is still to be entered.
-       AND (r.id IS NULL OR r.committed <= {committed} OR j.version < r.id OR j.version > r.committed){but_baseline}) d
+       AND (r.id IS NULL OR coalesce((SELECT m.committed FROM audittrail.revision m WHERE r.id < 0 AND m.id = audittrail.imported_by(r)), r.committed) <= {committed} OR j.version < r.id OR j.version > r.committed){but_baseline}) d
 $template$, jsonb_build_object(
             'rows', audittrail.ledger_rows(of_table), 'named', named, 'forms', forms, 'table', of_table, 'digests', digests, 'agrees', agrees,
             'committed', head.committed, 'but_baseline', CASE WHEN facts ->> 'baseline_complete' = 'false'
@@ -112,7 +116,7 @@ BEGIN
     RETURN QUERY EXECUTE audittrail.compose(concat($template$
 SELECT h.version, ROW({h.stored_key})::text
   FROM {history} h
-  LEFT JOIN ($template$, audittrail.chain_template('SELECT DISTINCT {stored_key}, 0::bigint AS audittrail_first FROM {history}'), $template$) chain
+  LEFT JOIN ($template$, audittrail.chain_template('SELECT DISTINCT {stored_key}, audittrail.lowest_tick() AS audittrail_first FROM {history}'), $template$) chain
        ON chain.place = h.ctid
  WHERE h.version >= {since_version} AND h.superseded IS DISTINCT FROM chain.closing
 $template$), audittrail.parts_of(tracked) || jsonb_build_object('through', tracked.closed_through));
@@ -127,7 +131,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT e.table_id, e.version, 'has no place in the tree' FROM audittrail.ledger_entry e, audittrail.ledger h
      WHERE CASE e.kind WHEN 'C' THEN e.made_by IS NULL OR e.position IS NULL AND e.erased_by IS NOT NULL
-                       WHEN 'R' THEN e.position IS NULL OR e.table_id <> 0 ELSE e.position IS NULL OR e.table_id = 0 OR e.kind <> 'V' END
+                       WHEN 'R' THEN e.position IS NULL OR e.table_id <> 0 ELSE e.position IS NULL OR e.table_id = 0 AND e.version > 0 OR e.kind <> 'V' END
         OR e.position NOT BETWEEN 0 AND h.size - 1 OR e.erased_in NOT BETWEEN e.position + 1 AND h.size - 1
     UNION ALL
     SELECT l.table_id, NULL, 'has a layout that has no place in the tree' FROM audittrail.ledger_layout l, audittrail.ledger h WHERE l.position NOT BETWEEN 0 AND h.size - 1

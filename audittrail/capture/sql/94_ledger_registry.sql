@@ -83,7 +83,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT s.facts ->> 'table', format('the registry says that it is tracked since tick %s, and later versions were entered before it said so', s.facts ->> 'since_version')
       FROM steps s
-     WHERE s.former -> 'since_version' <> s.facts -> 'since_version'
+     WHERE s.former -> 'since_version' <> s.facts -> 'since_version' AND (s.facts ->> 'since_version')::bigint > 0
        AND EXISTS (SELECT FROM audittrail.ledger_entry e
                     WHERE e.table_id = s.table_id AND e.kind = 'V' AND e.version >= (s.facts ->> 'since_version')::bigint AND e.position < s.position)
     UNION ALL
@@ -130,6 +130,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
            SELECT FROM audittrail.revision r CROSS JOIN audittrail.recorded_prunings(r.context) p (pruned)
             WHERE coalesce((p.pruned ->> 'kept_from')::bigint, t.kept_from) = t.kept_from
               AND coalesce((p.pruned ->> 'kept_since')::timestamptz, t.kept_since) = t.kept_since)
+    UNION ALL
+    SELECT t.table_name, format('the registry says that its history begins with revision %s, which was not imported', t.since_version)
+      FROM audittrail.tracked_table t
+     WHERE t.since_version < 0 AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = t.since_version AND audittrail.imported_by(r) IS NOT NULL)
     UNION ALL
     SELECT t.table_name, format('the registry says that nothing before tick %s is still to be closed, and revision %s is', t.tail_from, r.id)
       FROM audittrail.tracked_table t

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         """Declare the sub-commands."""
         commands = parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
         for module in SUBCOMMANDS:
-            name = module.__name__.rpartition(".")[2]
+            name = module.__name__.rpartition(".")[2].rstrip("_")
             sub: ArgumentParser = commands.add_parser(
                 name, help=module.HELP, description=module.HELP
             )

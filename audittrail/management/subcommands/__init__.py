@@ -1,6 +1,6 @@
 """The sub-commands of `manage.py audittrail`, a module each, in the order in which its help shows them.
 
-A module `<name>.py` has the text `HELP`, `add_arguments(parser)` and `run(call)`; what it raises under `AuditTrailError`
+A module `<name>.py`, or `<name>_.py` where the name is a word of Python, has the text `HELP`, `add_arguments(parser)` and `run(call)`; what it raises under `AuditTrailError`
 becomes a `CommandError`.
 """
 
@@ -10,6 +10,7 @@ from typing import Final
 from audittrail.management.subcommands import (
     backfill,
     grant,
+    import_,
     ledger,
     log,
     maintain,
@@ -41,6 +42,7 @@ SUBCOMMANDS: Final[tuple[ModuleType, ...]] = (
     rollback,
     redact,
     prune,
+    import_,
     ledger,
     grant,
     standins,

@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(call: Call) -> None:
     """Print it."""
     wanted = call.options["shown"]
-    if wanted.isdecimal():
+    if wanted.removeprefix("-").isdecimal():
         _show_revision(call, revision_of(call, int(wanted)))
     else:
         _show_code(call, wanted)

@@ -1,0 +1,1 @@
+"""Models with the kinds of records that django-simple-history keeps."""
