@@ -188,6 +188,17 @@ def is_tracked(model: type[models.Model]) -> bool:
     return bool(wanted) and not any(matches(model, pattern) for pattern in conf.exclude())
 
 
+def why_left_out(model: type[models.Model]) -> str | None:
+    """Return why settings leave a model out, None if they don't; our own models, and tables that Django does not manage, are not told of."""
+    model = concrete(model)
+    if is_tracked(model) or model._meta.app_label == "audittrail" or not model._meta.managed:
+        return None
+    for pattern in conf.exclude():
+        if matches(model, pattern):
+            return f"AUDITTRAIL_EXCLUDE has {pattern!r}"
+    return "AUDITTRAIL_MODELS does not name it"
+
+
 def tracked_models() -> list[type[models.Model]]:
     """Return the models whose tables are tracked, in the order of the apps."""
     return [model for model in candidates() if is_tracked(model)]

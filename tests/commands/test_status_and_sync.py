@@ -30,6 +30,15 @@ def test_status_lists_the_tables(items: Workshop) -> None:
     assert line.endswith("ok")
 
 
+def test_status_says_what_is_left_out_and_why(items: Workshop) -> None:
+    assert "left out" not in items.command("status")
+    with override_settings(AUDITTRAIL_EXCLUDE=["sessions.*"]):
+        lines = items.command("status", "-v", "2").splitlines()
+    assert "django_session: left out, AUDITTRAIL_EXCLUDE has 'sessions.*'" in lines
+    assert "auth_user: left out, AUDITTRAIL_MODELS does not name it" in lines
+    assert not any(line.startswith("workshop_item: left out") for line in lines)
+
+
 def test_a_table_that_is_not_tracked_yet(items: Workshop) -> None:
     items.migrate(create("Other", ("name", models.TextField())), synced=False)
     assert "workshop_other: not tracked yet" in items.command("status")

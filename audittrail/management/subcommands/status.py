@@ -6,9 +6,11 @@ from argparse import ArgumentParser
 from typing import Final
 
 from django.core.management.base import CommandError
+from django.db import router
 
-from audittrail.capture import registry, servercode, sync
+from audittrail.capture import registry, servercode, sync, tracking
 from audittrail.management.call import Call
+from audittrail.management.objects import table_of
 from audittrail.revisions.wording import spelled
 
 HELP: Final = "Shows each tracked table and its state."
@@ -43,6 +45,11 @@ def run(call: Call) -> None:
         if not found.is_tracking:
             attention = attention or not found.is_blind
             call.write(str(found), error=not found.is_blind)
+    if call.verbosity > 1:
+        for model in tracking.candidates():
+            reason = tracking.why_left_out(model)
+            if reason and router.allow_migrate_model(call.connection.alias, model):
+                call.write(f"{table_of(model)}: left out, {reason}")
     if call.options["check"] and attention:
         raise CommandError("Something needs attention; see above.", returncode=1)
 
