@@ -9,7 +9,7 @@ import pytest
 
 from tests.roles.foreign import run
 
-HELD = [(1, "a"), (2, "b"), (3, "c")]
+HELD = [(1, "a"), (2, "b"), (3, "c"), (4, "c")]
 TABLES = {
     "plain": ("CREATE TABLE place (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, name text)",),
     "partitioned": (
@@ -43,9 +43,10 @@ STATEMENTS = {
         "DELETE FROM place WHERE name = 'a'",
     ),
     "keys are exchanged": ("UPDATE place SET id = 3 - id WHERE id < 3",),
+    "rows that are alike exchange their keys": ("UPDATE place SET id = 7 - id WHERE id > 2",),
     "keys are exchanged one by one": (
         "UPDATE place SET id = 3 WHERE id = 2",
-        "UPDATE place SET id = 2 WHERE name = 'c'",
+        "UPDATE place SET id = 2 WHERE name = 'c' AND id = 3",
     ),
     "commands of one statement": (
         "WITH i AS (INSERT INTO place VALUES (1, 'new') RETURNING id) DELETE FROM place WHERE name = 'a'",
@@ -80,7 +81,7 @@ def test_the_past_has_what_was_there(
 
             play(
                 *TABLES[table],
-                "INSERT INTO place VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+                "INSERT INTO place VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'c')",
                 "SELECT audittrail.track('place', baseline_limit => 0)",
             )
             if changed:

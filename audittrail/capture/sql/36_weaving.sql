@@ -169,9 +169,15 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN jsonb_build_object(
         'is_replaceable', NOT tracked.baseline_complete, 'may_share_key', audittrail.has_deferrable_key(tracked.relation),
-        -- Of rows that share a key the baseline may be that of one, and the changes those of another: it is replaced if one of them has made it.
-        'if_made', CASE WHEN audittrail.has_deferrable_key(tracked.relation) AND NOT tracked.baseline_complete THEN
-            ' AND coalesce(max(alike) FILTER (WHERE kind = ''f'') = ANY (array_agg(alike) FILTER (WHERE kind = ''n'' AND NOT is_gone)), false)' ELSE '' END,
+        -- Of rows that share a key the baseline may be that of one, and the changes those of another: it is replaced if one of them has made
+        -- it, and, as far as these are all, if it was not there before them.
+        'if_made', CASE WHEN audittrail.has_deferrable_key(tracked.relation) AND NOT tracked.baseline_complete THEN $text$
+           AND array_position(array_agg(alike) FILTER (WHERE kind = 'n' AND NOT is_gone), max(alike) FILTER (WHERE kind = 'f')) IS NOT NULL
+           AND (bool_or(kind = 'v')
+                OR cardinality(array_positions(coalesce(array_agg(alike) FILTER (WHERE kind = 'p'), '{}'), max(alike) FILTER (WHERE kind = 'f')))
+                 - cardinality(array_positions(array_agg(alike) FILTER (WHERE kind = 'n' AND NOT is_gone), max(alike) FILTER (WHERE kind = 'f')))
+                 + cardinality(array_positions(coalesce(array_agg(alike) FILTER (WHERE kind = 'o' AND NOT is_gone), '{}'), max(alike) FILTER (WHERE kind = 'f'))) < 1)
+          $text$ ELSE '' END,
         'old_image', audittrail.image_items(tracked, 'o'), 'new_image', audittrail.image_items(tracked, 'n'), 'live_image', audittrail.image_items(tracked, 'live'));
 END
 $$;

@@ -194,6 +194,7 @@ DECLARE
     tracked    audittrail.tracked_table;
     parts      jsonb;
     statements text[];
+    different  text;
     continues  boolean := audittrail.continues_statement();
 BEGIN
     tracked := audittrail.tie(tracked_id);
@@ -214,19 +215,21 @@ BEGIN
         RETURN array_to_string(statements || audittrail.capture_statement(tracked, parts, event, true, coalesce(truncated, 'new_rows')), E'\n');
     END IF;
     -- The changes are woven into the versions of this transaction, as a capture function does that finds them entangled with others.
-    -- Here it is always done: a change of the table is rare, and asking first would be another statement.
-    RETURN array_to_string(statements || audittrail.compose_lines(concat($template$
-SELECT audittrail.next_version() FROM $template$, CASE event WHEN 'INSERT' THEN 'new_rows' WHEN 'DELETE' THEN 'old_rows' ELSE $template$new_rows n
+    -- Here it is always done if a row is another under its key: a change of the table is rare, and asking first would be another statement.
+    different := CASE event WHEN 'INSERT' THEN 'new_rows' WHEN 'DELETE' THEN 'old_rows' ELSE audittrail.compose($template$new_rows n
   FULL JOIN old_rows o ON {o.key = n.key}
  WHERE ROW({n.compared})::record
-   *<> ROW({o.compared})::record$template$ END, $template$ LIMIT 1;
+   *<> ROW({o.compared})::record$template$, parts) END;
+    RETURN array_to_string(statements || audittrail.compose_lines(concat($template$
+SELECT audittrail.next_version() FROM {different} LIMIT 1;
 SELECT audittrail.unguard();
 WITH live AS NOT MATERIALIZED (SELECT {live_rows} WHERE {is_told})
 $template$, audittrail.weaving_template(tracked.baseline_complete), $template$
 SELECT audittrail.guard_as({former});
 $template$), parts || jsonb_build_object(
         'former', quote_literal(audittrail.guard_settings()), 'is_told', NOT row_security_active(tracked.relation), 'live_rows', audittrail.live_rows(tracked.relation),
-        'revision', 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint',
-        'changes', audittrail.changes_at_hand(tracked, parts, event)) || audittrail.weaving_parts(tracked)), E'\n');
+        'revision', 'nullif(current_setting(''audittrail.revision'', true), '''')::bigint', 'different', different,
+        'changes', ARRAY['SELECT c.* FROM ('] || audittrail.changes_at_hand(tracked, parts, event) || format(') c WHERE EXISTS (SELECT FROM %s)', different))
+        || audittrail.weaving_parts(tracked)), E'\n');
 END
 $$;
