@@ -9,7 +9,7 @@ from typing import Any
 
 from audittrail.restore.catalog import LiveTable
 from audittrail.restore.staging import differs
-from audittrail.restore.statements import column, composed, joined, literal, raw
+from audittrail.restore.statements import column, composed, joined, labelled, literal, raw
 
 #: Stands for a row as a whole among the names of fields.
 ROW = "(the row)"
@@ -74,7 +74,7 @@ def conflicting_fields(table: LiveTable) -> Any:
                     changed=_differ(table, name, "b", "a"),
                     touched=_differ(table, name, "l", "a"),
                     present=_differ(table, name, "l", "b"),
-                    label=literal(_label(table, name)),
+                    label=literal(labelled(table, name)),
                 )
                 for name in table.restorable
             ),
@@ -93,11 +93,6 @@ def conflicting_fields(table: LiveTable) -> Any:
         empty=raw("{}"),
         changed=_any(table, "l", "a"),
     )
-
-
-def _label(table: LiveTable, name: str) -> str:
-    field = table.field(name)
-    return field.name if field is not None else name
 
 
 def image_of(table: LiveTable, name: str, *, override: bool) -> Any:

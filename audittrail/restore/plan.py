@@ -31,11 +31,13 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class RowPlan:
-    """A row: what happens to it ("I" insert, "U" update, "D" delete), its key, and what changes in it."""
+    """A row: what happens to it ("I" insert, "U" update, "D" delete, "=" nothing, because of a conflict), its key, and what changes in it."""
 
     action: str
     key: tuple[Any, ...]
     changes: tuple[ColumnChange, ...]
+    #: Its key as the database writes it, by which it can be left out.
+    place: str = ""
 
     @property
     def pk(self) -> Any:
@@ -53,6 +55,8 @@ class TablePlan:
     updated: int
     deleted: int
     rows: tuple[RowPlan, ...] = field(repr=False)
+    #: The oid of the table, by which its rows can be left out.
+    relation: int = 0
 
     @property
     def total(self) -> int:
@@ -63,6 +67,26 @@ class TablePlan:
     def complete(self) -> bool:
         """Whether `rows` has all of them."""
         return len(self.rows) == self.total
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """What a plan is made without: rows, columns of rows, and all rows of a table with which something would be done.
+
+    Tables are named by their oids, rows by their `place`, what would be done by its letter.
+    """
+
+    rows: frozenset[tuple[int, str]] = frozenset()
+    columns: frozenset[tuple[int, str, str]] = frozenset()
+    actions: frozenset[tuple[int, str]] = frozenset()
+
+    def __or__(self, other: LeftAlone) -> LeftAlone:
+        return LeftAlone(
+            self.rows | other.rows, self.columns | other.columns, self.actions | other.actions
+        )
+
+
+NOTHING: Final = LeftAlone()
 
 
 @dataclass(frozen=True)
@@ -122,7 +146,10 @@ class Plan:
     new_revision: int | None = None
     #: What a rollback erases, or has erased: numbers of revisions and versions.
     erased: tuple[int, int] | None = None
-    repeat: Callable[[str], Plan] | None = field(default=None, repr=False, compare=False)
+    left_out: LeftAlone = NOTHING
+    #: Rows with which nothing is done because of conflicts alone, by their tables; an undo knows them before it looks for others.
+    held: tuple[TablePlan, ...] = ()
+    repeat: Callable[..., Plan] | None = field(default=None, repr=False, compare=False)
 
     @property
     def inserted(self) -> int:
@@ -156,7 +183,16 @@ class Plan:
         `RestoreConflictError` for conflicts; then nothing is changed.
         """
         assert self.repeat is not None
-        return self.repeat(self.digest)
+        return self.repeat(digest=self.digest, left_out=self.left_out)
+
+    def again(self, left_out: LeftAlone, on_conflict: OnConflict | None = None) -> Plan:
+        """Return the plan made once more, also without these rows and columns, which stay as they are; nothing comes along with them.
+
+        Takes what is done about conflicts, if that is to be something else. Raises `RestoreError` for a rollback.
+        """
+        assert self.repeat is not None
+        chosen = {} if on_conflict is None else {"on_conflict": on_conflict}
+        return self.repeat(dry_run=True, left_out=self.left_out | left_out, **chosen)
 
     def __str__(self) -> str:
         """Return the plan in words, as the commands print it."""

@@ -38,7 +38,7 @@ def _targets(
     count = run(
         staging.cursor,
         "INSERT INTO {stage} (audittrail_action, {columns}) WITH {open} SELECT 'I', {final} FROM ({then}) w LEFT JOIN {live} l ON {now}"
-        " WHERE {gone} AND EXISTS (SELECT FROM {source} s WHERE s.audittrail_action <> 'D' AND {refers})"
+        " WHERE {gone} AND EXISTS (SELECT FROM {source} s WHERE s.audittrail_action IN ('I', 'U') AND {refers})"
         " AND NOT EXISTS (SELECT FROM {stage} d WHERE {staged})",
         stage=stage,
         columns=listed(columns_of(target)),

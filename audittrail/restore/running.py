@@ -13,7 +13,7 @@ from audittrail.capture.locking import patiently, sqlstate
 from audittrail.exceptions import RestoreConflictError, RestoreError, StalePlanError
 from audittrail.restore import carrying_out, conflicts, table_plans
 from audittrail.restore.constraints import Constraints
-from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
+from audittrail.restore.plan import NOTHING, Conflict, LeftAlone, Note, OnConflict, Plan
 from audittrail.restore.staging import Staging
 from audittrail.revisions.context import context
 
@@ -34,6 +34,8 @@ class Recipe(ABC):
     #: The present database, and the number of the revision that the call is about.
     using: str
     revision: int | None = None
+    #: Whether rows may be staged with which nothing is done because of a conflict.
+    holds_rows: ClassVar[bool] = False
 
     @abstractmethod
     def stage(self, staging: Staging, on_conflict: OnConflict) -> list[Conflict]:
@@ -42,6 +44,9 @@ class Recipe(ABC):
     @abstractmethod
     def described(self) -> dict[str, Any]:
         """Return what the new revision's context is to say about it."""
+
+    def settle(self, staging: Staging, on_conflict: OnConflict) -> None:  # noqa: B027 (most have nothing to settle)
+        """Do what is left to do with the staged rows once those are gone that are left out."""
 
     def erased(self, staging: Staging) -> tuple[int, int] | None:
         """Return how many revisions and versions are erased, if any are to be."""
@@ -54,10 +59,17 @@ class Recipe(ABC):
     def finish(self, staging: Staging) -> None:  # noqa: B027 (most have nothing left to do)
         """Do what is left to do after the rows are written."""
 
-    def run(self, *, dry_run: bool, on_conflict: OnConflict, digest: str | None = None) -> Plan:
+    def run(
+        self,
+        *,
+        on_conflict: OnConflict,
+        dry_run: bool = False,
+        digest: str | None = None,
+        left_out: LeftAlone = NOTHING,
+    ) -> Plan:
         """Make the plan, and carry it out unless `dry_run`.
 
-        Takes the digest that the plan has to have, if it was made before.
+        Takes the digest that the plan has to have, if it was made before, and what stays as it is.
 
         Raises `RestoreConflictError`, `StalePlanError`, `LockedError`, and `RestoreError` for what the database refuses.
         """
@@ -69,15 +81,16 @@ class Recipe(ABC):
         if dry_run:
             with transaction.atomic(using=self.using):
                 with live.cursor() as cursor:
-                    plan: Plan = self._prepare(
-                        Staging(live, cursor, locking=False), chosen, tell=True
-                    )[0]
+                    staging = Staging(live, cursor, locking=False, left_out=left_out)
+                    plan: Plan = self._prepare(staging, chosen, tell=True)[0]
                 # Only temporary tables were written, and the rollback removes them.
                 transaction.set_rollback(True, using=self.using)
             return plan
         return patiently(
             live,
-            lambda cursor: self._carried_out(live, cursor, chosen, digest),
+            lambda cursor: self._carried_out(
+                Staging(live, cursor, locking=True, left_out=left_out), chosen, digest
+            ),
             timeout=conf.lock_timeout(),
             attempts=ATTEMPTS,
             refusal="The rows, or a table, stayed locked by other transactions; nothing was restored. Try again, or raise "
@@ -88,6 +101,9 @@ class Recipe(ABC):
         self, staging: Staging, chosen: OnConflict, *, tell: bool
     ) -> tuple[Plan, Constraints]:
         known = self.stage(staging, chosen)
+        staging.sweep()
+        held = table_plans.held_rows(staging) if tell and self.holds_rows else ()
+        self.settle(staging, chosen)
         bound, found = conflicts.find(staging, chosen)
         erased = self.erased(staging)
         plan = Plan(
@@ -99,7 +115,9 @@ class Recipe(ABC):
             (*staging.notes, *(self.more_notes(staging) if tell else ())),
             table_plans.digest(staging, erased) if tell else "",
             erased=erased,
-            repeat=lambda digest: self.run(dry_run=False, on_conflict=chosen, digest=digest),
+            left_out=staging.left_out,
+            held=held,
+            repeat=lambda **how: self.run(**{"on_conflict": chosen, **how}),
         )
         return plan, bound
 
@@ -107,8 +125,7 @@ class Recipe(ABC):
         """Return further notes for a preview, which cost queries."""
         return []
 
-    def _carried_out(self, live: Any, cursor: Any, chosen: OnConflict, digest: str | None) -> Plan:
-        staging = Staging(live, cursor, locking=True)
+    def _carried_out(self, staging: Staging, chosen: OnConflict, digest: str | None) -> Plan:
         plan, bound = self._prepare(staging, chosen, tell=digest is not None)
         if digest is not None and plan.digest != digest:
             raise StalePlanError(

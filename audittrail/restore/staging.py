@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from audittrail.restore import catalog, defaults, statements
+from audittrail.restore import catalog, defaults, leaving_out, statements
 from audittrail.restore.catalog import LiveTable
-from audittrail.restore.plan import Note
+from audittrail.restore.plan import NOTHING, LeftAlone, Note
 from audittrail.restore.statements import (
     ACTION,
     column,
@@ -29,11 +29,14 @@ MANY: Final = 10_000
 class Staging:
     """The temporary tables of one plan, in an open transaction."""
 
-    def __init__(self, live: Any, cursor: Any, *, locking: bool) -> None:
-        """Begin with nothing staged; takes the present connection and whether rows are locked before they are looked at."""
+    def __init__(
+        self, live: Any, cursor: Any, *, locking: bool, left_out: LeftAlone = NOTHING
+    ) -> None:
+        """Begin with nothing staged; takes the present connection, whether rows are locked before they are looked at, and what is left out."""
         self.live = live
         self.cursor = cursor
         self.locking = locking
+        self.left_out = left_out
         self.tables = catalog.load(cursor, live.alias)
         self.staged: dict[int, LiveTable] = {}
         #: The columns that rows get back, by the oid of their table.
@@ -94,6 +97,11 @@ class Staging:
             run(self.cursor, "DROP TABLE IF EXISTS pg_temp.{name}", name=name)
         self._made.clear()
 
+    def sweep(self) -> None:
+        """Forget the rows that were marked as left out, which nothing more can come along with."""
+        for table in self.staged.values():
+            leaving_out.sweep(self.cursor, self.name(table))
+
     def count(self, table: LiveTable) -> int:
         """Return how many rows of a table are staged."""
         return int(self.value("SELECT count(*) FROM {stage}", stage=self.name(table)))
@@ -144,6 +152,7 @@ class Staging:
         """Complete the staged rows of a table: what history doesn't hold gets its default, what is generated is generated."""
         self.restored[table.relation] = tuple(restored)
         stage = self.name(table)
+        leaving_out.mark(self.cursor, table, stage, self.left_out)
         self.notes += defaults.take(self.live, self.cursor, table, stage)
         generated = [c for c in table.columns if c.generated == "s" and c.default]
         if generated:
@@ -195,11 +204,4 @@ def final(table: LiveTable, restored: Sequence[str], *, deleting: bool = False) 
 
 def differs(table: LiveTable, restored: Sequence[str], one: str = "w", other: str = "l") -> Any:
     """Return the condition that two images of a row have other values in the restored columns."""
-    compared = [table.column(name) for name in restored]
-    if not compared:
-        return raw("false")
-    return composed(
-        "{one} *<> {other}",
-        one=statements.image(compared, one),
-        other=statements.image(compared, other),
-    )
+    return statements.differ([table.column(name) for name in restored], one, other)

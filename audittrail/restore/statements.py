@@ -74,6 +74,19 @@ def image(columns: Iterable[Column], alias: str) -> Any:
     return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(parts))
 
 
+def differ(columns: Sequence[Column], one: str, other: str) -> Any:
+    """Return the condition that two images of a row have other values in some columns."""
+    if not columns:
+        return raw("false")
+    return composed("{one} *<> {other}", one=image(columns, one), other=image(columns, other))
+
+
+def labelled(table: LiveTable, name: str) -> str:
+    """Return what an undo calls a column that a later revision has changed: by its field."""
+    field = table.field(name)
+    return str(field.name) if field is not None else name
+
+
 def joined(parts: Iterable[Any], separator: str = ", ") -> Any:
     """Return parts with a separator between them."""
     return sql.SQL(separator).join(list(parts))

@@ -8,10 +8,11 @@ from typing import Any
 
 from audittrail.capture import tracking
 from audittrail.diff.json_null import told_apart
+from audittrail.restore import leaving_out
 from audittrail.restore.catalog import LiveTable
 from audittrail.restore.plan import DETAILS, ColumnChange, RowPlan, TablePlan
 from audittrail.restore.staging import Staging, columns_of, differs
-from audittrail.restore.statements import joined, listed, name_of, raw, run, same
+from audittrail.restore.statements import joined, listed, literal, name_of, raw, run, same
 from audittrail.restore.writing import changed_columns
 from audittrail.revisions import beyond_python
 
@@ -29,24 +30,41 @@ def _table_plan(staging: Staging, table: LiveTable) -> TablePlan:
         stage=staging.name(table),
     )
     inserted, updated, deleted = staging.cursor.fetchone()
-    rows = _rows(staging, table) if inserted or updated or deleted else ()
-    return TablePlan(table.name, table.model, inserted, updated, deleted, tuple(rows))
+    rows = _rows(staging, table, "IUD") if inserted or updated or deleted else ()
+    return TablePlan(
+        table.name, table.model, inserted, updated, deleted, tuple(rows), table.relation
+    )
 
 
-def _rows(staging: Staging, table: LiveTable) -> list[RowPlan]:
+def held_rows(staging: Staging) -> tuple[TablePlan, ...]:
+    """Return the staged rows with which nothing is done because of a conflict, by their tables, as if they were updated."""
+    found = []
+    for table in staging:
+        count = staging.value(
+            "SELECT count(*) FROM {stage} WHERE audittrail_action = '='", stage=staging.name(table)
+        )
+        if count:
+            rows = tuple(_rows(staging, table, "="))
+            found.append(TablePlan(table.name, table.model, 0, count, 0, rows, table.relation))
+    return tuple(found)
+
+
+def _rows(staging: Staging, table: LiveTable, actions: str) -> list[RowPlan]:
     names = columns_of(table)
     changing = changed_columns(staging, table)
     beyond_python.let_through(staging.cursor.cursor)
     cursor = run(
         staging.cursor,
-        "SELECT s.audittrail_action::text, {mine}, {live_columns}, {differing} FROM {stage} s LEFT JOIN {live} l ON {same}"
-        " WHERE s.audittrail_action IN ('I', 'U', 'D') ORDER BY s.audittrail_action, {key} LIMIT {limit}",
+        "SELECT s.audittrail_action::text, {place}, {mine}, {live_columns}, {differing} FROM {stage} s LEFT JOIN {live} l ON {same}"
+        " WHERE s.audittrail_action::text = ANY ({actions}) ORDER BY s.audittrail_action, {key} LIMIT {limit}",
+        place=leaving_out.place_of(table, "s"),
         mine=listed(names, "s"),
         live_columns=listed(names, "l"),
         differing=joined([*(differs(table, [name], "s", "l") for name in changing), raw("NULL")]),
         stage=staging.name(table),
         live=name_of(table),
         same=same(table.key, "l", "s"),
+        actions=literal([*actions]),
         key=listed(table.key, "s"),
         limit=raw(str(DETAILS)),
     )
@@ -54,7 +72,7 @@ def _rows(staging: Staging, table: LiveTable) -> list[RowPlan]:
     values = ColumnReader(staging.live, table, names)
     count = len(names)
     plans = []
-    for action, *columns in rows:
+    for action, place, *columns in rows:
         mine = values.typed(columns[:count])
         theirs = values.typed(columns[count : 2 * count])
         differing = dict(zip(changing, columns[2 * count :], strict=False))
@@ -75,6 +93,7 @@ def _rows(staging: Staging, table: LiveTable) -> list[RowPlan]:
                     )
                     for name in shown
                 ),
+                place,
             )
         )
     return plans

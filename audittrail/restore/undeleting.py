@@ -96,7 +96,7 @@ class Undeleting(Recipe):
             staging.cursor,
             "INSERT INTO {stage} (audittrail_action, audittrail_revision, {columns}) WITH {open}"
             " SELECT 'I', w.audittrail_revision, {final} FROM ({then} AND h.version BETWEEN {first} AND {last}) w LEFT JOIN {live} l ON {now}"
-            " WHERE {gone} AND EXISTS (SELECT FROM {target} s WHERE s.audittrail_revision = w.audittrail_revision AND {refers})"
+            " WHERE {gone} AND EXISTS (SELECT FROM {target} s WHERE s.audittrail_action = 'I' AND s.audittrail_revision = w.audittrail_revision AND {refers})"
             " AND NOT EXISTS (SELECT FROM {stage} d WHERE {staged})",
             stage=staging.stage(found),
             columns=listed(columns_of(found)),

@@ -31,6 +31,7 @@ class Undoing(Recipe):
 
     kind = "undo"
     allowed: ClassVar[tuple[str, ...]] = ("refuse", "skip", "override")
+    holds_rows = True
 
     def __init__(self, revision: BaseRevision) -> None:
         self.using = moment.resolve(revision).using
@@ -84,7 +85,10 @@ class Undoing(Recipe):
             fields=raw("NULL::text[]") if override else conflicting_fields(table),
         )
         staging.finish(table, table.restorable)
-        if override:
+
+    def settle(self, staging: Staging, on_conflict: OnConflict) -> None:
+        """Leave out what is gone by now, where nothing else keeps anything from being undone."""
+        for table in staging if on_conflict == "override" else ():
             self._note_gone(staging, table)
 
     def _of_revision(self) -> Any:

@@ -9,7 +9,7 @@ from django.db import connections
 from audittrail.capture import schemas
 from audittrail.exceptions import RestoreError, TrackedLaterError
 from audittrail.restore.catalog import LiveTable
-from audittrail.restore.plan import Conflict, Note, OnConflict, Plan
+from audittrail.restore.plan import NOTHING, Conflict, Note, OnConflict, Plan
 from audittrail.restore.restoring import revision_at
 from audittrail.restore.running import Recipe
 from audittrail.restore.staging import Staging, columns_of, differs, final
@@ -102,6 +102,10 @@ class RollingBack(RestoringAll):
 
     def erased(self, staging: Staging) -> tuple[int, int] | None:
         """Return how many revisions and versions are erased."""
+        if staging.left_out != NOTHING:
+            raise RestoreError(
+                "Nothing can be left out of a rollback: its history would say what it does not hold. Use restore_all()."
+            )
         staging.cursor.execute(
             "SELECT revisions, versions FROM audittrail.later_history(%s)", [self.moment.tick]
         )

@@ -18,6 +18,7 @@ from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from audittrail.admin.bringing_back.leaving_out import permitted
 from audittrail.admin.bringing_back.previews import Preview, preview
 from audittrail.admin.bringing_back.seals import is_sealed, seal
 from audittrail.admin.display.names import Names
@@ -26,7 +27,8 @@ from audittrail.admin.layout.refusals import Refusal, refused
 from audittrail.admin.layout.responses import page_response
 from audittrail.admin.objects.revisions import seen_revision
 from audittrail.admin.permissions import writes
-from audittrail.admin.permissions.lacks import Writing
+from audittrail.admin.permissions.lacks import Lack, Writing
+from audittrail.admin.permissions.models import is_superuser
 from audittrail.admin.permissions.readers import Reader
 from audittrail.exceptions import RestoreConflictError, StalePlanError
 from audittrail.restore.plan import OnConflict, Plan
@@ -56,6 +58,12 @@ class Proposal(ABC):
     written_by: ModelAdmin[Any] | None = None
     #: Whether what is referred to and deleted comes back as well; None where that can't be chosen.
     with_related: bool | None = None
+    #: Whether what the user may not write is left out; otherwise nothing at all is done because of it.
+    leaves_out: ClassVar[bool] = True
+    #: Whether it is about a revision as a whole, of which somebody else may expect more than its user could do.
+    is_whole: ClassVar[bool] = False
+    #: What is left out and appears to the user.
+    left_out: Sequence[Lack] = ()
     #: What the plan writes that the add page would not let the user write, in words: they may undelete completely.
     completed: Sequence[str] = ()
 
@@ -75,12 +83,23 @@ class Proposal(ABC):
     def plan(self) -> Plan:
         """Make the plan, without carrying it out."""
 
-    def refusal(self, plan: Plan) -> str:
-        """Return why the user may not carry out the plan, "" if they may: each row and field that it writes is asked about."""
-        writing = Writing(self.reader, plan)
-        why = writes.refusal(writing, self.written_by)
-        self.completed = writes.completed(writing)
-        return why
+    def permitted_plan(self) -> tuple[Plan, str]:
+        """Return the plan without what the user may not write, and why they may not carry it out, "" if they may.
+
+        Each row and field that it writes is asked about. Of what does not appear to the user nothing is told, neither that it is left
+        out nor that something is.
+        """
+        plan = self.plan()
+        if not self.leaves_out:
+            writing = Writing(self.reader, plan)
+            why = writes.refusal(self.reader, writes.lacks(writing, self.written_by))
+            self.completed = writes.completed(writing)
+            return plan, why
+        found = permitted(self.reader, plan, self.written_by, self.on_conflict)
+        self.completed = found.completed
+        self.left_out = writes.appearing(self.reader, found.lacks)
+        is_nothing = found.plan.is_empty and not found.plan.conflicts
+        return found.plan, writes.refusal(self.reader, self.left_out) if is_nothing else ""
 
     @abstractmethod
     def context(self, shown: Preview, names: Names) -> dict[str, Any]:
@@ -110,8 +129,8 @@ class Problem:
 def answer(proposal: Proposal) -> HttpResponseBase:
     """Answer a request: show the preview, or carry it out if that is what was posted, and nothing has changed."""
     request = proposal.request
-    plan = proposal.plan()
-    if why := proposal.refusal(plan):
+    plan, why = proposal.permitted_plan()
+    if why:
         return refused(proposal.owner, request, Refusal(why, 403))
     if request.method != "POST" or PREVIEW in request.POST:
         return _shown(proposal, plan, None)
@@ -148,13 +167,20 @@ def _changed_since() -> Problem:
 def _carried_out(proposal: Proposal, plan: Plan) -> HttpResponseBase:
     request = proposal.request
     said: dict[str, Any] = {"user": request.user}
+    if proposal.is_whole and not is_superuser(request):
+        # Whatever was left out: whoever reads of it later is told that it went as far as its author could.
+        said["within_rights"] = True
     if reason := request.POST.get(REASON, "").strip()[:LONGEST_REASON]:
         said["reason"] = reason
     try:
         with context(**said):
             done = plan.carry_out()
-    except StalePlanError as error:
-        return _shown(proposal, error.plan, _changed_since())
+    except StalePlanError:
+        # What is there now has not been asked about yet.
+        plan, why = proposal.permitted_plan()
+        if why:
+            return refused(proposal.owner, request, Refusal(why, 403))
+        return _shown(proposal, plan, _changed_since())
     except RestoreConflictError as error:
         text = _("Nothing was done, because something stands in the way; see the conflicts.")
         return _shown(proposal, error.plan, Problem(text, 409))
@@ -165,6 +191,9 @@ def _carried_out(proposal: Proposal, plan: Plan) -> HttpResponseBase:
 
 def _message(proposal: Proposal, done: Plan) -> str:
     said = proposal.said(done)
+    if proposal.left_out:
+        left_out = _("What you may not write was left out.")
+        said = f"{said} {left_out}"
     if done.new_revision is None:
         return said
     address = revision_address(proposal.reader, done.new_revision)
@@ -180,11 +209,13 @@ def revision_address(reader: Reader, number: int) -> str | None:
 
 
 def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpResponseBase:
+    request = proposal.request
     names = Names(proposal.reader, then=proposal.then, falls_back=True)
-    shown = preview(proposal.reader, plan, names)
+    shown = preview(proposal.reader, plan, names, proposal.left_out)
     given = {
         "preview": shown,
         "completed": proposal.completed,
+        "is_limited": proposal.leaves_out and not is_superuser(request),
         "problem": problem.text if problem else "",
         "digest": seal(proposal.reader, plan, proposal.options),
         "posted_options": proposal.options,
@@ -196,7 +227,7 @@ def _shown(proposal: Proposal, plan: Plan, problem: Problem | None) -> HttpRespo
     }
     return page_response(
         proposal.owner,
-        proposal.request,
+        request,
         proposal.page,
         {**given, **proposal.context(shown, names)},
         status=problem.status if problem else 200,

@@ -73,7 +73,7 @@ def badges(counts: Mapping[str, int]) -> tuple[Badge, ...]:
 def want(names: Names, table: TablePlan, rows: Sequence[RowPlan]) -> None:
     """Ask for the names that the rows which are shown have."""
     assert table.model is not None
-    for row in _first(rows):
+    for row in first(rows):
         _want_row(names, table.model, row)
 
 
@@ -95,22 +95,23 @@ def shown_table(
     counts = counts_of(table)
     if reader.is_guarded(visible):
         counts = {action: sum(row.action == action for row in rows) for action in counts}
-    first = _first(rows)
-    fields = shown_of_rows(reader, visible, [row.pk for row in first])
-    shown = tuple(_shown_row(names, visible, row, fields) for row in first)
+    told = first(rows)
+    fields = shown_of_rows(reader, visible, [row.pk for row in told])
+    shown = tuple(shown_row(names, visible, row, fields) for row in told)
     return ShownTable(label_of(visible), badges(counts), shown, sum(counts.values()) - len(shown))
 
 
-def _first(rows: Sequence[RowPlan]) -> list[RowPlan]:
+def first(rows: Sequence[RowPlan]) -> list[RowPlan]:
     """Return the first rows of each kind: of those inserted, updated and deleted, some of all."""
     by_action = {action: [row for row in rows if row.action == action] for action in "IUD"}
     share = ROWS // max(sum(bool(found) for found in by_action.values()), 1)
     return [row for found in by_action.values() for row in found[:share]]
 
 
-def _shown_row(
+def shown_row(
     names: Names, visible: VisibleModel, row: RowPlan, fields: Mapping[Any, ShownFields]
 ) -> ShownRow:
+    """Return what is shown of a row; takes the fields that may be, by keys."""
     hidden = hidden_fields(visible.model_admin)
     url = history_url(visible.model_admin, row.pk)
     told = [

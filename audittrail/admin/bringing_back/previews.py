@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from audittrail.admin.bringing_back.conflicts import (
     missing_target,
     note_text,
 )
+from audittrail.admin.bringing_back.leaving_out import ShownLeftTable, shown_left_out
 from audittrail.admin.bringing_back.preview_rows import (
     ShownTable,
     badges,
@@ -25,6 +27,7 @@ from audittrail.admin.display.names import Names
 from audittrail.admin.display.operations import Badge
 from audittrail.admin.layout.links import Link, database_parameter, history_url, site_url
 from audittrail.admin.permissions.columns import EVERYTHING, ShownFields, shown_of_model
+from audittrail.admin.permissions.lacks import Lack
 from audittrail.admin.permissions.plan_rows import (
     conflict_appears,
     conflict_key,
@@ -69,6 +72,8 @@ class Preview:
     more_conflicts: int
     other_conflicts: int
     notes: tuple[ShownNote, ...]
+    #: What is left out because the reader may not write it, and appears to them.
+    left_out: tuple[ShownLeftTable, ...] = ()
 
     @property
     def has_conflicts(self) -> bool:
@@ -81,11 +86,13 @@ class Preview:
         return any(found.kind == MISSING for found in self.plan.conflicts)
 
 
-def preview(reader: Reader, plan: Plan, names: Names) -> Preview:
-    """Return what a reader sees of a plan; takes a few queries for each model that it is about."""
+def preview(reader: Reader, plan: Plan, names: Names, left_out: Sequence[Lack] = ()) -> Preview:
+    """Return what a reader sees of a plan; takes what is left out of it and appears to them, and a few queries for each model."""
     seen = [found for table in plan.tables if (found := visible_rows(reader, table)) is not None]
     for _seen, table, rows in seen:
         want(names, table, rows)
+    for lack in left_out:
+        want(names, lack.table, lack.rows)
     conflicts = [found for found in plan.conflicts if conflict_appears(reader, found)]
     for conflict in conflicts[:CONFLICTS]:
         if conflict.model is not None and conflict.key:
@@ -110,6 +117,7 @@ def preview(reader: Reader, plan: Plan, names: Names) -> Preview:
             for note in plan.notes
             if note.model is None or note.model in reader.visible
         ),
+        tuple(shown_left_out(reader, names, left_out)),
     )
 
 

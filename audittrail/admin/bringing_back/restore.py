@@ -80,8 +80,7 @@ class RestoreProposal(Proposal):
             return self._plan(None)
         self.whole = self._plan(None)
         self.refused_fields = self._refused_fields(self.whole)
-        if self.chosen is None:
-            self.chosen = self.offered
+        self.chosen = self.offered if self.chosen is None else self.chosen - self.refused_fields
         if self.chosen is None or self.chosen >= {*self.choosable}:
             self.chosen = None
             return self.whole
@@ -189,7 +188,8 @@ class RestoreProposal(Proposal):
             if lack.table.model in relations:
                 found.add(relations[lack.table.model].name)
             elif lack.table.model in tables_of(self.subject.model):
-                found.update(one.name for one in lack.fields if hasattr(one, "name"))
+                fields = [one for reason in lack.reasons.values() for one in reason.fields]
+                found.update(one.name for one in fields if hasattr(one, "name"))
         return found
 
     def _plan(self, fields: list[str] | None) -> Plan:

@@ -38,6 +38,7 @@ class ConflictChoice:
 class RevisionProposal(Proposal):
     """To do something with a revision as a whole."""
 
+    is_whole = True
     #: The last part of the page's address, and the permission that it needs.
     route: ClassVar[str]
     permission: ClassVar[str]
@@ -91,7 +92,7 @@ class RevisionProposal(Proposal):
 
 
 class UndoProposal(RevisionProposal):
-    """To undo a revision; besides the permission for that, the user needs those for all rows that it is about."""
+    """To undo a revision; besides the permission for that, the user needs those for each row that is undone."""
 
     page = "undo"
     route = "undo"
@@ -151,10 +152,12 @@ class RollbackProposal(RestoreAllProposal):
     """To roll back; what is erased can't be brought back by anything, so the revision's number is to be typed."""
 
     page = "roll_back"
+    # What is left out would differ from its newest version, once the later ones are erased.
+    leaves_out = False
     route = "roll-back"
     permission = ROLL_BACK
     title = gettext_lazy("Roll back to revision %(number)s")
-    # There is no choice: a row that was left out would differ from its newest version, once the later ones are erased.
+    # There is no choice about conflicts either.
     conflict_labels: ClassVar[Mapping[OnConflict, Any]] = {}
 
     def plan(self) -> Plan:

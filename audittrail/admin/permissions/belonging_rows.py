@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from audittrail.admin.permissions import plan_rows
 from audittrail.admin.permissions.forms import inline_fields, page_fields, takes
-from audittrail.admin.permissions.lacks import NEEDED, Lack, Writing, joined, lack_of_updated
+from audittrail.admin.permissions.lacks import (
+    FORBIDDEN,
+    MANY,
+    NEEDED,
+    Reason,
+    Reasons,
+    Why,
+    Writing,
+    is_told,
+    reasons_by_action,
+    reasons_of_updated,
+)
 from audittrail.admin.permissions.models import VisibleModel, has_own_hook, may_add
 from audittrail.admin.permissions.owners import Owner
 from audittrail.admin.permissions.page_rows import present
@@ -23,40 +33,63 @@ class _Page(NamedTuple):
     is_deleted: bool = False
 
 
-def lack_of_owners(writing: Writing, visible: VisibleModel, table: TablePlan) -> Lack | None:
+def reasons_of_owners(writing: Writing, visible: VisibleModel, table: TablePlan) -> Reasons:
     """Return what keeps a user from writing rows that have no ModelAdmin of their own; one page that would do it is enough."""
-    lacks = [_lack_of_owner(writing, visible, owner, table) for owner in visible.owners]
-    if not lacks or None in lacks:
-        return None
-    return next((lack for lack in lacks if lack is not None and lack.fields), lacks[0])
+    asked = [_reasons_of_owner(writing, visible, owner, table) for owner in visible.owners]
+    if not asked or not all(asked):
+        return {}
+    found: Reasons = {}
+    for key in {key for reasons in asked for key in reasons}:
+        action, _place = key
+        known = [reasons.get(key) or reasons.get((action, "")) for reasons in asked]
+        lacking = [reason for reason in known if reason is not None]
+        if len(lacking) == len(asked):
+            # What takes some of it counts more than what takes nothing.
+            found[key] = next((one for one in lacking if one.why is Why.FIELDS), lacking[0])
+    return found
 
 
-def _lack_of_owner(
+def _reasons_of_owner(
     writing: Writing, visible: VisibleModel, owner: Owner, table: TablePlan
-) -> Lack | None:
-    if writing.is_unlimited:
-        return _lack_of_hooks(writing, owner, table)
-    if not table.complete:
-        return Lack(table)
-    rows = [row for row in table.rows if row.action != "U" or owner.inline is not None]
-    if len(rows) < len(table.rows):
-        return Lack(table)  # rows of a many-to-many field come and go; they never change
-    if any(_moves(row, owner) for row in rows):
-        return Lack(table)  # the page of an object neither takes rows from another nor gives it any
+) -> Reasons:
+    def ask(action: str, rows: list[RowPlan]) -> Reasons | Reason:
+        if writing.is_unlimited:
+            return _reasons_of_hooks(writing, owner, table, action, rows)
+        if action == "U" and owner.inline is None:
+            return FORBIDDEN  # rows of a many-to-many field come and go; they never change
+        if not is_told(table, action):
+            return MANY
+        return _reasons_of_rows(writing, visible, owner, table, action, rows)
+
+    return reasons_by_action(table, ask)
+
+
+def _reasons_of_rows(
+    writing: Writing,
+    visible: VisibleModel,
+    owner: Owner,
+    table: TablePlan,
+    action: str,
+    rows: list[RowPlan],
+) -> Reasons:
     shown = VisibleModel(visible.model, owners=(owner,))
     known = plan_rows.values(writing.reader, table, rows, attributes(shown))
-    seen = writing.reader.seen(shown, known, lambda values, name: values.get(name))
-    if len(seen) < len(rows):
-        return Lack(table)
+    pairs = [*zip(rows, known, strict=True)]
+    seen = writing.reader.seen(shown, pairs, lambda pair, name: pair[1].get(name))
+    found: Reasons = {(action, row.place): FORBIDDEN for row in rows}
     by_parent: dict[Any, list[RowPlan]] = {}
-    for row, values in zip(rows, known, strict=True):
-        by_parent.setdefault(_parent(writing, owner, values), []).append(row)
+    for row, values in seen:
+        # The page of an object neither takes rows from another nor gives it any.
+        if not _moves(row, owner):
+            by_parent.setdefault(_parent(writing, owner, values), []).append(row)
     pages = _pages(writing, owner, by_parent)
-    ask = _lack_of_members if owner.inline is None else _lack_of_inline
-    return joined(
-        ask(writing, owner, table, pages[parent], found) if parent in pages else Lack(table)
-        for parent, found in by_parent.items()
-    )
+    ask = _reasons_of_members if owner.inline is None else _reasons_of_inline
+    for parent, own in by_parent.items():
+        if parent in pages:
+            for row in own:
+                del found[action, row.place]
+            found |= ask(writing, owner, table, pages[parent], action, own)
+    return found
 
 
 def _pages(writing: Writing, owner: Owner, parents: Any) -> dict[Any, _Page]:
@@ -76,29 +109,41 @@ def _pages(writing: Writing, owner: Owner, parents: Any) -> dict[Any, _Page]:
     return found
 
 
-def _lack_of_members(
-    writing: Writing, owner: Owner, table: TablePlan, page: _Page, rows: list[RowPlan]
-) -> Lack | None:
+def _reasons_of_members(
+    writing: Writing,
+    owner: Owner,
+    table: TablePlan,
+    page: _Page,
+    action: str,
+    rows: list[RowPlan],
+) -> Reasons:
     if page.is_deleted:
-        return None  # they go with their object
+        return {}  # they go with their object
     fields = page_fields(writing.reader.request, owner.model_admin, page.obj)
-    if owner.field.name not in fields:
-        return Lack(table, (owner.field,))
     target = owner.field.m2m_reverse_field_name()
-    for row in rows:
+
+    def takes_row(row: RowPlan) -> bool:
         added = [c.new for c in row.changes if c.field is not None and c.field.name == target]
-        if row.action == "I" and not all(takes(fields, owner.field.name, one) for one in added):
-            return Lack(table, (owner.field,))
-    return None
+        return owner.field.name in fields and (
+            action == "D" or all(takes(fields, owner.field.name, one) for one in added)
+        )
+
+    return {(action, row.place): FORBIDDEN for row in rows if not takes_row(row)}
 
 
-def _lack_of_inline(
-    writing: Writing, owner: Owner, table: TablePlan, page: _Page, rows: list[RowPlan]
-) -> Lack | None:
+def _reasons_of_inline(
+    writing: Writing,
+    owner: Owner,
+    table: TablePlan,
+    page: _Page,
+    action: str,
+    rows: list[RowPlan],
+) -> Reasons:
     request = writing.reader.request
+    all_of_them: Reasons = {(action, row.place): FORBIDDEN for row in rows}
     if page.is_deleted:
         # The page that deletes an object asks nothing about rows without a ModelAdmin that go with it.
-        return None if all(row.action == "D" for row in rows) else Lack(table)
+        return {} if action == "D" else all_of_them
     inline = next(
         (
             one
@@ -107,27 +152,25 @@ def _lack_of_inline(
         ),
         None,
     )
-    actions = Counter(row.action for row in rows)
-    if inline is None or not all(
-        getattr(inline, f"has_{NEEDED[action]}_permission")(request, page.obj) for action in actions
-    ):
-        return Lack(table)
-    queryset = inline.get_queryset(request).using(writing.reader.database)
-    live = [row.pk for row in rows if row.action != "I"]
-    found = {one.pk: one for one in queryset.filter(pk__in=live)} if live else {}
-    if len(found) < len(live) or (actions["D"] and not inline.can_delete):
-        return Lack(table)
-    if actions["I"] and not _has_room(writing, owner, inline, page, actions):
-        return Lack(table)
-    lacks = [
-        lack_of_updated(table, inline_fields(request, inline, page.obj, found[row.pk]), [row])
-        for row in rows
-        if row.action == "U"
-    ]
-    if new := [row for row in rows if row.action == "I"]:
+    if inline is None or not getattr(inline, f"has_{NEEDED[action]}_permission")(request, page.obj):
+        return all_of_them
+    if action == "I":
+        if not _has_room(writing, owner, inline, page, table, len(rows)):
+            return all_of_them
         fields = inline_fields(request, inline, page.obj, None)
-        lacks.append(writing.lack_of_new(table, fields, new, owner.names))
-    return joined(lacks)
+        return writing.reasons_of_new(table, fields, rows, owner.names)
+    if action == "D" and not inline.can_delete:
+        return all_of_them
+    queryset = inline.get_queryset(request).using(writing.reader.database)
+    there = {one.pk: one for one in queryset.filter(pk__in=[row.pk for row in rows])}
+    reasons: Reasons = {}
+    for row in rows:
+        if row.pk not in there:
+            reasons[action, row.place] = FORBIDDEN
+        elif action == "U":
+            taken = inline_fields(request, inline, page.obj, there[row.pk])
+            reasons |= reasons_of_updated(taken, [row])
+    return reasons
 
 
 def _parent(writing: Writing, owner: Owner, values: Mapping[str, Any]) -> Any:
@@ -143,42 +186,46 @@ def _moves(row: RowPlan, owner: Owner) -> bool:
 
 
 def _has_room(
-    writing: Writing, owner: Owner, inline: Any, page: _Page, actions: Counter[str]
+    writing: Writing, owner: Owner, inline: Any, page: _Page, table: TablePlan, added: int
 ) -> bool:
+    """Return whether an inline has room for so many rows more, once those are gone that the plan deletes."""
     most = inline.get_max_num(writing.reader.request, page.obj)
     if most is None:
         return True
     held = 0
     if page.obj is not None:
         rows = inline.model._base_manager.using(writing.reader.database)
-        held = rows.filter(**owner.lookup(page.obj, writing.reader.database)).count()
-    return bool(held + actions["I"] - actions["D"] <= most)
+        own = rows.filter(**owner.lookup(page.obj, writing.reader.database))
+        going = [row.pk for row in table.rows if row.action == "D"]
+        held = own.exclude(pk__in=going).count()
+    return bool(held + added <= most)
 
 
-def _lack_of_hooks(writing: Writing, owner: Owner, table: TablePlan) -> Lack | None:
-    """Ask hooks alone: those of the inline, and whether the objects may be changed; those that decide by object of each object, and of none for one that is not there."""
+def _reasons_of_hooks(
+    writing: Writing, owner: Owner, table: TablePlan, action: str, rows: list[RowPlan]
+) -> Reasons | Reason:
+    """Ask hooks alone: that of the inline, and whether the object may be changed; those that decide by object of each object, and of none for one that is not there."""
     request, model_admin = writing.reader.request, owner.model_admin
     asked = [(model_admin, "has_change_permission")]
     if owner.inline is not None:
-        asked += [
-            (owner.inline, f"has_{NEEDED[action]}_permission")
-            for action, number in plan_rows.counts_of(table).items()
-            if number
-        ]
+        asked.append((owner.inline, f"has_{NEEDED[action]}_permission"))
     own = [(one, name) for one, name in asked if has_own_hook(one, name)]
     if not all(getattr(one, name)(request, None) for one, name in asked if (one, name) not in own):
-        return Lack(table)
+        return FORBIDDEN
     if not own:
-        return None
-    if not table.complete:
-        return Lack(table)
-    rows = plan_rows.values(writing.reader, table, table.rows, owner.names)
-    keys = {_parent(writing, owner, values) for values in rows} - {None}
+        return {}
+    if not is_told(table, action):
+        return MANY
+    known = plan_rows.values(writing.reader, table, rows, owner.names)
+    parents = [_parent(writing, owner, values) for values in known]
     objects = model_admin.model._base_manager.using(writing.reader.database)
-    parents = [*objects.filter(**{f"{owner.target}__in": keys})]
-    allowed = all(getattr(one, name)(request, obj) for obj in parents for one, name in own)
-    if keys - {getattr(obj, owner.target) for obj in parents}:
-        # Of an object that is yet to come back the page that adds it is asked: its inlines, by hooks that are given none.
-        added = [(one, name) for one, name in own if one is owner.inline]
-        allowed = allowed and all(getattr(one, name)(request, None) for one, name in added)
-    return None if allowed else Lack(table)
+    found = objects.filter(**{f"{owner.target}__in": [*({*parents} - {None})]})
+    there = {getattr(obj, owner.target): obj for obj in found}
+    # Of an object that is yet to come back the page that adds it is asked: its inlines, by hooks that are given none.
+    added = [(one, name) for one, name in own if one is owner.inline]
+    reasons: Reasons = {}
+    for row, parent in zip(rows, parents, strict=True):
+        hooks = own if parent in there else added if parent is not None else []
+        if not all(getattr(one, name)(request, there.get(parent)) for one, name in hooks):
+            reasons[action, row.place] = FORBIDDEN
+    return reasons

@@ -12,32 +12,41 @@ from audittrail.admin.permissions.forms import (
     page_fields,
     takes_all,
 )
-from audittrail.admin.permissions.lacks import NEEDED, Lack, Writing, joined, lack_of_updated
+from audittrail.admin.permissions.lacks import (
+    FORBIDDEN,
+    MANY,
+    NEEDED,
+    Reason,
+    Reasons,
+    Writing,
+    is_told,
+    reasons_by_action,
+    reasons_of_updated,
+)
 from audittrail.admin.permissions.models import (
     VisibleModel,
     depends_on_object,
     has_own_hook,
     may_add,
 )
-from audittrail.admin.permissions.plan_rows import counts_of
 from audittrail.restore.plan import RowPlan, TablePlan
 
 
-def lack_of_page(writing: Writing, model_admin: ModelAdmin[Any], table: TablePlan) -> Lack | None:
+def reasons_of_page(writing: Writing, model_admin: ModelAdmin[Any], table: TablePlan) -> Reasons:
     """Return what keeps a user from writing rows as a ModelAdmin's pages do; they may be those that its model inherits."""
-    request = writing.reader.request
-    actions = [action for action, number in counts_of(table).items() if number]
-    if not all(_has_permission(request, model_admin, action) for action in actions):
-        return Lack(table)
-    if writing.is_unlimited:
-        return _lack_of_hooks(writing, model_admin, table, actions)
-    if not table.complete and not _writes_all_alike(writing, model_admin, table):
-        return Lack(table)
-    rows = {action: [row for row in table.rows if row.action == action] for action in actions}
-    return joined(
-        _lack_of_action(writing, model_admin, table, action, found)
-        for action, found in rows.items()
-    )
+
+    def ask(action: str, rows: list[RowPlan]) -> Reasons | Reason:
+        if not _has_permission(writing.reader.request, model_admin, action):
+            return FORBIDDEN
+        if writing.is_unlimited:
+            return _reasons_of_hooks(writing, model_admin, table, action, rows)
+        if not is_told(table, action) and not _writes_all_alike(
+            writing, model_admin, table, action
+        ):
+            return MANY
+        return _reasons_of_action(writing, model_admin, table, action, rows)
+
+    return reasons_by_action(table, ask)
 
 
 def present(
@@ -57,25 +66,31 @@ def _has_permission(request: Any, model_admin: ModelAdmin[Any], action: str) -> 
     return has_own_hook(model_admin, name) or bool(getattr(model_admin, name)(request))
 
 
-def _lack_of_hooks(
-    writing: Writing, model_admin: ModelAdmin[Any], table: TablePlan, actions: Sequence[str]
-) -> Lack | None:
+def _reasons_of_hooks(
+    writing: Writing,
+    model_admin: ModelAdmin[Any],
+    table: TablePlan,
+    action: str,
+    rows: Sequence[RowPlan],
+) -> Reasons | Reason:
     """Ask hooks for single objects alone, of all rows that are there."""
-    database = writing.reader.database
-    for action in actions:
-        name = f"has_{NEEDED[action]}_permission"
-        if action == "I" or not has_own_hook(model_admin, name):
-            continue
-        keys = [row.pk for row in table.rows if row.action == action]
-        found = model_admin.model._base_manager.using(database).filter(pk__in=keys)
-        if not table.complete or not all(
-            getattr(model_admin, name)(writing.reader.request, obj) for obj in found
-        ):
-            return Lack(table)
-    return None
+    name = f"has_{NEEDED[action]}_permission"
+    if action == "I" or not has_own_hook(model_admin, name):
+        return {}
+    if not is_told(table, action):
+        return MANY
+    objects = model_admin.model._base_manager.using(writing.reader.database)
+    found = objects.in_bulk([row.pk for row in rows])
+    return {
+        (action, row.place): FORBIDDEN
+        for row in rows
+        if row.pk in found and not getattr(model_admin, name)(writing.reader.request, found[row.pk])
+    }
 
 
-def _writes_all_alike(writing: Writing, model_admin: ModelAdmin[Any], table: TablePlan) -> bool:
+def _writes_all_alike(
+    writing: Writing, model_admin: ModelAdmin[Any], table: TablePlan, action: str
+) -> bool:
     """Return whether any row may be written in any field, so that rows which the plan does not tell need not be asked about."""
     request = writing.reader.request
     visible = VisibleModel(model_admin.model, model_admin)
@@ -85,38 +100,39 @@ def _writes_all_alike(writing: Writing, model_admin: ModelAdmin[Any], table: Tab
         or any(has_own_hook(model_admin, f"has_{name}_permission") for name in NEEDED.values())
     ):
         return False
-    if not table.inserted and not table.updated:
+    if action == "D":
         return True
     # What depends on no object is the same for all of them, and for a new one.
-    taken = page_fields(request, model_admin, None if table.inserted else model_admin.model())
+    taken = page_fields(request, model_admin, None if action == "I" else model_admin.model())
     fields = table.model._meta.local_concrete_fields if table.model else ()
     return all(is_the_rows_own(one) or takes_all(taken, one.name) for one in fields)
 
 
-def _lack_of_action(
+def _reasons_of_action(
     writing: Writing,
     model_admin: ModelAdmin[Any],
     table: TablePlan,
     action: str,
     rows: Sequence[RowPlan],
-) -> Lack | None:
+) -> Reasons:
     request = writing.reader.request
     keys = [row.pk for row in rows]
     if action == "I":
         visible = VisibleModel(model_admin.model, model_admin)
-        if table.complete and len(writing.reader.seen_keys(visible, keys)) < len(keys):
-            return Lack(table)
-        return writing.lack_of_new(table, page_fields(request, model_admin, None), rows)
-    found = present(writing, model_admin, keys)
+        seen = set(writing.reader.seen_keys(visible, keys))
+        found = {(action, row.place): FORBIDDEN for row in rows if row.pk not in seen}
+        new = [row for row in rows if row.pk in seen]
+        return found | writing.reasons_of_new(table, page_fields(request, model_admin, None), new)
+    there = present(writing, model_admin, keys)
     hook = getattr(model_admin, f"has_{NEEDED[action]}_permission")
-    if not all(key in found and hook(request, found[key]) for key in keys):
-        return Lack(table)
-    if action == "D":
-        return None
+    reasons: Reasons = {}
     fields: Any = None
-    lacks = []
-    for key, row in zip(keys, rows, strict=True):
-        if fields is None or depends_on_object(model_admin):
-            fields = page_fields(request, model_admin, found[key])
-        lacks.append(lack_of_updated(table, fields, [row]))
-    return joined(lacks)
+    for row in rows:
+        obj = there.get(row.pk)
+        if obj is None or not hook(request, obj):
+            reasons[action, row.place] = FORBIDDEN
+        elif action == "U":
+            if fields is None or depends_on_object(model_admin):
+                fields = page_fields(request, model_admin, obj)
+            reasons |= reasons_of_updated(fields, [row])
+    return reasons

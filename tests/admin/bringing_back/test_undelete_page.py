@@ -173,22 +173,50 @@ def test_what_comes_along_needs_its_own_permissions(as_superuser, staff, log_in,
     url = f"{URL.format('customer')}?pk={shop['ada']}"
     posted = form(as_superuser.get(f"{url}&cascade=1"))
     client = log_in(staff("adder", "testapp.view_customer", "testapp.add_customer"))
-    refused = client.get(f"{url}&cascade=1")
-    assert refused.status_code == 403
-    assert "you may not write: rows of other models" in text_of(refused)
-    assert client.post(URL.format("customer"), posted).status_code == 403
+    page = client.get(f"{url}&cascade=1")
+    labels = [table.label for table in page.context["preview"].tables]
+    # Favourites are a field of the page that adds a customer.
+    assert labels == ["Customers", "Customers: favourites"]
+    # Rows of models that they don't see are not told of, neither that they are left out nor that something is.
+    assert (page.context["preview"].left_out, page.context["preview"].others) == ((), 0)
+    assert client.post(URL.format("customer"), posted).status_code == 409
     assert not Customer.objects.exists()
-    assert carry_out(client, url).status_code == 302
+    assert carry_out(client, f"{url}&cascade=1").status_code == 302
+    assert Customer.objects.count() == 1
+    assert not Order.objects.exists() and not CustomerProfile.objects.exists()
 
 
-def test_what_the_user_may_not_view_is_only_counted(superuser, staff, log_in, shop) -> None:
+def test_what_is_left_out_brings_nothing_along(as_superuser, staff, log_in, shop) -> None:
+    """What came along with a row that is left out stays away with it."""
+    url = f"{URL.format('customer')}?pk={shop['ada']}&cascade=1"
+    rights = [
+        f"testapp.{action}_{model}"
+        for action, model in (("view", "customer"), ("add", "customer"), ("view", "order"))
+    ]
+    lines = [f"testapp.{action}_orderline" for action in ("view", "add", "change")]
+    client = log_in(staff("adder", *rights, *lines, "testapp.change_order"))
+    page = client.get(url)
+    labels = {table.label for table in page.context["preview"].tables}
+    assert "Customers" in labels and not labels & {"Orders", "Order lines"}
+    left = [(t.label, [r.reason for r in t.rows]) for t in page.context["preview"].left_out]
+    why = ["You may not write it."]
+    assert left == [("Orders", why), ("Order lines", why)]
+    assert "Left out, since you may not write it" in text_of(page)
+    assert client.post(URL.format("customer"), form(page)).status_code == 302
+    assert not Order.objects.exists() and not OrderLine.objects.exists()
+
+
+def test_of_what_the_user_may_not_view_nothing_is_told(superuser, staff, log_in, shop) -> None:
     order_url = f"{URL.format('order')}?pk={shop['order']}&related=1"
     client = log_in(superuser)
     assert "Ada" in text_of(client.get(order_url))
     clerk = staff("clerk", "testapp.view_order", "testapp.add_order")
-    refused = log_in(clerk).get(order_url)
-    assert refused.status_code == 403
-    assert "Ada" not in text_of(refused) and "customer" not in refused.context["refusal"].text
+    page = log_in(clerk).get(order_url)
+    # The customer stays away, so the order has nobody to refer to: who that was is not told.
+    assert not page.context["can_be_carried_out"]
+    assert "refers to another row …, which is not there any more." in text_of(page)
+    assert "Ada" not in text_of(page) and "Customers" not in text_of(page)
+    assert log_in(clerk).post(order_url, form(page)).status_code == 409
 
 
 def test_objects_that_a_hook_hides_can_not_be_chosen(staff, log_in) -> None:

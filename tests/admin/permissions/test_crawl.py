@@ -200,7 +200,7 @@ def test_nobody_gets_more_than_they_have(
     permissions, secrets = KINDS[kind]
     user = superuser if kind == "superuser" else staff(kind.replace(" ", "-"), *permissions)
     client = log_in(user)
-    before, previewed = kept(), 0
+    before, previewed, done = kept(), 0, []
     for one in addresses(scene):
         response = client.get(one)
         assert response.status_code in (200, 302, 403, 404), one
@@ -216,15 +216,23 @@ def test_nobody_gets_more_than_they_have(
         ):
             continue
         previewed += 1
+        # What they do not see is left out, so there is nothing of it to be counted either.
+        shown = response.context["preview"]
+        if "roll-back" not in one:
+            assert (shown.others, shown.other_conflicts) == (0, 0), one
         numbers = [part for part in one.split("/") if part.isdecimal()]
         posted = client.post(
             one, {**form(response), "confirmation": numbers[-1] if numbers else ""}
         )
         assert not {secret for secret in secrets if secret in said(posted)}, one
+        done += [one] if posted.status_code == 302 and "revisions/" in one else []
         if kind != "clerk of the proxy":
             assert kept() == before or "roll-back" in one, one
     if kind in ("editor", "operator"):
         assert previewed
+    if kind == "operator":
+        # Everything is restored as far as they may write, beside what is kept from them.
+        assert "restore" in {one.rsplit("/", 2)[1] for one in done}
     if kind not in ("superuser", "clerk of the proxy"):
         assert kept() == before
     # The time machine leads to no revision that the user does not see, and shows nothing of then that is kept from them now.

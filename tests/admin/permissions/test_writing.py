@@ -47,6 +47,16 @@ def undelete_url(model: str, pk: Any, app: str = "testapp") -> str:
     return f"/admin/{app}/{model}/audittrail/deleted/undelete/?pk={pk}"
 
 
+def left_out(page: Any) -> list[tuple[str, str, str]]:
+    """Return what a preview leaves out: the name of each row's table, what would be done with it, and why it is not."""
+    assert page.status_code == 200, text_of(page)
+    return [
+        (table.label, left.row.badge.operation, left.reason)
+        for table in page.context["preview"].left_out
+        for left in table.rows
+    ]
+
+
 def refused(page: Any) -> set[str]:
     return {choice.name for choice in page.context["choices"] if choice.is_refused}
 
@@ -64,10 +74,11 @@ def test_staff_do_not_make_themselves_superusers_again(staff, log_in, monkeypatc
     page = client.get(url)
     assert "is_superuser" in refused(page)
     assert "You may not write this field here." in text_of(page)
+    alone = client.get(f"{url}?choosing=1&fields=is_superuser")
+    assert "Choose at least one field." in text_of(alone)
+    assert client.post(url, form(alone)).status_code == 200
     posted = {**form(page), "fields": ["first_name", "is_superuser"], "choosing": "1"}
-    assert client.post(url, posted).status_code == 403
-    assert client.get(f"{url}?fields=is_superuser").status_code == 403
-    assert client.post(url, form(page)).status_code == 302
+    assert client.post(url, posted).status_code == 302
     user.refresh_from_db()
     assert (user.first_name, user.is_superuser) == ("A", False)
 
@@ -127,16 +138,21 @@ def test_what_the_form_does_not_take_is_not_restored(staff, log_in, monkeypatch,
     url = restore_url(customer, number)
     page = client.get(url)
     assert refused(page) == {"email"}
-    assert client.post(url, {**form(page), "fields": ["email", "name"]}).status_code == 403
+    assert client.post(url, {**form(page), "fields": ["email", "name"]}).status_code == 302
+    customer.refresh_from_db()
+    assert (customer.name, customer.email) == ("Ada", "bea@example.org")
+    Customer.objects.update(name="Bea")
     undo = UNDO.format(changed)
+    (left,) = left_out(client.get(undo))
+    text = "You may not write these fields, which stay as they are: email."
+    assert left == ("Customers", "U", text)
+    assert carry_out(client, undo).status_code == 302
+    customer.refresh_from_db()
+    assert (customer.name, customer.email) == ("Ada", "bea@example.org")
+    # What is left is nothing that may be written, so the page says what was meant to be.
     answer = client.get(undo)
     assert (answer.status_code, "email" in answer.context["refusal"].text) == (403, True)
     assert client.post(undo, {"digest": "x"}).status_code == 403
-    customer.refresh_from_db()
-    assert customer.name == "Bea"
-    assert client.post(url, form(page)).status_code == 302
-    customer.refresh_from_db()
-    assert (customer.name, customer.email) == ("Ada", "bea@example.org")
 
 
 @pytest.mark.parametrize("url", [RESTORE, ROLL_BACK])
@@ -207,7 +223,12 @@ def test_a_relation_that_the_form_leaves_out_is_not_restored(staff, log_in, monk
     assert client.post(url, form(page)).status_code == 302
     product.refresh_from_db()
     assert (product.name, product.tags.count()) == ("Bread", 0)
-    assert client.get(UNDO.format(cleared)).status_code == 403
+    Product.objects.update(name="Cake")
+    undo = client.get(UNDO.format(cleared))
+    assert (left_out(undo), "tags" in text_of(undo)) == ([], False)
+    assert client.post(UNDO.format(cleared), form(undo)).status_code == 302
+    product.refresh_from_db()
+    assert (product.name, product.tags.count()) == ("Bread", 0)
 
 
 # Undeleting
@@ -268,13 +289,19 @@ def test_fields_that_the_add_page_does_not_take(staff, log_in, monkeypatch) -> N
             assert client.get(restore_url(obj, version)).status_code == 403
     deletion = newest().pk
     chief = log_in(staff("chief", *every("customer"), "audittrail.undo_revision"))
-    assert chief.get(UNDO.format(deletion)).status_code == 403
-    chief = log_in(
+    text = "You may not write these values when you add an object: vip."
+    assert left_out(chief.get(UNDO.format(deletion))) == [("Customers", "I", text)]
+    chosen = f"{undelete_url('customer', keys[0])}&pk={keys[1]}"
+    assert left_out(chief.get(chosen)) == [("Customers", "I", text)]
+    assert carry_out(chief, UNDO.format(deletion)).status_code == 302
+    assert [*Customer.objects.values_list("name", flat=True)] == ["a"]
+    assert "What you may not write was left out." in text_of(chief.get("/admin/"))
+    head = log_in(
         staff(
             "head", *every("customer"), "audittrail.undo_revision", "audittrail.undelete_completely"
         )
     )
-    assert carry_out(chief, UNDO.format(deletion)).status_code == 302
+    assert carry_out(head, UNDO.format(deletion) + "?on_conflict=skip").status_code == 302
     assert Customer.objects.filter(vip=True).exists()
 
 
@@ -336,16 +363,22 @@ def test_rows_that_the_queryset_leaves_out_are_not_written(
     assert carry_out(log_in(eve), target, confirmation=str(number)).status_code == 302
 
 
-def test_what_a_mixed_revision_did_to_others_keeps_it_from_being_undone(two, log_in) -> None:
+def test_what_a_mixed_revision_did_to_others_stays_and_is_not_told(two, log_in) -> None:
     ada, eve = two
     for owner in (ada, eve):
         Document.objects.create(title="draft", owner=owner)
     with transaction.atomic():
         Document.objects.update(title="final")
     target = UNDO.format(newest().pk)
-    assert log_in(ada).get(target).status_code == 403
-    assert log_in(ada).post(target, {"digest": "x"}).status_code == 403
-    assert set(Document.objects.values_list("title", flat=True)) == {"final"}
+    page = log_in(ada).get(target)
+    assert (left_out(page), page.context["preview"].others) == ([], 0)
+    assert [badge.count for badge in page.context["preview"].badges] == [1]
+    assert carry_out(log_in(ada), target).status_code == 302
+    assert {*Document.objects.values_list("title", "owner__username")} == {
+        ("draft", "ada"),
+        ("final", "eve"),
+    }
+    assert newest().context["within_rights"] is True
 
 
 class Kept(models.Manager[Any]):
@@ -497,10 +530,16 @@ def test_no_row_of_an_inline_moves_between_objects(
     if len(seen) == 1:
         monkeypatch.setattr(CustomerAdmin, "get_queryset", some, raising=False)
     client = log_in(staff("clerk", *every("customer", "order"), "audittrail.undo_revision"))
-    assert client.get(UNDO.format(taken)).status_code == 403
-    assert client.post(UNDO.format(taken), posted).status_code == 403
+    page = client.get(UNDO.format(taken))
+    told = [("Orders", "U", "You may not write it.")] if "other" in seen else []
+    assert left_out(page) == told
+    assert client.post(UNDO.format(taken), posted).status_code == 409
+    assert client.post(UNDO.format(taken), form(page)).status_code == 302
+    assert {*Customer.objects.filter(vip=False).values_list("name", flat=True)} == {*seen}
     assert Order.objects.get().customer.name == "other"
-    assert carry_out(as_superuser, UNDO.format(taken)).status_code == 302
+    url = UNDO.format(taken) + "?on_conflict=skip"
+    assert carry_out(as_superuser, url).status_code == 302
+    assert Order.objects.get().customer.name == "mine"
 
 
 # Those who may do everything
