@@ -108,7 +108,7 @@ def test_a_deleted_subdivision_is_recovered(open_demo, changing_demo) -> None:
     do(page, "Filter")
     page.get_by_label("Choose Vaduz (LI-11)").check()
     do(page, "Preview undeleting the chosen")
-    missing = page.get_by_text(re.compile("Country refers to country .*not there any more"))
+    missing = page.get_by_text(re.compile("Country refers to Liechtenstein .*not there any more"))
     expect(missing).to_be_visible()
     page.get_by_label("With what it refers to and what is deleted as well").check()
     do(page, "Update the preview")
