@@ -216,7 +216,9 @@ def check(
                 _complain(script, when, f"{table} {one} has two rows", told)
             for (before, old, _), (after, new, tick) in pairwise(told):
                 gone = before in "DT"
-                if any(low <= tick <= high for low, high in spans) and not gone and after != "I":
+                # A row that had no version when its values changed is told when history begins anew once more.
+                is_revalued = after == "B" or any(low <= tick <= high for low, high in spans)
+                if spans and is_revalued and not gone and after != "I":
                     continue
                 # No other change of a table gives its rows other values, so a baseline repeats what was told.
                 if (after == "I") != gone or (after in "DTB" and old != new):
