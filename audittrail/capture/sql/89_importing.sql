@@ -251,9 +251,9 @@ END
 $$;
 
 -- The revision that has imported another one.
-CREATE OR REPLACE FUNCTION audittrail.imported_by(revision audittrail.revision) RETURNS bigint
+CREATE OR REPLACE FUNCTION audittrail.imported_by(context jsonb) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE WHEN revision.context #>> '{imported_from,revision}' ~ '^[0-9]{1,18}$' THEN (revision.context #>> '{imported_from,revision}')::bigint END
+    SELECT CASE WHEN context #>> '{imported_from,revision}' ~ '^[0-9]{1,18}$' THEN (context #>> '{imported_from,revision}')::bigint END
 $$;
 
 -- Let the history of a table begin with what was imported, and close that.

@@ -17,6 +17,7 @@ DECLARE
     agrees  text;
     forms   text;
     found   jsonb;
+    is_held boolean;
     middle  bigint := floor((first_version::numeric + last_version) / 2);
 BEGIN
     SELECT * INTO head FROM audittrail.ledger;
@@ -68,7 +69,7 @@ WITH held AS MATERIALIZED (
                             AND f.facts::jsonb ->> 'since_version' = e.version::text))
                      -- What was imported is in that of the revision that did it.
                      AND NOT (e.version < 0 AND EXISTS (
-                         SELECT FROM audittrail.revision i JOIN audittrail.ledger_entry r ON r.version = audittrail.imported_by(i) AND r.kind = 'R'
+                         SELECT FROM audittrail.revision i JOIN audittrail.ledger_entry r ON r.version = audittrail.imported_by(i.context) AND r.kind = 'R'
                           WHERE i.id = h.revision_id AND i.id < 0 AND r.position = e.position)) THEN 'changed'
                 WHEN (CASE {agrees} END) IS NOT TRUE THEN 'unlike' END AS problem
       FROM entries e
@@ -82,15 +83,19 @@ SELECT jsonb_agg(jsonb_build_array(d.kind, d.version, d.key, d.revision_id, d.po
       FROM joined j LEFT JOIN audittrail.revision r ON r.id = j.revision_id
      WHERE NOT j.entered AND j.audittrail_row NOT IN (SELECT m.audittrail_row FROM joined m WHERE m.entered AND m.audittrail_row IS NOT NULL)
        -- Nothing is written before its revision begins, nor after that is committed, though that is still to be entered.
-       AND (r.id IS NULL OR coalesce((SELECT m.committed FROM audittrail.revision m WHERE r.id < 0 AND m.id = audittrail.imported_by(r)), r.committed) <= {committed} OR j.version < r.id OR j.version > r.committed){but_baseline}) d
+       AND (r.id IS NULL OR coalesce((SELECT m.committed FROM audittrail.revision m WHERE r.id < 0 AND m.id = audittrail.imported_by(r.context)), r.committed) <= {committed} OR j.version < r.id OR j.version > r.committed){but_baseline}) d
 $template$, jsonb_build_object(
             'rows', audittrail.ledger_rows(of_table), 'named', named, 'forms', forms, 'table', of_table, 'digests', digests, 'agrees', agrees,
             'committed', head.committed, 'but_baseline', CASE WHEN facts ->> 'baseline_complete' = 'false'
                 THEN format(' AND NOT (j.operation = ''B'' AND j.version = %s)', facts ->> 'since_version') ELSE '' END))
            INTO found USING first_version, last_version;
     EXCEPTION WHEN data_exception OR cannot_coerce OR datatype_mismatch OR undefined_function OR undefined_object THEN
-        -- Some value can't have been of its column's former type. Which one is found by halves.
-        IF first_version < last_version THEN
+        -- Some value can't have been of its column's former type. Which one is found by halves, down to those that hold anything: what is in
+        -- the place of the table may be such that each half fails.
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s h WHERE h.version BETWEEN $1 AND $2)', audittrail.ledger_rows(of_table)) INTO is_held USING first_version, last_version;
+        IF NOT is_held AND NOT EXISTS (SELECT FROM audittrail.ledger_entry e WHERE e.table_id = of_table AND e.version BETWEEN first_version AND last_version) THEN
+            NULL;
+        ELSIF first_version < last_version THEN
             RETURN QUERY SELECT * FROM audittrail.ledger_differences(of_table, first_version, middle);
             RETURN QUERY SELECT * FROM audittrail.ledger_differences(of_table, middle + 1, last_version);
         ELSE

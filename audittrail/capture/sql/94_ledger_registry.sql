@@ -133,7 +133,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION ALL
     SELECT t.table_name, format('the registry says that its history begins with revision %s, which was not imported', t.since_version)
       FROM audittrail.tracked_table t
-     WHERE t.since_version < 0 AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = t.since_version AND audittrail.imported_by(r) IS NOT NULL)
+     WHERE t.since_version < 0 AND NOT EXISTS (SELECT FROM audittrail.revision r WHERE r.id = t.since_version AND audittrail.imported_by(r.context) IS NOT NULL)
     UNION ALL
     SELECT t.table_name, format('the registry says that nothing before tick %s is still to be closed, and revision %s is', t.tail_from, r.id)
       FROM audittrail.tracked_table t
