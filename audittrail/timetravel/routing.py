@@ -55,7 +55,8 @@ def _database(live: Any) -> Any:
     @wraps(live)
     def db(self: Any) -> Any:
         alias = live(self)
-        if machine.current() is None or self._for_write or from_alias(alias) is not None:
+        # Also for one that may write, as get_or_create() does: what it finds is of the past, and writing refuses by itself.
+        if machine.current() is None or from_alias(alias) is not None:
             return alias
         if machine.belongs_to_the_present(self._hints):
             setattr(self._query, _PRESENT, True)

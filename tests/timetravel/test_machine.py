@@ -356,6 +356,23 @@ def test_to_ask_where_something_is_written_writes_nothing(created: Revision) -> 
         assert Customer.objects.get_or_create(name="Zoe")[1] is False
 
 
+def test_what_is_found_where_it_might_be_written_is_of_the_past(created: Revision) -> None:
+    then = Customer.objects.get(name="Zoe").orders.count()
+    world.change()
+    Order.objects.all().delete()
+    revision = newest()
+    with history.travelling(created):
+        zoe, is_new = Customer.objects.get_or_create(name="Zoe")
+        assert (zoe.orders.count(), is_new) == (then, False)
+        with pytest.raises(PastIsReadOnlyError):
+            Customer.objects.get_or_create(name="nobody")
+        with pytest.raises(PastIsReadOnlyError):
+            Customer.objects.update_or_create(name="Zoe", defaults={"name": "other"})
+    with pytest.raises(PastIsReadOnlyError, match="as of"):
+        zoe.save()
+    assert newest() == revision
+
+
 def test_a_write_is_refused_before_anything_is_done(created: Revision) -> None:
     sent: list[Any] = []
 
