@@ -70,7 +70,8 @@ def install() -> None:
     for found in apps.get_models(include_auto_created=True):
         _own_methods_refuse(found)
     class_prepared.connect(_prepared, dispatch_uid="audittrail.read_only")
-    model.save_base = _in_the_present(model.save_base, type)
+    for name in ("save_base", "delete"):
+        setattr(model, name, _in_the_present(getattr(model, name), type))
     model.prepare_database_save = _as_a_value(model.prepare_database_save)
     collector: Any = Collector
     collector.add = _with_present_objects(collector.add)

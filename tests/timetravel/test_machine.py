@@ -380,16 +380,22 @@ def test_a_write_is_refused_before_anything_is_done(created: Revision) -> None:
         sent.append(kwargs)
 
     for signal in (pre_save, pre_delete):
-        signal.connect(note, sender=Customer)
-    zoe = Customer.objects.get(name="Zoe")
+        signal.connect(note)
+    zoe, line = Customer.objects.get(name="Zoe"), OrderLine.objects.all()[0]
     try:
         with history.travelling(created):
-            for write in (Customer(name="new").save, zoe.save, Customer.objects.all().delete):
+            for write in (
+                Customer(name="new").save,
+                zoe.save,
+                zoe.delete,
+                line.delete,
+                Customer.objects.all().delete,
+            ):
                 with pytest.raises(PastIsReadOnlyError, match="in the time machine, which is at"):
                     write()
     finally:
         for signal in (pre_save, pre_delete):
-            signal.disconnect(note, sender=Customer)
+            signal.disconnect(note)
     assert sent == []
 
 
