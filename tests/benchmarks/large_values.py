@@ -137,7 +137,7 @@ def pages_of(
         key = gone.pk
         gone.delete()
         base = ADMIN.format(model._meta.model_name)
-        history = f"{base}{obj.pk}/history/"
+        history = f"{base}{obj.pk}/audittrail/"
         made.append(
             {
                 "history": history,
