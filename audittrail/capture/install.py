@@ -156,9 +156,12 @@ def _later_files(connection: BaseDatabaseWrapper) -> list[Path]:
     """Return the files with what tables the database holds, or their columns, lack by now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT to_regclass('audittrail.ledger') IS NULL, NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
-            " WHERE attrelid = to_regclass('audittrail.digest') AND attname = 'differed_at'), NOT EXISTS (SELECT FROM pg_catalog.pg_attribute"
-            " WHERE attrelid = 'audittrail.tracked_table'::regclass AND attname = 'files')"
+            # Of the catalogs, which any role may read: names are looked up only in schemas that one may use.
+            "WITH held AS (SELECT c.relname, a.attname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid"
+            " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = 'audittrail')"
+            " SELECT NOT EXISTS (SELECT FROM held WHERE relname = 'ledger'),"
+            " NOT EXISTS (SELECT FROM held WHERE relname = 'digest' AND attname = 'differed_at'),"
+            " NOT EXISTS (SELECT FROM held WHERE relname = 'tracked_table' AND attname = 'files')"
         )
         lacking = cursor.fetchone()
     names = ("0002_ledger.sql", "0004_differed.sql", "0005_files.sql")

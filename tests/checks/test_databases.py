@@ -103,7 +103,7 @@ def test_w010_a_role_that_does_not_own_the_schema(stranger) -> None:
     assert "Role 'stranger' does not own the schema audittrail" in message.msg
     assert "as role 'postgres'" in message.hint
     with pytest.raises(CommandError, match="Role 'stranger' does not own the schema audittrail"):
-        call_command("audittrail", "status")
+        call_command("audittrail", "sync")
 
 
 def test_w011_functions_of_another_release() -> None:

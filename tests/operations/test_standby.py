@@ -153,7 +153,7 @@ def test_a_time_that_the_standby_has_not_reached_is_refused(pair: Pair) -> None:
     revisions = Revision.objects.using("standby")
     with (
         mock.patch.object(settling, "TIMEOUT", 0.1),
-        pytest.raises(UnsettledError, match="has not replayed what was committed by"),
+        pytest.raises(UnsettledError, match="has not replayed everything that was committed by"),
     ):
         revisions.get_by_timestamp(asked)
     assert revisions.get_by_timestamp(before.committed_at).pk <= before.pk
