@@ -21,6 +21,7 @@ CHECKS = [
     "it_can_be_corrected",
     "pages_show_it",
     "the_ledger_holds_it",
+    "a_rollback_leaves_what_was_imported",
 ]
 
 

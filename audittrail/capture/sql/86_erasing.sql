@@ -7,7 +7,8 @@ DECLARE
     tracked audittrail.tracked_table;
     number  bigint;
 BEGIN
-    SELECT count(*) INTO revisions FROM audittrail.revision r WHERE r.committed > tick;
+    SELECT count(*) INTO revisions FROM audittrail.revision r WHERE r.committed > tick
+       AND r.id <> ALL (ARRAY(SELECT DISTINCT audittrail.imported_by(i.context) FROM audittrail.revision i WHERE i.id < 0 AND i.committed <= tick AND audittrail.imported_by(i.context) IS NOT NULL));
     versions := 0;
     FOR tracked IN SELECT * FROM audittrail.tracked_table t WHERE to_regclass(format('audittrail.%I', t.history_name)) IS NOT NULL LOOP
         EXECUTE format('SELECT count(*) FROM audittrail.%I h WHERE %s', tracked.history_name, audittrail.is_later(tick)) INTO number;
@@ -74,7 +75,10 @@ BEGIN
                SELECT jsonb_agg(DISTINCT p.pruned) FROM audittrail.revision l CROSS JOIN audittrail.recorded_prunings(l.context) p (pruned)
                 WHERE l.committed > tick AND l.id <> own), '[]'))
      WHERE r.id = own AND r.context #>> '{restored,kind}' = 'rollback';
-    DELETE FROM audittrail.revision r WHERE r.committed > tick AND r.id <> own;
+    -- What was imported stays, unless it is later itself, and so does the revision that did it, with which it is entered into the ledger.
+    DELETE FROM audittrail.revision r
+     WHERE r.committed > tick AND r.id <> own
+       AND r.id <> ALL (ARRAY(SELECT DISTINCT audittrail.imported_by(i.context) FROM audittrail.revision i WHERE i.id < 0 AND i.committed <= tick AND audittrail.imported_by(i.context) IS NOT NULL));
     PERFORM audittrail.guard_as(former);
 END
 $$;
