@@ -323,8 +323,10 @@ TAMPERINGS = (
         "the table of revisions replaced by a view with a column of another type",
         (
             "ALTER TABLE audittrail.revision RENAME TO real",
-            "CREATE VIEW audittrail.revision AS SELECT id, committed, committed_at, xid, committed_by, client_addr, db_user,"
-            " application_name, reason, context::text AS context FROM audittrail.real",
+            (
+                "CREATE VIEW audittrail.revision AS SELECT id, committed, committed_at, xid, committed_by, client_addr, db_user,"
+                " application_name, reason, context::text AS context FROM audittrail.real"
+            ),
         ),
         (
             r"^Table audittrail.revision is not as it was installed: kind",
