@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from audittrail.admin.bringing_back.preview_rows import ShownRow, first, label_of, shown_row
@@ -72,7 +73,9 @@ def _without(
         left_out = NOTHING
         for lack in lacking:
             left_out |= lack.left_out
-        assert plan.left_out | left_out != plan.left_out
+        if plan.left_out | left_out == plan.left_out:
+            # It was left out, and would be written all the same: then nothing is.
+            raise PermissionDenied
         plan = plan.again(left_out)
 
 

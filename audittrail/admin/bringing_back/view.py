@@ -23,8 +23,13 @@ from audittrail.admin.bringing_back.undo_change import UndoChangeProposal
 from audittrail.admin.layout import pages
 from audittrail.admin.layout.links import model_url
 from audittrail.admin.layout.refusals import refusing, require_present
-from audittrail.admin.objects.lookup import find
-from audittrail.admin.objects.revisions import before, reachable_revision, version_of
+from audittrail.admin.objects.lookup import Subject, find
+from audittrail.admin.objects.revisions import (
+    NumberedVersion,
+    before,
+    reachable_revision,
+    version_of,
+)
 from audittrail.admin.permissions.models import (
     may_add,
     require_permission,
@@ -43,11 +48,7 @@ def restore(
     model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
 ) -> HttpResponseBase:
     """Show what restoring an object as of a version would do, or do it."""
-    require_present()
-    subject = find(model_admin, request, object_id)
-    found = version_of(subject, version)
-    if found is None:
-        raise Http404(_("This object has no such version."))
+    subject, found = _entry(model_admin, request, object_id, version)
     revision = found.revision
     was = subject.past(revision).first()
     if was is None:
@@ -75,11 +76,7 @@ def undo_change(
     model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
 ) -> HttpResponseBase:
     """Show what it would do to an object to undo what a revision changed of it, or do it."""
-    require_present()
-    subject = find(model_admin, request, object_id)
-    found = version_of(subject, version)
-    if found is None:
-        raise Http404(_("This object has no such version."))
+    subject, found = _entry(model_admin, request, object_id, version)
     if subject.is_deleted:
         # It comes back as a whole, or as it was at a moment; a change of it is undone afterwards.
         undelete_url = model_url(model_admin, "audittrail_undelete", pk=subject.pk)
@@ -91,6 +88,18 @@ def undo_change(
     if not subject.may_be_restored(request):
         raise PermissionDenied
     return answer(UndoChangeProposal(subject, was, earlier, found))
+
+
+def _entry(
+    model_admin: ModelAdmin[Any], request: HttpRequest, object_id: str, version: int
+) -> tuple[Subject, NumberedVersion]:
+    """Return an object and the version of it that an address names."""
+    require_present()
+    subject = find(model_admin, request, object_id)
+    found = version_of(subject, version)
+    if found is None:
+        raise Http404(_("This object has no such version."))
+    return subject, found
 
 
 @pages.model_page("audittrail/deleted/undelete/", "audittrail_undelete", writes=True)
